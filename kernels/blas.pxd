@@ -1,0 +1,28 @@
+# Row-major BLAS over scipy.linalg.cython_blas. blas_numba.py has the same functions for Numba.
+from scipy.linalg.cython_blas cimport cgemm, dgemm, sgemm, zgemm
+
+from blas_types cimport blas_int
+
+ctypedef fused number:
+    float
+    double
+    float complex
+    double complex
+
+
+cdef inline void gemm(
+    blas_int m, blas_int n, blas_int k,
+    const number* a, blas_int lda, const number* b, blas_int ldb, number* c, blas_int ldc,
+) noexcept nogil:
+    # C (m, n) = A (m, k) @ B (k, n): by columns it reads C^T = B^T A^T. C is not read.
+    cdef number one = 1, zero = 0
+    if number is float:
+        sgemm("N", "N", &n, &m, &k, &one, <float*> b, &ldb, <float*> a, &lda, &zero, c, &ldc)
+    elif number is double:
+        dgemm("N", "N", &n, &m, &k, &one, <double*> b, &ldb, <double*> a, &lda, &zero, c, &ldc)
+    elif number is floatcomplex:
+        cgemm("N", "N", &n, &m, &k, &one, <float complex*> b, &ldb, <float complex*> a, &lda,
+              &zero, c, &ldc)
+    else:
+        zgemm("N", "N", &n, &m, &k, &one, <double complex*> b, &ldb, <double complex*> a, &lda,
+              &zero, c, &ldc)

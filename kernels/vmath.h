@@ -1,0 +1,75 @@
+/* Functions that the compiler can inline into a loop and vectorise, and the choice of instructions.
+
+   HL_CLONES before a function compiles it for several generations of x86-64; the loader picks the
+   best for the CPU at hand. Elsewhere, and under a sanitizer, it is empty. */
+#ifndef HOTLOOPS_VMATH_H
+#define HOTLOOPS_VMATH_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) \
+    && __GNUC__ >= 12 && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define HL_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define HL_HAS_CLONES 1
+#else
+#define HL_CLONES
+#define HL_HAS_CLONES 0
+#endif
+
+/* The level that HL_CLONES chose on this CPU, for a bug report. */
+static inline const char *hl_simd_level(void) {
+#if HL_HAS_CLONES
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) return "x86-64-v4";
+  if (__builtin_cpu_supports("x86-64-v3")) return "x86-64-v3";
+  return "x86-64 (default)";
+#else
+  return "compiler's target";
+#endif
+}
+
+static inline double hl_double(uint64_t bits) { double x; memcpy(&x, &bits, 8); return x; }
+static inline uint64_t hl_bits(double x) { uint64_t bits; memcpy(&bits, &x, 8); return bits; }
+static inline float hl_float(uint32_t bits) { float x; memcpy(&x, &bits, 4); return x; }
+static inline uint32_t hl_bitsf(float x) { uint32_t bits; memcpy(&bits, &x, 4); return bits; }
+
+/* exp(x) for x <= 88, within 1 ulp, through the subnormals to 0; NaN travels.
+   n = round(x / ln 2), r = x - n ln 2, exp(x) = 2^n (1 + r + r^2 P(r)), P minimax on |r| <= ln2 / 2.
+   Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits, whence it is shifted into
+   the exponent. The factor is 2^(n + 128), and 2^-128 comes last: a subnormal is rounded once. */
+static inline double hl_exp(double x) {
+  const double shift = 0x1.8p52;
+  x = -790.0 > x ? -790.0 : x;
+  double t = x * 0x1.71547652b82fep+0 + shift, n = t - shift;
+  double r = (x - n * 0x1.62e42fefap-1) - n * 0x1.cf79abc9e3b3ap-40;
+  double p = 2.500006162553128e-08;
+  p = p * r + 2.763024838532302e-07;
+  p = p * r + 2.755758637378518e-06;
+  p = p * r + 2.480149309888739e-05;
+  p = p * r + 0.00019841269506578723;
+  p = p * r + 0.0013888888943630134;
+  p = p * r + 0.008333333333494461;
+  p = p * r + 0.041666666666530155;
+  p = p * r + 0.16666666666666413;
+  p = p * r + 0.5000000000000011;
+  p = p * (r * r) + r;
+  return (p + 1.0) * hl_double((hl_bits(t) << 52) + 0x47f0000000000000u) * 0x1p-128;
+}
+
+/* The same in single precision, with 2^(n + 64) and 2^-64; x <= 43. */
+static inline float hl_expf(float x) {
+  const float shift = 0x1.8p23f;
+  x = -110.0f > x ? -110.0f : x;
+  float t = x * 0x1.715476p+0f + shift, n = t - shift;
+  float r = (x - n * 0x1.62ep-1f) - n * 0x1.0bfbe8p-15f;
+  float p = 0x1.6a2434p-10f;
+  p = p * r + 0x1.1239e2p-7f;
+  p = p * r + 0x1.5558f2p-5f;
+  p = p * r + 0x1.555492p-3f;
+  p = p * r + 0x1.fffffcp-2f;
+  p = p * (r * r) + r;
+  return (p + 1.0f) * hl_float((hl_bitsf(t) << 23) + 0x5f800000u) * 0x1p-64f;
+}
+
+#endif

@@ -1,0 +1,90 @@
+"""The functions of vmath.h for Numba: the same steps and constants, explained there."""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+from .jit_numba import jit
+
+_AS_INTEGER = {
+    types.float64: (types.uint64, ir.IntType(64)),
+    types.float32: (types.uint32, ir.IntType(32)),
+}
+_AS_FLOAT = {
+    types.uint64: (types.float64, ir.DoubleType()),
+    types.uint32: (types.float32, ir.FloatType()),
+}
+
+
+def _bitcast(result, llvm, x):
+    def codegen(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], llvm)
+
+    return result(x), codegen
+
+
+@intrinsic
+def _bits(typing, x):
+    return _bitcast(*_AS_INTEGER[x], x)
+
+
+@intrinsic
+def _float(typing, x):
+    return _bitcast(*_AS_FLOAT[x], x)
+
+
+@jit
+def _exp(x):
+    shift = 6755399441055744.0
+    x = -790.0 if -790.0 > x else x
+    t = x * 1.4426950408889634 + shift
+    n = t - shift
+    r = (x - n * 0.6931471805582987) - n * 1.6465949582897082e-12
+    p = 2.500006162553128e-08
+    p = p * r + 2.763024838532302e-07
+    p = p * r + 2.755758637378518e-06
+    p = p * r + 2.480149309888739e-05
+    p = p * r + 0.00019841269506578723
+    p = p * r + 0.0013888888943630134
+    p = p * r + 0.008333333333494461
+    p = p * r + 0.041666666666530155
+    p = p * r + 0.16666666666666413
+    p = p * r + 0.5000000000000011
+    p = p * (r * r) + r
+    factor = _float((_bits(t) << np.uint64(52)) + np.uint64(0x47F0000000000000))
+    return (p + 1.0) * factor * 2.0**-128
+
+
+# A Python float in the code would make the arithmetic double.
+_F_SHIFT, _F_LOW, _F_LOG2E, _F_LN2_HIGH, _F_LN2_LOW, _F_ONE, _F_LAST = map(
+    np.float32, (12582912.0, -110.0, 1.442695, 0.69311523, 3.1946184e-05, 1.0, 2.0**-64)
+)
+_F_P = tuple(map(np.float32, (0.0013814598, 0.008368717, 0.04166839, 0.16666521, 0.49999994)))
+
+
+@jit
+def _expf(x):
+    x = _F_LOW if _F_LOW > x else x
+    t = x * _F_LOG2E + _F_SHIFT
+    n = t - _F_SHIFT
+    r = (x - n * _F_LN2_HIGH) - n * _F_LN2_LOW
+    p = _F_P[0]
+    p = p * r + _F_P[1]
+    p = p * r + _F_P[2]
+    p = p * r + _F_P[3]
+    p = p * r + _F_P[4]
+    p = p * (r * r) + r
+    # Numba's own integers are wider
+    factor = _float(np.uint32((_bits(t) << np.uint32(23)) + np.uint32(0x5F800000)))
+    return (p + _F_ONE) * factor * _F_LAST
+
+
+def exp(x):
+    """exp(x) in the precision of x."""
+    raise TypeError("exp runs in compiled code only")
+
+
+@overload(exp)
+def _overload(x):
+    return (lambda x: _expf(x)) if x == types.float32 else (lambda x: _exp(x))

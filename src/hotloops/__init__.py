@@ -1,0 +1,21 @@
+"""Compiled kernels for the loops that NumPy makes slow or huge."""
+
+from ._backends import set_backend
+from ._blocks import progress, set_workers
+from .ard import ard_kernel, quadform
+
+__all__ = [
+    "ard_kernel",
+    "progress",
+    "quadform",
+    "set_backend",
+    "set_workers",
+]
+
+
+def __getattr__(name):
+    if name == "__version__":
+        import importlib.metadata
+
+        return importlib.metadata.version("hotloops")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

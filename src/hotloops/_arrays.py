@@ -1,0 +1,150 @@
+"""The vocabulary of argument checks: each says the argument's name, what came, what was expected."""
+
+import math
+import operator
+
+import numpy as np
+
+_FLOATS = {np.dtype(t) for t in (np.float32, np.float64)}
+_COMPLEX = {np.dtype(t) for t in (np.complex64, np.complex128)}
+_FLOAT64 = np.dtype(np.float64)
+_COMPLEX128 = np.dtype(np.complex128)
+
+
+def _kind(dtype):
+    return f"dtype {dtype}"
+
+
+def _any_array(name, value):
+    if type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: fill or drop its masked entries")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array, got {type(value).__name__}: {error}") from None
+
+
+def _check_ndim(name, array, ndim):
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {array.shape}")
+
+
+def _native(dtype):
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
+def real(name, value, ndim=None):
+    """`value` as an array of float32 or float64; integers and booleans become float64."""
+    array = _any_array(name, value)
+    if array.dtype not in _FLOATS:
+        dtype = _native(array.dtype)
+        if dtype.kind in "iub":
+            dtype = _FLOAT64
+        elif dtype not in _FLOATS:
+            raise TypeError(f"{name} must be real (float32, float64 or integer), got {_kind(dtype)}")
+        array = array.astype(dtype)
+    _check_ndim(name, array, ndim)
+    return array
+
+
+def complex_(name, value, ndim=None):
+    """`value` as an array of complex64 or complex128, each from its real kin."""
+    array = _any_array(name, value)
+    if array.dtype not in _COMPLEX:
+        dtype = _native(array.dtype)
+        if dtype.kind in "iub" or dtype == _FLOAT64:
+            dtype = _COMPLEX128
+        elif dtype == np.float32:
+            dtype = np.dtype(np.complex64)
+        elif dtype not in _COMPLEX:
+            raise TypeError(
+                f"{name} must be complex or real, in single or double precision, got {_kind(dtype)}"
+            )
+        array = array.astype(dtype)
+    _check_ndim(name, array, ndim)
+    return array
+
+
+def ready(array, dtype=None):
+    """The array as kernels take it: C-contiguous, aligned, native byte order, of this dtype."""
+    dtype = array.dtype if dtype is None else dtype
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.aligned and array.dtype.isnative:
+        return array
+    return np.require(array, _native(np.dtype(dtype)), ["C", "A"])
+
+
+def common_dtype(*arrays):
+    """The result_type of the arrays."""
+    first = arrays[0].dtype
+    if all(array.dtype is first for array in arrays):
+        return first
+    return np.result_type(*(array.dtype for array in arrays))
+
+
+def scalar(name, value, *, minimum=-math.inf, maximum=math.inf, strict=False):
+    """`value` as a float, finite and in [minimum, maximum] (`strict`: above the minimum)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a real number, got {value!r}") from None
+    if not math.isfinite(number) or number < minimum or number > maximum or (
+        strict and number == minimum
+    ):
+        expected = "finite"
+        if maximum < math.inf:
+            expected = f"in [{minimum:g}, {maximum:g}]"
+        elif minimum > -math.inf:
+            expected = f"finite and {'>' if strict else '>='} {minimum:g}"
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
+    return number
+
+
+def integer(name, value, *, minimum=0, maximum=2**63 - 1):
+    """`value` as an int in [minimum, maximum]."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if not minimum <= number <= maximum:
+        bound = f">= {minimum}" if number < minimum else f"<= {maximum}"
+        raise ValueError(f"{name} must be {bound}, got {number}")
+    return number
+
+
+def choice(name, value, options, hint=""):
+    """`value`, one of the strings in `options`."""
+    if value not in options:
+        expected = ", ".join(map(repr, options))
+        raise ValueError(f"{name} must be one of {expected}, got {value!r}{hint}")
+    return value
+
+
+def output(out, shape, dtype, **inputs):
+    """`out` after its checks, or a new array."""
+    if out is None:
+        return np.empty(shape, dtype)
+    expected = f"out must be a C-contiguous, writable array of shape {shape} and dtype {dtype}"
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"{expected}, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype or not out.dtype.isnative:
+        raise ValueError(f"{expected}, got shape {out.shape} and dtype {out.dtype}")
+    flags = out.flags
+    if not (flags.c_contiguous and flags.aligned and flags.writeable):
+        raise ValueError(
+            f"{expected}, got strides {out.strides}, aligned={flags.aligned}, "
+            f"writeable={flags.writeable}"
+        )
+    for name, array in inputs.items():
+        if array is not None and _share_memory(out, array):
+            raise ValueError(f"out must not share memory with {name}")
+    return out
+
+
+def _share_memory(a, b):
+    try:
+        return np.shares_memory(a, b, max_work=10_000)
+    except np.exceptions.TooHardError:
+        return True

@@ -1,0 +1,358 @@
+"""The scheduler: who runs which block.
+
+The blocks of a call follow from its shape alone, so that its result does not depend on the number
+of workers. Runners take blocks from one counter; the caller is one of them, the others come from
+one pool of threads.
+"""
+
+import concurrent.futures
+import contextlib
+import functools
+import itertools
+import math
+import operator
+import os
+import pathlib
+import threading
+
+import threadpoolctl
+
+MAX_WORKERS = 128  # OpenBLAS has a fixed number of buffers, one for each thread inside it
+_SHORT = 250e3  # ns: five times what it costs to hand work to another thread
+_LONG = 2.5e6  # ns: a block this long fills pages of its own
+_PARTIALS = 8
+
+
+# --- which blocks ---------------------------------------------------------------------------
+
+
+def _count(time):
+    """How many blocks work of `time` ns makes: 16, unless they would be too short or too long."""
+    return max(1, round(max(time / _LONG, min(time / _SHORT, 16))))
+
+
+def split(length, cost):
+    """Length of equal pieces of range(length), one item of which takes about `cost` ns."""
+    return -(-length // min(length, _count(length * cost)))
+
+
+def square(length, cost, multiple):
+    """Side of square tiles on and above the diagonal of (length, length), one item of which takes
+    about `cost` ns: a multiple of `multiple` if there are several."""
+    count = round(math.sqrt(2 * _count(length * length * cost / 2)))
+    side = -(-length // count)
+    return length if count == 1 else -(-side // multiple) * multiple
+
+
+def grid(shape, tile, *, upper=False):
+    """Bounds (start, stop for each axis) of the tiles of `shape`; `upper`: of a square grid the
+    tiles on and above the diagonal."""
+    if all(map(operator.ge, tile, shape)):
+        return [tuple(end for length in shape for end in (0, length))]
+    axes = [
+        [(start, min(start + step, length)) for start in range(0, length, step)]
+        for length, step in zip(shape, tile, strict=True)
+    ]
+    if upper:
+        rows, columns = axes
+        return [r + c for k, r in enumerate(rows) for c in columns[k:]]
+    return [tuple(itertools.chain(*bounds)) for bounds in itertools.product(*axes)]
+
+
+# --- how many workers -----------------------------------------------------------------------
+
+
+def _cgroup_cpus():
+    root = pathlib.Path("/sys/fs/cgroup")
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (root / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else math.ceil(int(quota) / int(period))
+    with contextlib.suppress(OSError, ValueError):
+        quota = int((root / "cpu/cpu.cfs_quota_us").read_text())
+        period = int((root / "cpu/cpu.cfs_period_us").read_text())
+        return math.inf if quota <= 0 else math.ceil(quota / period)
+    return math.inf
+
+
+@functools.cache
+def available_cpus():
+    """The CPUs this process may use: its affinity and its control group's quota."""
+    try:
+        cpus = len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells
+        cpus = os.cpu_count() or 1
+    return max(1, min(cpus, _cgroup_cpus()))
+
+
+def _checked(workers, name):
+    try:
+        count = operator.index(workers)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {workers!r}") from None
+    if count == -1:
+        count = available_cpus()
+    elif count < 1:
+        raise ValueError(f"{name} must be at least 1, or -1 for all CPUs, got {count}")
+    return min(count, MAX_WORKERS)
+
+
+@functools.cache
+def _environment_workers():
+    for name in ("HOTLOOPS_WORKERS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "").split(",")[0].strip()
+        if value:
+            try:
+                return _checked(int(value), name)
+            except ValueError:
+                raise ValueError(
+                    f"the environment variable {name} must be a number of workers, at least 1 "
+                    f"or -1 for all CPUs, got {value!r}"
+                ) from None
+    return _checked(-1, "workers")
+
+
+_default_workers = None
+
+
+def workers(value=None):
+    """The number of workers that a call with `workers=value` gets."""
+    if value is not None:
+        return _checked(value, "workers")
+    return _default_workers or _environment_workers()
+
+
+class set_workers:
+    """Set the number of workers that calls use which do not name one.
+
+    Parameters
+    ----------
+    workers : int or None
+        A number of threads, −1 for all the CPUs this process may use, None for the default: the
+        environment variable HOTLOOPS_WORKERS, else OMP_NUM_THREADS, else all the CPUs. At most 128.
+
+    As a context manager it puts the previous setting back at the end. The setting is one for the
+    whole process. Results do not depend on it.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> with hl.set_workers(1):
+    ...     q = hl.quadform([[0.0], [2.0]])
+    >>> q
+    array([[0., 4.],
+           [4., 0.]])
+    """
+
+    def __init__(self, workers):
+        global _default_workers
+        checked = None if workers is None else _checked(workers, "workers")
+        self._previous, _default_workers = _default_workers, checked
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        global _default_workers
+        _default_workers = self._previous
+
+
+# --- BLAS on one thread ---------------------------------------------------------------------
+
+
+class _BlasGuard:
+    """While anyone is inside, BLAS runs on one thread: the first in sets it, the last out puts
+    back what was there."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit = None
+
+    @functools.cached_property
+    def _controller(self):
+        return threadpoolctl.ThreadpoolController()
+
+    def __enter__(self):
+        with self._lock:
+            if not self._inside:
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *exc):
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+    def after_fork(self):
+        # Whoever was inside did not come along.
+        self._lock = threading.Lock()
+        if self._inside:
+            self._inside = 0
+            self._limit.restore_original_limits()
+
+
+blas_on_one_thread = _BlasGuard()
+
+
+# --- progress -------------------------------------------------------------------------------
+
+_progress = None
+
+
+class progress:
+    """Show a progress bar for each call inside that takes longer than half a second.
+
+    The bar is tqdm's (the extra ``cli``); keywords go to ``tqdm.auto.tqdm``.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> with hl.progress():
+    ...     k = hl.ard_kernel([[0.0], [1.0]], length_scale=2.0)
+    """
+
+    def __init__(self, **keywords):
+        from tqdm.auto import tqdm
+
+        self._make = functools.partial(tqdm, **{"delay": 0.5, "unit": "block", **keywords})
+
+    def __enter__(self):
+        global _progress
+        self._previous, _progress = _progress, self._make
+        return self
+
+    def __exit__(self, *exc):
+        global _progress
+        _progress = self._previous
+
+
+# --- who runs them --------------------------------------------------------------------------
+
+_thread = threading.local()
+_pool = None
+_pool_lock = threading.Lock()
+
+
+def _after_fork():
+    global _pool, _pool_lock
+    _pool, _pool_lock = None, threading.Lock()
+    _thread.running = False
+    blas_on_one_thread.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _submit(function):
+    global _pool
+    with _pool_lock:
+        if _pool is None:
+            _pool = concurrent.futures.ThreadPoolExecutor(MAX_WORKERS - 1, "hotloops")
+        return _pool.submit(function)
+
+
+class _Job:
+    """One call's chains of blocks: a chain's blocks run one after another, the chains anyhow."""
+
+    def __init__(self, chains, bar):
+        self._chains = iter(chains)
+        self._bar = bar
+        self._lock = threading.Lock()
+        self._error = None
+        self._stop = False
+        self._done = 0
+
+    def _next(self):
+        with self._lock:
+            return None if self._stop else next(self._chains, None)
+
+    def _runner(self, caller=False):
+        nested, _thread.running = getattr(_thread, "running", False), True
+        try:
+            while (chain := self._next()) is not None:
+                for block in chain:
+                    if self._stop:
+                        return
+                    block()
+                    with self._lock:
+                        self._done += 1
+                    if caller and self._bar is not None:
+                        self._bar.update(self._done - self._bar.n)
+        except BaseException as error:
+            self._stop = True
+            if caller:
+                raise
+            self._error = error
+        finally:
+            _thread.running = nested
+
+    def run(self, helpers):
+        futures = []
+        try:
+            try:
+                with contextlib.suppress(RuntimeError):  # no thread to be had: the caller suffices
+                    futures += (_submit(self._runner) for _ in range(helpers))
+                self._runner(caller=True)
+            except BaseException:
+                self._stop = True
+                raise
+            finally:
+                self._wait(futures)
+        finally:
+            if self._bar is not None:
+                self._bar.update(self._done - self._bar.n)
+                self._bar.close()
+        if self._error is not None:
+            raise self._error
+
+    def _wait(self, futures):
+        """Until no runner is inside a block, whatever is pressed meanwhile."""
+        interrupt = None
+        waiting = {future for future in futures if not future.cancel()}
+        while waiting:
+            try:
+                waiting = concurrent.futures.wait(waiting).not_done
+            except BaseException as error:
+                self._stop, interrupt = True, error
+        if interrupt is not None:
+            raise interrupt
+
+
+def _run(chains, blocks, workers, blas):
+    if getattr(_thread, "running", False):
+        workers = 1  # the call came from inside a block: its runners are all at work
+    bar = _progress(total=blocks) if _progress and not getattr(_thread, "running", False) else None
+    with blas_on_one_thread if blas else contextlib.nullcontext():
+        _Job(chains, bar).run(min(workers, len(chains)) - 1)
+
+
+def fill(block, bounds, args, *, workers, blas=False):
+    """Call block(*b, *args) once for each b of `bounds`, in any order, on up to `workers` threads.
+
+    `blas`: the blocks call BLAS on sizes for which it would start threads of its own.
+    """
+    if len(bounds) == 1 and not blas:
+        block(*bounds[0], *args)
+    elif bounds:
+        chains = [(functools.partial(block, *b, *args),) for b in bounds]
+        _run(chains, len(bounds), workers, blas)
+
+
+def reduce(block, bounds, args, partials, *, workers, blas=False):
+    """Call block(*b, *args, partial) once for each b of `bounds`, and return the partials' sum.
+
+    The bounds are dealt in order to at most 8 partial results, as many as `partials(count)` makes
+    (an array whose first axis is `count`, zeros); each adds up its blocks in order, and the
+    partials are added in order.
+    """
+    count = max(1, min(_PARTIALS, len(bounds)))
+    sums = partials(count)
+    ends = [len(bounds) * k // count for k in range(count + 1)]
+    chains = [
+        [functools.partial(block, *b, *args, sums[k]) for b in bounds[ends[k] : ends[k + 1]]]
+        for k in range(count)
+    ]
+    _run(chains, len(bounds), workers, blas)
+    return functools.reduce(operator.add, sums)
