@@ -1,0 +1,118 @@
+"""The cases that compare, selftest, the tests and the benchmarks share.
+
+Each has its inputs at two sizes, the code of the one who asked for it, the best that NumPy does,
+and how far a backend may be from the reference.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+SIZES = ("full", "small")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One call of a public function, and what it is compared with."""
+
+    subject: str
+    name: str
+    function: str
+    make: Callable  # make(rng, dtype, **size) -> the function's arguments by name
+    full: dict
+    small: dict
+    question: Callable  # the same arguments -> the same result, as it was first written
+    numpy: Callable  # the same, as fast as NumPy can
+    tolerance: dict  # dtype -> largest error over the largest element; no dtype: {None: …}
+    random: bool = False  # question and numpy draw numbers of their own
+
+    def arguments(self, size="full", dtype=None):
+        """The arguments by name, the same at every call."""
+        dtype = np.dtype(dtype or next(reversed(self.tolerance)) or np.float64)
+        return self.make(np.random.default_rng(7), dtype, **getattr(self, size))
+
+    def call(self, arguments, **keywords):
+        """The public function on these arguments."""
+        import hotloops
+
+        if self.random:
+            keywords.setdefault("rng", 7)
+        return getattr(hotloops, self.function)(**arguments, **keywords)
+
+    def error(self, result, reference):
+        """The largest difference over the reference's largest element."""
+        scale = np.abs(reference).max(initial=0)
+        return float(np.abs(result - reference).max(initial=0) / (scale if scale > 0 else 1))
+
+
+def select(subjects=()):
+    """The cases of these subjects, all if none is named."""
+    return [case for case in CASES if not subjects or case.subject in subjects]
+
+
+# --- ard ------------------------------------------------------------------------------------
+
+
+def _ard_make(rng, dtype, n, m, d):
+    return {
+        "X": rng.normal(size=(n, d)).astype(dtype),
+        "Y": rng.normal(size=(m, d)).astype(dtype),
+        "length_scale": rng.uniform(1, 3, d),
+        "variance": 1.5,
+    }
+
+
+def _ard_question(X, Y, length_scale, variance):
+    difference = (X[:, None, :] - Y[None, :, :]) / length_scale.astype(X.dtype)
+    return variance * np.exp(-0.5 * (difference**2).sum(axis=-1))
+
+
+def _ard_numpy(X, Y, length_scale, variance):
+    x, y = X / length_scale.astype(X.dtype), Y / length_scale.astype(X.dtype)
+    k = x @ y.T
+    k -= 0.5 * np.einsum("ij,ij->i", x, x)[:, None]
+    k -= 0.5 * np.einsum("ij,ij->i", y, y)
+    np.minimum(k, 0, out=k)
+    np.exp(k, out=k)
+    k *= variance
+    return k
+
+
+def _m3_make(rng, dtype, n, m, d, r):
+    arguments = _ard_make(rng, dtype, n, m, d)
+    return arguments | {"factors": rng.normal(size=(d, r)) / d}
+
+
+def _m3_metric(length_scale, factors, dtype):
+    return (np.diag(length_scale**-2) + factors @ factors.T).astype(dtype)
+
+
+def _m3_question(X, Y, length_scale, factors, variance):
+    metric = _m3_metric(length_scale, factors, X.dtype)
+    difference = X[:, None, :] - Y[None, :, :]
+    return variance * np.exp(-0.5 * np.einsum("ijk,kl,ijl->ij", difference, metric, difference))
+
+
+def _m3_numpy(X, Y, length_scale, factors, variance):
+    root = np.linalg.cholesky(_m3_metric(length_scale, factors, X.dtype))
+    return _ard_numpy(X @ root, Y @ root, np.ones(X.shape[1]), variance)
+
+
+_ARD_TOLERANCE = {np.float32: 3e-6, np.float64: 3e-15}
+
+_ARD = (
+    Case(
+        "ard", "ARD kernel, 6 dimensions", "ard_kernel", _ard_make,
+        {"n": 4000, "m": 4000, "d": 6}, {"n": 203, "m": 150, "d": 6},
+        _ard_question, _ard_numpy, _ARD_TOLERANCE,
+    ),
+    Case(
+        "ard", "ARD kernel, low rank plus diagonal", "ard_kernel", _m3_make,
+        {"n": 300, "m": 400, "d": 6, "r": 2}, {"n": 67, "m": 130, "d": 6, "r": 2},
+        _m3_question, _m3_numpy, _ARD_TOLERANCE,
+    ),
+)  # fmt: skip
+
+
+CASES = _ARD
