@@ -12,7 +12,7 @@ A kernel is a folder with the same block functions, under the same names and sig
 * runs on one thread and does not hold the GIL while it computes (NumPy's own rules apply to the
   reference), checks nothing, and allocates nothing but scratch.
 
-``prepare`` is such a function too: it fills what the other blocks read (a transposed copy, a table).
-Which block runs where is decided in ``hotloops._blocks``, what a user may pass in the subject's
-module. A kernel imports nothing from there.
+``prepare`` is such a function too: it fills what the other blocks read (a transposed copy, a
+table). Which block runs where is decided in ``hotloops._blocks``, what a user may pass in the
+subject's module. A kernel imports nothing from there.
 """

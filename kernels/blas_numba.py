@@ -47,8 +47,9 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc):
         number = signature.args[7].dtype
 
         def integer(value):
-            return cgutils.alloca_once_value(builder, builder.trunc(value, _INT)
-                                             if INT_BITS < 64 else value)
+            return cgutils.alloca_once_value(
+                builder, builder.trunc(value, _INT) if INT_BITS < 64 else value
+            )
 
         def data(index, value):
             return context.make_array(signature.args[index])(context, builder, value=value).data
@@ -58,9 +59,21 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc):
 
         plain = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(8), ord("N")))
         # by columns it reads C^T = B^T A^T
-        call = [plain, plain, integer(n), integer(m), integer(k), constant(1),
-                data(5, b), integer(ldb), data(3, a), integer(lda), constant(0),
-                data(7, c), integer(ldc)]
+        call = [
+            plain,
+            plain,
+            integer(n),
+            integer(m),
+            integer(k),
+            constant(1),
+            data(5, b),
+            integer(ldb),
+            data(3, a),
+            integer(lda),
+            constant(0),
+            data(7, c),
+            integer(ldc),
+        ]
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [v.type for v in call]), _GEMM[number]
         )

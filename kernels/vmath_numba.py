@@ -37,7 +37,7 @@ def _float(typing, x):
 @jit
 def _exp(x):
     shift = 6755399441055744.0
-    x = -790.0 if -790.0 > x else x
+    x = -790.0 if x < -790.0 else x  # NaN stays
     t = x * 1.4426950408889634 + shift
     n = t - shift
     r = (x - n * 0.6931471805582987) - n * 1.6465949582897082e-12
@@ -65,7 +65,7 @@ _F_P = tuple(map(np.float32, (0.0013814598, 0.008368717, 0.04166839, 0.16666521,
 
 @jit
 def _expf(x):
-    x = _F_LOW if _F_LOW > x else x
+    x = _F_LOW if x < _F_LOW else x
     t = x * _F_LOG2E + _F_SHIFT
     n = t - _F_SHIFT
     r = (x - n * _F_LN2_HIGH) - n * _F_LN2_LOW

@@ -32,11 +32,10 @@ cdef cloned _project(
 
 
 def prepare(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, const floating[::1] centre,
-    const floating[:, ::1] projection, floating[:, ::1] features,
+    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, Py_ssize_t plain,
+    const floating[::1] centre, const floating[:, ::1] projection, floating[:, ::1] features,
 ):
     cdef Py_ssize_t i, f, d = x.shape[1], r = projection.shape[1]
-    cdef Py_ssize_t plain = features.shape[0] - r
     with nogil:
         for f in range(plain):
             for i in range(start, stop):

@@ -7,9 +7,8 @@ SQUARE = 32  # side of what is transposed at a time
 
 
 @jit
-def prepare(start, stop, x, centre, projection, features):
+def prepare(start, stop, x, plain, centre, projection, features):
     d, r = projection.shape
-    plain = len(features) - r
     for f in range(plain):
         for i in range(start, stop):
             features[f, i] = x[i, f]

@@ -2,6 +2,7 @@
 
 from ._backends import set_backend
 from ._blocks import progress, set_workers
+from ._config import show_config
 from .ard import ard_kernel, quadform
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "quadform",
     "set_backend",
     "set_workers",
+    "show_config",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The vocabulary of argument checks: each says the argument's name, what came, what was expected."""
+"""The vocabulary of argument checks: the argument's name, what came, what was expected."""
 
 import math
 import operator
@@ -9,10 +9,6 @@ _FLOATS = {np.dtype(t) for t in (np.float32, np.float64)}
 _COMPLEX = {np.dtype(t) for t in (np.complex64, np.complex128)}
 _FLOAT64 = np.dtype(np.float64)
 _COMPLEX128 = np.dtype(np.complex128)
-
-
-def _kind(dtype):
-    return f"dtype {dtype}"
 
 
 def _any_array(name, value):
@@ -43,7 +39,7 @@ def real(name, value, ndim=None):
         if dtype.kind in "iub":
             dtype = _FLOAT64
         elif dtype not in _FLOATS:
-            raise TypeError(f"{name} must be real (float32, float64 or integer), got {_kind(dtype)}")
+            raise TypeError(f"{name} must be real (float32, float64 or integer), got dtype {dtype}")
         array = array.astype(dtype)
     _check_ndim(name, array, ndim)
     return array
@@ -60,7 +56,7 @@ def complex_(name, value, ndim=None):
             dtype = np.dtype(np.complex64)
         elif dtype not in _COMPLEX:
             raise TypeError(
-                f"{name} must be complex or real, in single or double precision, got {_kind(dtype)}"
+                f"{name} must be complex or real, in single or double precision, got dtype {dtype}"
             )
         array = array.astype(dtype)
     _check_ndim(name, array, ndim)
@@ -78,9 +74,6 @@ def ready(array, dtype=None):
 
 def common_dtype(*arrays):
     """The result_type of the arrays."""
-    first = arrays[0].dtype
-    if all(array.dtype is first for array in arrays):
-        return first
     return np.result_type(*(array.dtype for array in arrays))
 
 
@@ -90,8 +83,11 @@ def scalar(name, value, *, minimum=-math.inf, maximum=math.inf, strict=False):
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a real number, got {value!r}") from None
-    if not math.isfinite(number) or number < minimum or number > maximum or (
-        strict and number == minimum
+    if (
+        not math.isfinite(number)
+        or number < minimum
+        or number > maximum
+        or (strict and number == minimum)
     ):
         expected = "finite"
         if maximum < math.inf:

@@ -28,20 +28,25 @@ _PARTIALS = 8
 
 def _count(time):
     """How many blocks work of `time` ns makes: 16, unless they would be too short or too long."""
-    return max(1, round(max(time / _LONG, min(time / _SHORT, 16))))
+    if time < 1.5 * _SHORT:
+        return 1
+    return round(max(time / _LONG, min(time / _SHORT, 16)))
 
 
 def split(length, cost):
     """Length of equal pieces of range(length), one item of which takes about `cost` ns."""
-    return -(-length // min(length, _count(length * cost)))
+    count = _count(length * cost)
+    return length if count == 1 else -(-length // min(length, count))
 
 
 def square(length, cost, multiple):
     """Side of square tiles on and above the diagonal of (length, length), one item of which takes
     about `cost` ns: a multiple of `multiple` if there are several."""
-    count = round(math.sqrt(2 * _count(length * length * cost / 2)))
-    side = -(-length // count)
-    return length if count == 1 else -(-side // multiple) * multiple
+    count = _count(length * length * cost / 2)
+    if count == 1:
+        return length
+    side = -(-length // round(math.sqrt(2 * count)))
+    return -(-side // multiple) * multiple
 
 
 def grid(shape, tile, *, upper=False):
@@ -160,36 +165,60 @@ class set_workers:
 
 
 class _BlasGuard:
-    """While anyone is inside, BLAS runs on one thread: the first in sets it, the last out puts
-    back what was there."""
+    """While a thread is inside, its BLAS calls run on one thread.
+
+    Most libraries have one setting for the process: the first thread in sets it, the last one out
+    puts back what was there. OpenBLAS over OpenMP has one for each thread.
+    """
 
     def __init__(self):
         self._lock = threading.Lock()
         self._inside = 0
-        self._limit = None
+        self._before = ()
+        self._own = threading.local()
 
     @functools.cached_property
-    def _controller(self):
-        return threadpoolctl.ThreadpoolController()
+    def _libraries(self):
+        """Those with one setting for the process, and those with one for each thread."""
+        import scipy.linalg.cython_blas  # noqa: F401  the library that the kernels call
+
+        libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+        own = [lib for lib in libraries if getattr(lib, "threading_layer", None) == "openmp"]
+        return [lib for lib in libraries if lib not in own], own
 
     def __enter__(self):
         with self._lock:
+            shared, own = self._libraries
             if not self._inside:
-                self._limit = self._controller.limit(limits=1, user_api="blas")
+                self._before = [(lib, lib.num_threads) for lib in shared]
+                _set_threads((lib, 1) for lib in shared)
             self._inside += 1
+            if own:
+                self._own.before = [(lib, lib.num_threads) for lib in own]
+                _set_threads((lib, 1) for lib in own)
 
     def __exit__(self, *exc):
         with self._lock:
+            _set_threads(getattr(self._own, "before", ()))
             self._inside -= 1
             if not self._inside:
-                self._limit.restore_original_limits()
+                _set_threads(self._before)
 
     def after_fork(self):
         # Whoever was inside did not come along.
         self._lock = threading.Lock()
         if self._inside:
             self._inside = 0
-            self._limit.restore_original_limits()
+            _set_threads(self._before)
+
+
+def _set_threads(settings):
+    for library, threads in settings:
+        # threadpoolctl >= 3.8 lets only the first thread that asks set OpenBLAS's number
+        release = getattr(library, "clear_controlling_thread", lambda force: None)
+        release(force=True)
+        library.set_num_threads(threads)
+        release(force=True)
 
 
 blas_on_one_thread = _BlasGuard()
@@ -256,7 +285,8 @@ def _submit(function):
 class _Job:
     """One call's chains of blocks: a chain's blocks run one after another, the chains anyhow."""
 
-    def __init__(self, chains, bar):
+    def __init__(self, chains, bar, blas):
+        self._guard = blas_on_one_thread if blas else contextlib.nullcontext()
         self._chains = iter(chains)
         self._bar = bar
         self._lock = threading.Lock()
@@ -271,15 +301,8 @@ class _Job:
     def _runner(self, caller=False):
         nested, _thread.running = getattr(_thread, "running", False), True
         try:
-            while (chain := self._next()) is not None:
-                for block in chain:
-                    if self._stop:
-                        return
-                    block()
-                    with self._lock:
-                        self._done += 1
-                    if caller and self._bar is not None:
-                        self._bar.update(self._done - self._bar.n)
+            with self._guard:
+                self._work(caller)
         except BaseException as error:
             self._stop = True
             if caller:
@@ -287,6 +310,17 @@ class _Job:
             self._error = error
         finally:
             _thread.running = nested
+
+    def _work(self, caller):
+        while (chain := self._next()) is not None:
+            for block in chain:
+                if self._stop:
+                    return
+                block()
+                with self._lock:
+                    self._done += 1
+                if caller and self._bar is not None:
+                    self._bar.update(self._done - self._bar.n)
 
     def run(self, helpers):
         futures = []
@@ -324,8 +358,7 @@ def _run(chains, blocks, workers, blas):
     if getattr(_thread, "running", False):
         workers = 1  # the call came from inside a block: its runners are all at work
     bar = _progress(total=blocks) if _progress and not getattr(_thread, "running", False) else None
-    with blas_on_one_thread if blas else contextlib.nullcontext():
-        _Job(chains, bar).run(min(workers, len(chains)) - 1)
+    _Job(chains, bar, blas).run(min(workers, len(chains)) - 1)
 
 
 def fill(block, bounds, args, *, workers, blas=False):

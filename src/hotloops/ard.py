@@ -6,9 +6,7 @@ from . import _arrays, _backends, _blocks
 from .kernels.ard import QUADFORM, SE
 
 _KINDS = {"se": SE}
-_KIND_HINT = (
-    '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2)'
-)
+_KIND_HINT = '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2)'
 
 
 def quadform(
@@ -69,9 +67,7 @@ def quadform(
     array([[ 0.],
            [13.]])
     """
-    return _evaluate(
-        QUADFORM, X, Y, length_scale, factors, metric, 1.0, 0.0, out, backend, workers
-    )
+    return _evaluate(QUADFORM, X, Y, length_scale, factors, metric, 1.0, 0.0, out, backend, workers)
 
 
 def ard_kernel(
@@ -154,9 +150,7 @@ def ard_kernel(
     )
 
 
-def _evaluate(
-    profile, X, Y, length_scale, factors, metric, variance, noise, out, backend, workers
-):
+def _evaluate(profile, X, Y, length_scale, factors, metric, variance, noise, out, backend, workers):
     x = _arrays.real("X", X, 2)
     y = x if Y is None else _arrays.real("Y", Y, 2)
     if x.shape[1] != y.shape[1]:
@@ -176,10 +170,13 @@ def _evaluate(
     x_ready = _arrays.ready(x, dtype)
     y_ready = x_ready if symmetric else _arrays.ready(y, dtype)
     centre = _centre(dtype, x_ready, y_ready, symmetric, projection)
-    x_features = _features(kernel, x_ready, centre, projection, len(scale), workers)
+    plain = len(scale) - projection.shape[1]
+    x_features = _features(kernel, x_ready, plain, centre, projection, workers)
     y_features = x_features
     if not symmetric:
-        y_features = _features(kernel, y_ready, centre, projection, len(scale), workers)
+        y_features = _features(kernel, y_ready, plain, centre, projection, workers)
+    if not len(scale):  # no feature at all: one that is zero
+        scale = np.ones(1, dtype)
     args = (x_features, y_features, scale, profile, variance, noise, symmetric, np.asarray(result))
     _blocks.fill(kernel.fill, _tiles(shape, len(scale), symmetric), args, workers=workers)
     return result
@@ -205,7 +202,8 @@ def _metric(dtype, d, length_scale, factors, metric):
             )
         if length_scale is None:
             plain = 0
-    scale = np.ones(max(1, plain + projection.shape[1]), dtype)
+    scale = np.empty(plain + projection.shape[1], dtype)
+    scale.fill(1)
     if length_scale is not None:
         scale[:plain] = _inverse(dtype, d, length_scale)
     return scale, projection
@@ -255,19 +253,23 @@ def _centre(dtype, x, y, symmetric, projection):
     """The mean of the finite rows, where features are projected."""
     if not projection.shape[1]:
         return np.zeros(x.shape[1], dtype)
-    rows = [p[np.isfinite(p).all(axis=1)] for p in ((x,) if symmetric else (x, y))]
-    count = max(1, sum(map(len, rows)))
-    return sum((r / count).sum(axis=0, dtype=np.float64) for r in rows).astype(dtype)
+    points = (x,) if symmetric else (x, y)
+    with np.errstate(all="ignore"):
+        centre = sum(p.sum(axis=0, dtype=np.float64) for p in points) / sum(map(len, points))
+        if not np.isfinite(centre).all():
+            rows = [p[np.isfinite(p).all(axis=1)] for p in points]
+            count = max(1, sum(map(len, rows)))
+            centre = sum((r / count).sum(axis=0, dtype=np.float64) for r in rows)
+        return centre.astype(dtype)
 
 
-def _features(kernel, points, centre, projection, count, workers):
+def _features(kernel, points, plain, centre, projection, workers):
+    d, r = projection.shape
     # rows are padded with zeros: kernels work on groups of up to 64 points
-    features = np.zeros((count, -(-len(points) // 64) * 64), points.dtype)
-    if count <= points.shape[1] + projection.shape[1]:  # else there is none: one that is zero
-        cost = 2 * points.shape[1] * (1 + projection.shape[1])
-        bounds = _blocks.grid(points.shape[:1], (_blocks.split(len(points), cost),))
-        args = points, centre, projection, features
-        _blocks.fill(kernel.prepare, bounds, args, workers=workers)
+    features = np.zeros((max(1, plain + r), -(-len(points) // 64) * 64), points.dtype)
+    bounds = _blocks.grid(points.shape[:1], (_blocks.split(len(points), 2 * d * (1 + r)),))
+    args = points, plain, centre, projection, features
+    _blocks.fill(kernel.prepare, bounds, args, workers=workers)
     return features
 
 

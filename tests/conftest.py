@@ -1,0 +1,8 @@
+import pytest
+
+BACKENDS = ("cython", "numba", "numpy")
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    return request.param

@@ -1,0 +1,283 @@
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+import hotloops as hl
+from hotloops import _blocks
+
+
+def blas_threads():
+    return [lib["num_threads"] for lib in threadpoolctl.threadpool_info()
+            if lib["user_api"] == "blas"]  # fmt: skip
+
+
+# --- which blocks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (5, 3), (64, 65), (3, 4, 5)])
+@pytest.mark.parametrize("step", [1, 2, 4, 100])
+def test_grid_covers_each_element_once(shape, step):
+    count = np.zeros(shape, int)
+    for bounds in _blocks.grid(shape, (step,) * len(shape)):
+        count[tuple(itertools.starmap(slice, zip(bounds[::2], bounds[1::2], strict=True)))] += 1
+    assert (count == 1).all()
+
+
+@pytest.mark.parametrize("n", [1, 5, 64, 100])
+@pytest.mark.parametrize("side", [1, 7, 64])
+def test_upper_grid_and_its_mirror_cover_each_element(n, side):
+    count = np.zeros((n, n), int)
+    for i0, i1, j0, j1 in _blocks.grid((n, n), (side, side), upper=True):
+        count[i0:i1, j0:j1] += 1
+        if i0 != j0:
+            count[j0:j1, i0:i1] += 1
+    assert (count == 1).all()
+
+
+@pytest.mark.parametrize("cost", [1e-3, 1, 30, 1e4, 1e9])
+@pytest.mark.parametrize("length", [1, 2, 1000, 10**6])
+def test_pieces_are_neither_short_nor_long(length, cost):
+    piece = _blocks.split(length, cost)
+    assert 1 <= piece <= length
+    if piece < length:
+        assert piece == 1 or piece * cost >= 0.5 * _blocks._SHORT
+    if piece > 1:
+        assert piece * cost < 50e6
+
+
+# --- who runs them --------------------------------------------------------------------------
+
+
+def test_two_workers_really_run():
+    meet = threading.Barrier(2, timeout=10)
+    _blocks.fill(lambda a, b: meet.wait(), [(0, 1), (1, 2)], (), workers=2)
+
+
+def test_every_block_runs_once():
+    seen = []
+    _blocks.fill(lambda a, b: seen.append(a), _blocks.grid((500,), (1,)), (), workers=4)
+    assert sorted(seen) == list(range(500))
+
+
+def test_no_block_is_no_work():
+    _blocks.fill(None, [], (), workers=2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_in_a_block_comes_out(workers):
+    def block(a, b):
+        if a == 3:
+            raise KeyError("three")
+
+    with pytest.raises(KeyError, match="three"):
+        _blocks.fill(block, _blocks.grid((50,), (1,)), (), workers=workers)
+    _blocks.fill(lambda a, b: None, _blocks.grid((50,), (1,)), (), workers=workers)
+
+
+def test_a_call_inside_a_block_runs_serially():
+    inner = []
+
+    def block(a, b):
+        _blocks.fill(lambda c, d: inner.append(threading.get_ident()),
+                     _blocks.grid((4,), (1,)), (), workers=8)  # fmt: skip
+        mine = [ident for ident in inner if ident == threading.get_ident()]
+        assert len(mine) % 4 == 0
+
+    _blocks.fill(block, _blocks.grid((40,), (1,)), (), workers=4)
+    assert len(inner) == 160
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 8, 9, 100])
+def test_reduce_adds_in_a_fixed_order(blocks):
+    values = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.arange(1000)[::-1] ** 0.5
+
+    def block(start, stop, values, partial):
+        for value in values[start:stop]:
+            partial += value
+
+    def total(workers):
+        bounds = _blocks.grid((1000,), (-(-1000 // blocks),))
+        made = []
+
+        def partials(count):
+            made.append(count)
+            return np.zeros((count, 1))
+
+        result = _blocks.reduce(block, bounds, (values,), partials, workers=workers)
+        assert made == [min(8, len(bounds))]
+        return result
+
+    one = total(1)
+    np.testing.assert_allclose(one, values.sum(), rtol=1e-12)
+    for workers in (2, 5):
+        assert total(workers).tobytes() == one.tobytes()
+
+
+# --- workers --------------------------------------------------------------------------------
+
+
+def test_set_workers():
+    before = _blocks.workers()
+    with hl.set_workers(3):
+        assert _blocks.workers() == 3
+        assert _blocks.workers(2) == 2
+        with hl.set_workers(None):
+            assert _blocks.workers() == before
+        assert _blocks.workers() == 3
+    assert _blocks.workers() == before
+    assert _blocks.workers(-1) == _blocks.available_cpus()
+    assert _blocks.workers(10**6) == 128
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        hl.set_workers(0)
+
+
+def in_new_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True,
+        timeout=120,
+    )  # fmt: skip
+
+
+PRINT_WORKERS = "from hotloops import _blocks; print(_blocks.workers())"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"HOTLOOPS_WORKERS": "5", "OMP_NUM_THREADS": "3"}, "5"),
+        ({"OMP_NUM_THREADS": "3,2"}, "3"),
+        ({"HOTLOOPS_WORKERS": "-1"}, str(_blocks.available_cpus())),
+    ],
+)
+def test_environment(environment, expected):
+    assert in_new_python(PRINT_WORKERS, **environment).stdout.strip() == expected
+
+
+def test_bad_environment():
+    error = in_new_python(PRINT_WORKERS, HOTLOOPS_WORKERS="many").stderr
+    assert "the environment variable HOTLOOPS_WORKERS must be" in error
+    assert "'many'" in error
+
+
+# --- BLAS on one thread ---------------------------------------------------------------------
+
+
+def test_the_guard_limits_and_restores():
+    import scipy.linalg.blas  # noqa: F401
+
+    before = blas_threads()
+    inside = []
+    _blocks.fill(lambda a, b: inside.append(blas_threads()), [(0, 1)], (), workers=1, blas=True)
+    assert inside == [[1] * len(before)]
+    assert blas_threads() == before
+
+
+def test_overlapping_guards_restore():
+    before = blas_threads()
+    first_in, second_in, first_out = threading.Event(), threading.Event(), threading.Event()
+    seen = []
+
+    def first():
+        with _blocks.blas_on_one_thread:
+            first_in.set()
+            second_in.wait(10)
+        first_out.set()
+
+    def second():
+        first_in.wait(10)
+        with _blocks.blas_on_one_thread:
+            second_in.set()
+            first_out.wait(10)
+            seen.append(blas_threads())
+
+    threads = [threading.Thread(target=f) for f in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [[1] * len(before)]
+    assert blas_threads() == before
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_forked_inside_the_guard_gets_its_threads_back():
+    before = blas_threads()
+    with _blocks.blas_on_one_thread:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(
+                0 if blas_threads() == before and not _blocks.blas_on_one_thread._inside else 1
+            )
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert blas_threads() == before
+
+
+# --- interruption and progress --------------------------------------------------------------
+
+INTERRUPTED = """
+import time, threading, os, signal
+import numpy as np, hotloops as hl
+from hotloops import _blocks
+out = np.empty((6000, 6000))
+X = np.random.default_rng(0).normal(size=(6000, 400))
+small = hl.quadform(X[:10])
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+start = time.perf_counter()
+try:
+    for _ in range(1000):
+        hl.ard_kernel(X, X.copy(), out=out, backend=BACKEND, workers=2)
+except KeyboardInterrupt:
+    print("interrupted after", time.perf_counter() - start)
+assert not _blocks._thread.running
+np.testing.assert_array_equal(hl.quadform(X[:10]), small)
+k = hl.ard_kernel(X[:3000], backend=BACKEND, workers=2)
+assert (k == k.T).all()
+"""
+
+
+@pytest.mark.parametrize("backend", ["cython", "numpy"])
+def test_ctrl_c_within_a_second(backend):
+    result = in_new_python(INTERRUPTED.replace("BACKEND", repr(backend)))
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout.split()[-1]) < 1.3
+
+
+def test_ctrl_c_stops_the_other_runners():
+    ran = []
+
+    def block(a, b):
+        ran.append(a)
+        if threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        _blocks.fill(block, _blocks.grid((1000,), (1,)), (), workers=3)
+    count = len(ran)
+    assert count < 50
+    time.sleep(0.05)
+    assert len(ran) == count
+
+
+def test_progress_counts_the_blocks(capsys):
+    with hl.progress(delay=0, unit="tile"):
+        _blocks.fill(lambda a, b: time.sleep(0.002), _blocks.grid((30,), (1,)), (), workers=2)
+    shown = capsys.readouterr().err
+    assert "30/30" in shown
+    assert "tile" in shown
+    _blocks.fill(lambda a, b: None, _blocks.grid((30,), (1,)), (), workers=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_short_call_shows_no_progress(capsys):
+    with hl.progress():
+        hl.quadform(np.zeros((900, 2)))
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,307 @@
+"""What every kernel does in every backend, on the shared cases."""
+
+import doctest
+import importlib
+import multiprocessing
+import pathlib
+import pkgutil
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import hotloops as hl
+from hotloops import _backends, _cases, _config
+
+CASES = [
+    pytest.param(case, dtype, id=f"{case.subject}-{k}-{getattr(dtype, '__name__', 'exact')}")
+    for k, case in enumerate(_cases.CASES)
+    for dtype in case.tolerance
+]
+cases = pytest.mark.parametrize(("case", "dtype"), CASES)
+
+
+def run(case, arguments, **keywords):
+    return case.call(arguments, **keywords)
+
+
+def arrays(arguments):
+    return {k: v for k, v in arguments.items() if isinstance(v, np.ndarray) and v.ndim}
+
+
+def test_every_subject_has_a_case():
+    assert {case.subject for case in _cases.CASES} == set(_config.subjects())
+
+
+def test_every_backend_imports(backend):
+    for subject in _config.subjects():
+        _backends.load(subject, backend)
+
+
+def test_the_backends_have_the_same_blocks():
+    for subject in _config.subjects():
+        modules = {name: _backends.load(subject, name) for name in _backends.NAMES}
+        home = {
+            name: {
+                key
+                for key, value in vars(module).items()
+                if not key.startswith("_")
+                and callable(value)
+                and getattr(value, "__module__", "").startswith(module.__name__)
+            }
+            for name, module in modules.items()
+        }
+        assert home["cython"] == home["numba"] == home["numpy"] != set()
+
+
+@cases
+def test_agrees_with_the_reference(case, dtype, backend):
+    arguments = case.arguments("small", dtype)
+    reference = run(case, arguments, backend="numpy")
+    result = run(case, arguments, backend=backend)
+    assert result.dtype == reference.dtype
+    assert result.shape == reference.shape
+    assert case.error(result, reference) <= case.tolerance[dtype]
+
+
+@cases
+def test_reference_agrees_with_the_question(case, dtype):
+    arguments = case.arguments("small", dtype)
+    if case.random:
+        # Both are counts of as many draws from one distribution: Pearson's statistic of two
+        # samples, on the values with enough counts, within six of its standard deviations.
+        ours = run(case, arguments, backend="numpy")
+        for theirs in (case.question(**arguments), case.numpy(**arguments)):
+            assert ours.sum() == theirs.sum()
+            enough = ours + theirs >= 20
+            statistic = ((ours - theirs)[enough] ** 2 / (ours + theirs)[enough]).sum()
+            freedom = enough.sum() - 1
+            assert abs(statistic - freedom) < 6 * np.sqrt(2 * freedom)
+    else:
+        reference = run(case, arguments, backend="numpy")
+        tolerance = 10 * case.tolerance[dtype]
+        assert case.error(case.question(**arguments), reference) <= tolerance
+        assert case.error(case.numpy(**arguments), reference) <= tolerance
+
+
+def _unaligned(array):
+    raw = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    raw[...] = array
+    return raw
+
+
+def _read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def _every_second(array):
+    wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+def _backwards(array):
+    return np.ascontiguousarray(array[..., ::-1])[..., ::-1]
+
+
+def _memmap(array, folder):
+    path = folder / "array"
+    array.tofile(path)
+    return np.memmap(path, array.dtype, "r", shape=array.shape)
+
+
+LAYOUTS = {
+    "list": lambda a: a.tolist(),
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "fortran": np.asfortranarray,
+    "every second": _every_second,
+    "backwards": _backwards,
+    "unaligned": _unaligned,
+    "read-only": _read_only,
+}
+
+
+@pytest.mark.parametrize("layout", [*LAYOUTS, "memmap", "broadcast"])
+@cases
+def test_any_layout(case, dtype, backend, layout, tmp_path):
+    arguments = case.arguments("small", dtype)
+    given = arrays(arguments)
+    expected = run(case, arguments, backend=backend)
+    for name, array in given.items():
+        if layout == "list" and array.dtype in (np.float32, np.complex64):
+            continue  # a list is double precision
+        if layout == "memmap":
+            changed = _memmap(array, tmp_path)
+        elif layout == "broadcast":
+            changed = np.broadcast_to(array[..., :1], array.shape)
+            same = arguments | {name: changed.copy()}
+            try:
+                expected = run(case, same, backend=backend)
+            except ValueError:  # interfaces, say, must ascend
+                continue
+        else:
+            changed = LAYOUTS[layout](array)
+        result = run(case, arguments | {name: changed}, backend=backend)
+        np.testing.assert_array_equal(result, expected)
+
+
+@cases
+def test_inputs_are_left_alone(case, dtype, backend):
+    arguments = case.arguments("small", dtype)
+    copies = {name: array.copy() for name, array in arrays(arguments).items()}
+    run(case, arguments, backend=backend)
+    for name, copy in copies.items():
+        np.testing.assert_array_equal(arguments[name], copy)
+
+
+@cases
+def test_out_is_filled_and_returned(case, dtype, backend):
+    arguments = case.arguments("small", dtype)
+    expected = run(case, arguments, backend=backend)
+    out = np.empty_like(expected)
+    out[...] = 77
+    assert run(case, arguments, backend=backend, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+
+
+@cases
+def test_out_may_be_a_memmap(case, dtype, backend, tmp_path):
+    arguments = case.arguments("small", dtype)
+    expected = run(case, arguments, backend=backend)
+    out = np.memmap(tmp_path / "out", expected.dtype, "w+", shape=expected.shape)
+    assert run(case, arguments, backend=backend, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks so short that small inputs make many."""
+    from hotloops import _blocks
+
+    monkeypatch.setattr(_blocks, "_SHORT", 1e3)
+    monkeypatch.setattr(_blocks, "_LONG", 4e3)
+
+
+@cases
+def test_any_number_of_workers(case, dtype, backend, small_blocks):
+    arguments = case.arguments("small", dtype)
+    expected = run(case, arguments, backend=backend, workers=1)
+    for workers in (2, 3, -1):
+        result = run(case, arguments, backend=backend, workers=workers)
+        assert result.tobytes() == expected.tobytes()
+    reference = run(case, arguments, backend="numpy")
+    assert case.error(expected, reference) <= case.tolerance[dtype]
+
+
+@cases
+def test_from_four_threads_at_once(case, dtype, backend, small_blocks):
+    arguments = case.arguments("small", dtype)
+    expected = run(case, arguments, backend=backend)
+    results = [None] * 4
+
+    def work(k):
+        results[k] = [run(case, arguments, backend=backend, workers=2) for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for batch in results:
+        for result in batch:
+            np.testing.assert_array_equal(result, expected)
+
+
+def _in_child(index, dtype, backend, expected, queue):
+    case = _cases.CASES[index]
+    result = case.call(case.arguments("small", dtype), backend=backend, workers=2)
+    queue.put(result.tobytes() == expected)
+
+
+@pytest.mark.parametrize("index", range(len(_cases.CASES)))
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_from_a_forked_child(index, backend, small_blocks):
+    case = _cases.CASES[index]
+    dtype = next(iter(case.tolerance))
+    expected = run(case, case.arguments("small", dtype), backend=backend, workers=2).tobytes()
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_in_child, args=(index, dtype, backend, expected, queue))
+    child.start()
+    try:
+        assert queue.get(timeout=60)
+    finally:
+        child.kill()
+        child.join()
+
+
+@cases
+def test_under_errstate_raise(case, dtype, backend):
+    with np.errstate(all="raise"):
+        run(case, case.arguments("small", dtype), backend=backend)
+
+
+@cases
+def test_prints_nothing(case, dtype, backend, capfd):
+    run(case, case.arguments("small", dtype), backend=backend)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("case", _cases.CASES, ids=lambda case: case.name)
+def test_memory_is_the_output_and_scratch(case, backend):
+    arguments = case.arguments("full")
+    run(case, case.arguments("small"), backend=backend)  # imports and compiles
+    tracemalloc.start()
+    try:
+        result = run(case, arguments, backend=backend, workers=2)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    copies = 2 * sum(array.nbytes for array in arrays(arguments).values())
+    assert peak < result.nbytes + copies + 2 * 8 * 2**20
+
+
+def test_subnormals_survive_the_import(backend):
+    case = _cases.CASES[0]
+    case.call(case.arguments("small"), backend=backend, workers=2)
+    assert np.float64(2.2250738585072014e-308) / 2 > 0
+    inside = []
+    thread = threading.Thread(target=lambda: inside.append(np.float64(2.225073858507e-308) / 2))
+    thread.start()
+    thread.join()
+    assert inside[0] > 0
+
+
+# --- the documentation ----------------------------------------------------------------------
+
+PUBLIC = [name for name in hl.__all__]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_has_a_running_example(name):
+    tests = doctest.DocTestFinder().find(getattr(hl, name), name)
+    examples = sum(len(test.examples) for test in tests)
+    assert examples > 0
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    for test in tests:
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+def test_every_module_says_what_it_is():
+    packages = [hl, importlib.import_module("hotloops.kernels")]
+    for package in packages:
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if module.name.rpartition(".")[2] in _backends.NAMES or "._n" in module.name:
+                continue
+            if module.name.endswith((".__main__", "._cython")):
+                continue
+            assert importlib.import_module(module.name).__doc__, module.name
+
+
+def test_the_package_is_the_installed_one():
+    here = pathlib.Path(__file__).parents[1]
+    assert here not in pathlib.Path(hl.__file__).parents
