@@ -1,0 +1,100 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import hotloops as hl
+from hotloops import _backends
+
+
+def in_new_python(code, **environment):
+    result = subprocess.run(
+        [sys.executable, "-W", "always", "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return result.stdout.strip(), result.stderr
+
+
+NAME = "print(_backends.kernel('ard').__name__.rpartition('.')[2])"
+
+
+def test_the_default_is_cython():
+    assert _backends.kernel("ard").__name__ == "hotloops.kernels.ard._cython"
+
+
+def test_set_backend():
+    with hl.set_backend("numpy"):
+        assert _backends.kernel("ard").__name__.endswith("._numpy")
+        assert _backends.kernel("ard", "numba").__name__.endswith("._numba")
+        with hl.set_backend(None):
+            assert _backends.kernel("ard").__name__.endswith("._cython")
+        assert _backends.kernel("ard").__name__.endswith("._numpy")
+    assert _backends.kernel("ard").__name__.endswith("._cython")
+    with pytest.raises(ValueError, match="backend must be one of 'cython', 'numba', 'numpy'"):
+        hl.set_backend("fortran")
+
+
+def test_environment():
+    out, _ = in_new_python("from hotloops import _backends;" + NAME, HOTLOOPS_BACKEND="numba")
+    assert out == "_numba"
+    _, error = in_new_python("from hotloops import _backends;" + NAME, HOTLOOPS_BACKEND="f77")
+    assert "HOTLOOPS_BACKEND) must be one of 'cython', 'numba', 'numpy', got 'f77'" in error
+
+
+BLOCKED = """
+import sys
+sys.modules["hotloops.kernels.ard._cython"] = None
+import hotloops as hl
+for _ in range(2):
+    print(hl.quadform([[0.0], [2.0]])[0, 1])
+"""
+
+
+def test_a_missing_default_gives_way_with_one_warning():
+    out, error = in_new_python(BLOCKED)
+    assert out.split() == ["4.0", "4.0"]
+    assert error.count("RuntimeWarning") == 1
+    assert "hotloops uses numba: backend 'cython' of ard does not import" in error
+
+
+def test_a_missing_backend_asked_for_raises():
+    for ask in ("hl.quadform([[0.0]], backend='cython')", "hl.set_backend('cython')"):
+        code = BLOCKED.replace("for _", f"{ask}\nfor _")
+        out, error = in_new_python(code)
+        assert out == ""
+        assert "ImportError: backend 'cython' of ard does not import" in error
+        assert "RuntimeWarning" not in error
+    _, error = in_new_python(BLOCKED, HOTLOOPS_BACKEND="cython")
+    assert "ImportError: backend 'cython' of ard does not import" in error
+
+
+def test_import_is_light():
+    code = "import sys, hotloops; print([m for m in HEAVY if m in sys.modules])"
+    heavy = ["numba", "llvmlite", "matplotlib", "rich", "tqdm", "sklearn", "dask", "pandas"]
+    out, error = in_new_python(f"HEAVY = {heavy};" + code)
+    assert out == "[]", error
+
+
+def test_numba_cache(tmp_path):
+    code = (
+        "import hotloops as hl;"
+        "print(hl.ard_kernel([[0.0], [1.0]], backend='numba')[0, 1]);"
+        "from hotloops.kernels.ard import _numba;"
+        "print(sum(_numba.fill.stats.cache_hits.values()));"
+        "import numba; print(numba.config.CACHE_DIR)"
+    )
+    results = [in_new_python(code, HOTLOOPS_NUMBA_CACHE=str(tmp_path))[0] for _ in range(2)]
+    value = str(np.exp(-0.5))
+    assert [r.split() for r in results] == [[value, "0"], [value, "1"]]
+    assert [p.name.startswith("hotloops-") for p in tmp_path.iterdir()] == [True]
+
+
+def test_version():
+    assert hl.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = hl.nothing
