@@ -47,10 +47,10 @@ def prepare(
 
 cdef cloned _tile(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
-    const floating* y, Py_ssize_t y_stride, const floating* scale,
+    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
     int profile, floating variance, floating* out, Py_ssize_t out_stride,
 ) noexcept nogil:
-    # out[i, j] = variance · profile(sum over f of (scale[f] (x[f, i] - y[f, j]))^2), i < m, j < n
+    # out[i, j] = variance · profile(sum over f of (scale[f] (x[f, i] - y[f, j]))^2), i < m, j < n,
     # in groups of 256 bytes of sums, four registers; what a group reads past n is padding
     cdef Py_ssize_t i, j, f, w
     cdef floating q[64]
@@ -61,10 +61,15 @@ cdef cloned _tile(
         while j < n:
             for w in range(256 // sizeof(floating)):
                 q[w] = 0
-            for f in range(count):
+            for f in range(scaled):
                 xf, s, yf = x[f * x_stride + i], scale[f], y + f * y_stride + j
                 for w in range(256 // sizeof(floating)):
                     d = s * (xf - yf[w])
+                    q[w] += d * d
+            for f in range(scaled, count):
+                xf, yf = x[f * x_stride + i], y + f * y_stride + j
+                for w in range(256 // sizeof(floating)):
+                    d = xf - yf[w]
                     q[w] += d * d
             if profile == SE:
                 for w in range(256 // sizeof(floating)):
@@ -100,7 +105,8 @@ def fill(
         for j in range(j0, j1, 512):  # columns whose features stay in the cache
             stop = min(j + 512, j1)
             _tile((min(i1, stop) if symmetric else i1) - i0, stop - j, x.shape[0], &x[0, i0],
-                  x.shape[1], &y[0, j], y.shape[1], &scale[0], profile, variance, &out[i0, j],
+                  x.shape[1], &y[0, j], y.shape[1], scale.shape[0],
+                  &scale[0] if scale.shape[0] else NULL, profile, variance, &out[i0, j],
                   out.shape[1])
         if symmetric:
             _mirror(i0, i1, j0, j1, &out[0, 0], out.shape[1])

@@ -21,6 +21,11 @@ def prepare(start, stop, x, plain, centre, projection, features):
 
 
 @jit
+def _scale(scale, f):
+    return scale[f] if f < len(scale) else scale.dtype.type(1)
+
+
+@jit
 def _add(x, y, s, q):
     # q[j] += (s (x - y[j]))^2
     for j in range(len(q)):
@@ -72,11 +77,16 @@ def fill(i0, i1, j0, j1, x, y, scale, profile, variance, noise, symmetric, out):
                 _add_four(
                     (x[f, i], x[f + 1, i], x[f + 2, i], x[f + 3, i]),
                     (y[f, a:b], y[f + 1, a:b], y[f + 2, a:b], y[f + 3, a:b]),
-                    (scale[f], scale[f + 1], scale[f + 2], scale[f + 3]),
+                    (
+                        _scale(scale, f),
+                        _scale(scale, f + 1),
+                        _scale(scale, f + 2),
+                        _scale(scale, f + 3),
+                    ),
                     q,
                 )
             for f in range(whole, len(x)):
-                _add(x[f, i], y[f, a:b], scale[f], q)
+                _add(x[f, i], y[f, a:b], _scale(scale, f), q)
             _profile(profile, variance, half, q)
     if symmetric:
         _mirror(i0, i1, j0, j1, out)

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 
 from . import SE
@@ -18,7 +20,7 @@ def fill(i0, i1, j0, j1, x, y, scale, profile, variance, noise, symmetric, out):
         for a in range(i0, i1, 32):  # the temporaries of 32 rows stay in the cache
             b = min(a + 32, i1)
             q = np.zeros((b - a, j1 - j0), out.dtype)
-            for xf, yf, s in zip(x, y, scale, strict=True):
+            for xf, yf, s in itertools.zip_longest(x, y, scale, fillvalue=1):
                 q += (s * (xf[a:b, None] - yf[None, j0:j1])) ** 2
             out[a:b, j0:j1] = variance * np.exp(-q / 2) if profile == SE else q
         if symmetric and i0 == j0:

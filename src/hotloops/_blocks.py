@@ -5,7 +5,6 @@ of workers. Runners take blocks from one counter; the caller is one of them, the
 one pool of threads.
 """
 
-import concurrent.futures
 import contextlib
 import functools
 import itertools
@@ -13,12 +12,13 @@ import math
 import operator
 import os
 import pathlib
+import queue
 import threading
 
 import threadpoolctl
 
 MAX_WORKERS = 128  # OpenBLAS has a fixed number of buffers, one for each thread inside it
-_SHORT = 250e3  # ns: five times what it costs to hand work to another thread
+_SHORT = 100e3  # ns: some times what it costs to hand work to another thread
 _LONG = 2.5e6  # ns: a block this long fills pages of its own
 _PARTIALS = 8
 
@@ -259,27 +259,54 @@ class progress:
 # --- who runs them --------------------------------------------------------------------------
 
 _thread = threading.local()
-_pool = None
-_pool_lock = threading.Lock()
+
+
+class _Pool:
+    """Threads that wait for tasks; one is started where none is to spare.
+
+    It hands a task over in a third of the time of concurrent.futures. They are daemons: at the
+    end of the process they are idle, because each call waits for its own.
+    """
+
+    def __init__(self):
+        self._tasks = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._threads = self._spare = 0
+
+    def submit(self, task):
+        """Have a thread call `task()`; if there is none to be had, nobody does."""
+        with self._lock:
+            if self._spare:
+                self._spare -= 1
+            elif self._threads < MAX_WORKERS - 1:
+                try:
+                    threading.Thread(target=self._serve, name="hotloops", daemon=True).start()
+                except RuntimeError:  # the system's limit, or the end of the process
+                    return
+                self._threads += 1
+            else:
+                return
+        self._tasks.put(task)
+
+    def _serve(self):
+        while True:
+            self._tasks.get()()
+            with self._lock:
+                self._spare += 1
+
+
+_pool = _Pool()
 
 
 def _after_fork():
-    global _pool, _pool_lock
-    _pool, _pool_lock = None, threading.Lock()
+    global _pool
+    _pool = _Pool()
     _thread.running = False
     blas_on_one_thread.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _submit(function):
-    global _pool
-    with _pool_lock:
-        if _pool is None:
-            _pool = concurrent.futures.ThreadPoolExecutor(MAX_WORKERS - 1, "hotloops")
-        return _pool.submit(function)
 
 
 class _Job:
@@ -291,49 +318,23 @@ class _Job:
         self._bar = bar
         self._lock = threading.Lock()
         self._error = None
-        self._stop = False
         self._done = 0
-
-    def _next(self):
-        with self._lock:
-            return None if self._stop else next(self._chains, None)
-
-    def _runner(self, caller=False):
-        nested, _thread.running = getattr(_thread, "running", False), True
-        try:
-            with self._guard:
-                self._work(caller)
-        except BaseException as error:
-            self._stop = True
-            if caller:
-                raise
-            self._error = error
-        finally:
-            _thread.running = nested
-
-    def _work(self, caller):
-        while (chain := self._next()) is not None:
-            for block in chain:
-                if self._stop:
-                    return
-                block()
-                with self._lock:
-                    self._done += 1
-                if caller and self._bar is not None:
-                    self._bar.update(self._done - self._bar.n)
+        self._helpers = 0
+        self._stop = self._closed = False
+        self._left = threading.Lock()  # held while helpers are at work that the caller waits for
 
     def run(self, helpers):
-        futures = []
+        """Run all blocks on this thread and up to `helpers` others."""
         try:
             try:
-                with contextlib.suppress(RuntimeError):  # no thread to be had: the caller suffices
-                    futures += (_submit(self._runner) for _ in range(helpers))
+                for _ in range(helpers):
+                    _pool.submit(self._help)
                 self._runner(caller=True)
             except BaseException:
                 self._stop = True
                 raise
             finally:
-                self._wait(futures)
+                self._wait()
         finally:
             if self._bar is not None:
                 self._bar.update(self._done - self._bar.n)
@@ -341,13 +342,56 @@ class _Job:
         if self._error is not None:
             raise self._error
 
-    def _wait(self, futures):
-        """Until no runner is inside a block, whatever is pressed meanwhile."""
+    def _help(self):
+        with self._lock:
+            if self._closed:  # it came too late
+                return
+            self._helpers += 1
+        try:
+            self._runner()
+        except BaseException as error:
+            self._stop, self._error = True, error
+        finally:
+            with self._lock:
+                self._helpers -= 1
+                if self._closed and not self._helpers:
+                    self._left.release()
+
+    def _runner(self, caller=False):
+        nested, _thread.running = getattr(_thread, "running", False), True
+        try:
+            with self._guard:
+                while (chain := self._next()) is not None:
+                    for block in chain:
+                        if self._stop:
+                            return
+                        block()
+                        self._count(caller)
+        finally:
+            _thread.running = nested
+
+    def _next(self):
+        with self._lock:
+            return None if self._stop else next(self._chains, None)
+
+    def _count(self, caller):
+        with self._lock:
+            self._done += 1
+        if caller and self._bar is not None:
+            self._bar.update(self._done - self._bar.n)
+
+    def _wait(self):
+        """Until no helper is inside a block, whatever is pressed meanwhile."""
+        with self._lock:
+            self._closed = True
+            if not self._helpers:
+                return
+            self._left.acquire()
         interrupt = None
-        waiting = {future for future in futures if not future.cancel()}
-        while waiting:
+        while True:
             try:
-                waiting = concurrent.futures.wait(waiting).not_done
+                self._left.acquire()
+                break
             except BaseException as error:
                 self._stop, interrupt = True, error
         if interrupt is not None:

@@ -158,7 +158,7 @@ def _evaluate(profile, X, Y, length_scale, factors, metric, variance, noise, out
             f"X and Y must have the same number of columns, got shapes {x.shape} and {y.shape}"
         )
     dtype = _arrays.common_dtype(x, y)
-    scale, projection = _metric(dtype, x.shape[1], length_scale, factors, metric)
+    plain, scale, projection = _metric(dtype, x.shape[1], length_scale, factors, metric)
     kernel = _backends.kernel("ard", backend)
     workers = _blocks.workers(workers)
     shape = len(x), len(y)
@@ -170,43 +170,35 @@ def _evaluate(profile, X, Y, length_scale, factors, metric, variance, noise, out
     x_ready = _arrays.ready(x, dtype)
     y_ready = x_ready if symmetric else _arrays.ready(y, dtype)
     centre = _centre(dtype, x_ready, y_ready, symmetric, projection)
-    plain = len(scale) - projection.shape[1]
     x_features = _features(kernel, x_ready, plain, centre, projection, workers)
     y_features = x_features
     if not symmetric:
         y_features = _features(kernel, y_ready, plain, centre, projection, workers)
-    if not len(scale):  # no feature at all: one that is zero
-        scale = np.ones(1, dtype)
     args = (x_features, y_features, scale, profile, variance, noise, symmetric, np.asarray(result))
-    _blocks.fill(kernel.fill, _tiles(shape, len(scale), symmetric), args, workers=workers)
+    _blocks.fill(kernel.fill, _tiles(shape, len(x_features), symmetric), args, workers=workers)
     return result
 
 
 def _metric(dtype, d, length_scale, factors, metric):
-    """The features' scales, and the projection that makes the last of them, (D, R)."""
+    """How many features are the coordinates themselves, the scales of the first features, and the
+    projection (D, R) that makes the last of them."""
+    scale = np.empty(0, dtype)
     if metric is not None:
         if length_scale is not None or factors is not None:
             other = "factors" if length_scale is None else "length_scale"
             raise ValueError(f"metric must come without length_scale and factors, got {other} too")
-        projection = _cholesky(_arrays.real("metric", metric, 2), d)
-        return np.ones(d, dtype), projection.astype(dtype)
-    plain = d
-    if factors is None:
-        projection = np.empty((d, 0), dtype)
-    else:
-        projection = _arrays.ready(_arrays.real("factors", factors, 2), dtype)
-        if len(projection) != d:
-            raise ValueError(
-                f"factors must have one row for each of the {d} columns of X, "
-                f"got shape {projection.shape}"
-            )
-        if length_scale is None:
-            plain = 0
-    scale = np.empty(plain + projection.shape[1], dtype)
-    scale.fill(1)
+        return 0, scale, _cholesky(_arrays.real("metric", metric, 2), d).astype(dtype)
     if length_scale is not None:
-        scale[:plain] = _inverse(dtype, d, length_scale)
-    return scale, projection
+        scale = _inverse(dtype, d, length_scale)
+    if factors is None:
+        return d, scale, np.empty((d, 0), dtype)
+    projection = _arrays.ready(_arrays.real("factors", factors, 2), dtype)
+    if len(projection) != d:
+        raise ValueError(
+            f"factors must have one row for each of the {d} columns of X, "
+            f"got shape {projection.shape}"
+        )
+    return len(scale), scale, projection
 
 
 def _inverse(dtype, d, length_scale):
@@ -220,6 +212,7 @@ def _inverse(dtype, d, length_scale):
         raise ValueError(f"length_scale must be positive, got {length_scale}")
     with np.errstate(over="ignore"):
         inverse = (1 / length_scale).astype(dtype)
+    inverse = np.full(d, inverse) if inverse.ndim == 0 else inverse
     if not np.isfinite(inverse).all():
         raise ValueError(
             f"length_scale must be at least {1 / np.finfo(dtype).max:.3g} in {dtype}, "
@@ -275,7 +268,7 @@ def _features(kernel, points, plain, centre, projection, workers):
 
 def _tiles(shape, features, symmetric):
     """Tiles of the result: wide ones, so that rows of `out` are written in long runs."""
-    cost = 1 + 0.4 * features
+    cost = 1 + 0.15 * features
     if symmetric:
         side = _blocks.square(shape[0], cost, 64)
         return _blocks.grid(shape, (side, side), upper=True)

@@ -1,0 +1,31 @@
+"""How a benchmark runs: the result is checked before it is timed."""
+
+import time
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def contend(benchmark):
+    def run(case, name, make, tolerance=1e-6):
+        arguments = case.arguments("full")
+        function = make(case, arguments)
+        if function is None:
+            return
+        result = np.asarray(function())
+        reference = case.call(arguments, backend="numpy")
+        assert result.shape == reference.shape
+        if case.random:
+            assert result.sum() == reference.sum()
+        elif name != "writing the output":
+            assert case.error(result, reference) < tolerance
+        del result, reference
+        benchmark.group = f"{case.subject}: {case.name}"
+        benchmark.extra_info.update(
+            contender=name, subject=case.subject, case=case.name, size=case.full
+        )
+        time.sleep(0.05)  # idle threads of the last contender's library spin for a while
+        benchmark(function)
+
+    return run
