@@ -45,7 +45,9 @@ def test_gpml_ard(backend):
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 6, 9, 40])
-@pytest.mark.parametrize(("n", "m"), [(1, 1), (3, 31), (65, 32), (130, 33), (513, 257)])
+@pytest.mark.parametrize(
+    ("n", "m"), [(1, 1), (3, 31), (65, 32), (130, 33), (513, 257), (300, 1), (150, 15), (150, 16)]
+)
 def test_scipy_distances(backend, n, m, d):
     X, Y = points(1, n, d), points(2, m, d)
     scale = np.linspace(0.5, 2, d)

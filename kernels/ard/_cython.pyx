@@ -48,7 +48,7 @@ def prepare(
 cdef cloned _tile(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
     const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
-    int profile, floating variance, floating* out, Py_ssize_t out_stride,
+    int profile, floating variance, floating* out, Py_ssize_t i_stride, Py_ssize_t j_stride,
 ) noexcept nogil:
     # out[i, j] = variance · profile(sum over f of (scale[f] (x[f, i] - y[f, j]))^2), i < m, j < n,
     # in groups of 256 bytes of sums, four registers; what a group reads past n is padding
@@ -74,12 +74,12 @@ cdef cloned _tile(
             if profile == SE:
                 for w in range(256 // sizeof(floating)):
                     q[w] = variance * exp[floating](q[w] * <floating> -0.5)
-            if n - j >= <Py_ssize_t> (256 // sizeof(floating)):
+            if j_stride == 1 and n - j >= <Py_ssize_t> (256 // sizeof(floating)):
                 for w in range(256 // sizeof(floating)):
-                    out[i * out_stride + j + w] = q[w]
+                    out[i * i_stride + j + w] = q[w]
             else:
-                for w in range(n - j):
-                    out[i * out_stride + j + w] = q[w]
+                for w in range(min(n - j, <Py_ssize_t> (256 // sizeof(floating)))):
+                    out[i * i_stride + (j + w) * j_stride] = q[w]
             j += 256 // sizeof(floating)
 
 
@@ -100,14 +100,19 @@ def fill(
     const floating[:, ::1] y, const floating[::1] scale, int profile, floating variance,
     floating noise, bint symmetric, floating[:, ::1] out,
 ):
-    cdef Py_ssize_t i, j, stop
+    cdef Py_ssize_t i, j, stop, x_stride = x.shape[1], y_stride = y.shape[1]
+    cdef Py_ssize_t count = x.shape[0], scaled = scale.shape[0]
+    cdef const floating* scales = &scale[0] if scaled else NULL
     with nogil:
-        for j in range(j0, j1, 512):  # columns whose features stay in the cache
-            stop = min(j + 512, j1)
-            _tile((min(i1, stop) if symmetric else i1) - i0, stop - j, x.shape[0], &x[0, i0],
-                  x.shape[1], &y[0, j], y.shape[1], scale.shape[0],
-                  &scale[0] if scale.shape[0] else NULL, profile, variance, &out[i0, j],
-                  out.shape[1])
+        if j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a group: groups of rows
+            _tile(j1 - j0, i1 - i0, count, &y[0, j0], y_stride, &x[0, i0], x_stride, scaled,
+                  scales, profile, variance, &out[i0, j0], 1, out.shape[1])
+        else:
+            for j in range(j0, j1, 512):  # columns whose features stay in the cache
+                stop = min(j + 512, j1)
+                _tile((min(i1, stop) if symmetric else i1) - i0, stop - j, count, &x[0, i0],
+                      x_stride, &y[0, j], y_stride, scaled, scales, profile, variance,
+                      &out[i0, j], out.shape[1], 1)
         if symmetric:
             _mirror(i0, i1, j0, j1, &out[0, 0], out.shape[1])
             if i0 == j0:

@@ -1,3 +1,5 @@
+import numpy as np
+
 from ..jit_numba import jit
 from ..vmath_numba import exp
 from . import SE
@@ -48,7 +50,8 @@ def _add_four(x, y, s, q):
 
 
 @jit
-def _profile(profile, variance, half, q):
+def _profile(profile, variance, q):
+    half = q.dtype.type(-0.5)
     if profile == SE:
         for j in range(len(q)):
             q[j] = variance * exp(q[j] * half)
@@ -65,29 +68,37 @@ def _mirror(i0, i1, j0, j1, out):
 
 
 @jit
+def _strip(x, i, y, a, b, scale, profile, variance, q):
+    # q = variance · profile(sum over f of (scale[f] (x[f, i] - y[f, a:b]))^2)
+    q[:] = 0
+    whole = len(x) // 4 * 4
+    for f in range(0, whole, 4):
+        _add_four(
+            (x[f, i], x[f + 1, i], x[f + 2, i], x[f + 3, i]),
+            (y[f, a:b], y[f + 1, a:b], y[f + 2, a:b], y[f + 3, a:b]),
+            (_scale(scale, f), _scale(scale, f + 1), _scale(scale, f + 2), _scale(scale, f + 3)),
+            q,
+        )
+    for f in range(whole, len(x)):
+        _add(x[f, i], y[f, a:b], _scale(scale, f), q)
+    _profile(profile, variance, q)
+
+
+@jit
 def fill(i0, i1, j0, j1, x, y, scale, profile, variance, noise, symmetric, out):
-    half = out.dtype.type(-0.5)
-    for a in range(j0, j1, STRIP):
-        b = min(a + STRIP, j1)
-        for i in range(i0, min(i1, b) if symmetric else i1):
-            q = out[i, a:b]
-            q[:] = 0
-            whole = len(x) // 4 * 4
-            for f in range(0, whole, 4):
-                _add_four(
-                    (x[f, i], x[f + 1, i], x[f + 2, i], x[f + 3, i]),
-                    (y[f, a:b], y[f + 1, a:b], y[f + 2, a:b], y[f + 3, a:b]),
-                    (
-                        _scale(scale, f),
-                        _scale(scale, f + 1),
-                        _scale(scale, f + 2),
-                        _scale(scale, f + 3),
-                    ),
-                    q,
-                )
-            for f in range(whole, len(x)):
-                _add(x[f, i], y[f, a:b], _scale(scale, f), q)
-            _profile(profile, variance, half, q)
+    if j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a strip: strips of rows
+        q = np.empty(min(STRIP, i1 - i0), out.dtype)
+        for a in range(i0, i1, STRIP):
+            b = min(a + STRIP, i1)
+            for j in range(j0, j1):
+                _strip(y, j, x, a, b, scale, profile, variance, q[: b - a])
+                for i in range(a, b):
+                    out[i, j] = q[i - a]
+    else:
+        for a in range(j0, j1, STRIP):
+            b = min(a + STRIP, j1)
+            for i in range(i0, min(i1, b) if symmetric else i1):
+                _strip(x, i, y, a, b, scale, profile, variance, out[i, a:b])
     if symmetric:
         _mirror(i0, i1, j0, j1, out)
         if i0 == j0:

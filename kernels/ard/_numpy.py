@@ -17,8 +17,9 @@ def prepare(start, stop, x, plain, centre, projection, features):
 def fill(i0, i1, j0, j1, x, y, scale, profile, variance, noise, symmetric, out):
     """out[i0:i1, j0:j1] = variance · profile(q) (+ noise on the diagonal), and its mirror."""
     with np.errstate(all="ignore"):
-        for a in range(i0, i1, 32):  # the temporaries of 32 rows stay in the cache
-            b = min(a + 32, i1)
+        step = max(1, 2**16 // (j1 - j0))  # rows whose temporaries stay in the cache
+        for a in range(i0, i1, step):
+            b = min(a + step, i1)
             q = np.zeros((b - a, j1 - j0), out.dtype)
             for xf, yf, s in itertools.zip_longest(x, y, scale, fillvalue=1):
                 q += (s * (xf[a:b, None] - yf[None, j0:j1])) ** 2
