@@ -4,9 +4,11 @@ from ._backends import set_backend
 from ._blocks import progress, set_workers
 from ._config import show_config
 from .ard import ard_kernel, quadform
+from .field import layered_field
 
 __all__ = [
     "ard_kernel",
+    "layered_field",
     "progress",
     "quadform",
     "set_backend",
