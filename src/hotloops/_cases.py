@@ -115,4 +115,63 @@ _ARD = (
 )  # fmt: skip
 
 
-CASES = _ARD
+# --- field ----------------------------------------------------------------------------------
+
+
+def _field_make(rng, dtype, nz, nx, n):
+    # a stack 4 wavelengths thick, seen from its first interface to one wavelength behind the last
+    k0, sine = 2 * np.pi, np.sin(0.5)
+    index = rng.uniform(1.3, 2.5, n) + 1j * rng.uniform(0, 0.05, n)
+    interfaces = np.append(0.0, np.sort(rng.uniform(0, 4, n - 2)))
+    amplitudes = rng.normal(size=(n, 2)) + 1j * rng.normal(size=(n, 2))
+    cosine = np.sqrt(1 - (sine / index) ** 2)
+    forward = np.stack([cosine, np.ones(n), -sine / index], axis=-1)  # s and p together
+    backward = forward * [-1, 1, 1]
+    return {
+        "z": np.linspace(0, 5, nz),
+        "interfaces": interfaces,
+        "kz": k0 * index * cosine,
+        "amplitudes": amplitudes.astype(dtype),
+        "vectors": np.stack([forward, backward], axis=1).astype(dtype),
+        "backward_reference": "near",
+        "x": np.linspace(-3, 3, nx),
+        "kx": k0 * sine,
+    }
+
+
+def _field_question(z, interfaces, kz, amplitudes, vectors, backward_reference, x, kx):
+    d_cum = np.append(interfaces, z[-1] + 1)  # the question's last layer ends too
+    zz, xx = np.meshgrid(z, x, indexing="ij")
+    field = np.zeros((len(z), len(x), 3), np.complex128)
+    for n in range(len(kz)):
+        inside = (zz >= d_cum[n - 1]) & (zz < d_cum[n])
+        phase = 1j * kz[n] * (zz - d_cum[n - 1])
+        forward = amplitudes[n, 0] * np.exp(phase) * np.exp(1j * kx * xx) * inside
+        backward = amplitudes[n, 1] * np.exp(-phase) * np.exp(1j * kx * xx) * inside
+        field += forward[..., None] * vectors[n, 0] + backward[..., None] * vectors[n, 1]
+    return field
+
+
+def _field_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x, kx):
+    n = np.searchsorted(interfaces, z, side="right")
+    phase = 1j * kz[n] * (z - interfaces[np.maximum(n - 1, 0)])
+    waves = amplitudes[n] * np.exp(np.stack([phase, -phase], axis=1))
+    profile = np.einsum("zw,zwc->zc", waves, vectors[n])
+    # the outer product as a matrix product: BLAS writes faster than multiply does
+    phases = np.kron(np.exp(1j * kx * x), np.eye(3))
+    return (profile @ phases).astype(vectors.dtype, copy=False).reshape(len(z), len(x), 3)
+
+
+_FIELD_TOLERANCE = {np.complex64: 2e-7, np.complex128: 5e-15}
+
+_FIELD = tuple(
+    Case(
+        "field", f"field map, {n} media", "layered_field", _field_make,
+        {"nz": 2000, "nx": 1000, "n": n}, {"nz": 61, "nx": 40, "n": n},
+        _field_question, _field_numpy, _FIELD_TOLERANCE,
+    )
+    for n in (5, 100)
+)  # fmt: skip
+
+
+CASES = _ARD + _FIELD
