@@ -88,6 +88,9 @@ def layered_field(
     In a thick absorbing layer the near amplitude underflows and its exponential overflows: "far",
     with which both waves only decay, has no such limit.
 
+    From `coh_tmm` of tmm: interfaces ``np.cumsum([0, *d_list[1:-1]])``, kz ``kz_list``, and as near
+    amplitudes ``vw_list`` with its first row, which is zeros, set to (1, r).
+
     A loop over media with masks ``(z >= d_cum[n-1]) & (z < d_cum[n])``, on edges d_cum (N,), is
     ``layered_field(z, d_cum[:-1], …, backward_reference="near")`` for d_cum[0] <= z < d_cum[-1].
     Below, the loop's ``d_cum[n-1]`` at n = 0 wraps round to the last edge and drops medium 0;
