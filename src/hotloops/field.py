@@ -159,8 +159,9 @@ def _batch(stack):
     if not stack["interfaces"].ndim:
         raise ValueError("interfaces must have at least 1 dimension, got a scalar")
     n = stack["interfaces"].shape[-1] + 1
+    tails = (n - 1,), (n,), (n, 2), (n, 2, 3), ()
     leads = []
-    for (name, array), tail in zip(stack.items(), _tails(n), strict=False):
+    for (name, array), tail in zip(stack.items(), tails, strict=False):
         lead = array.shape[: array.ndim - len(tail)]
         if lead + tail != array.shape:
             expected = ", ".join(map(str, ("...", *tail)))
@@ -180,10 +181,6 @@ def _batch(stack):
     for k, lead in enumerate(leads):
         rows[..., k] = np.arange(math.prod(lead)).reshape(lead)
     return batch, rows.reshape(-1, len(leads))
-
-
-def _tails(n):
-    return (n - 1,), (n,), (n, 2), (n, 2, 3), ()
 
 
 def _check_ascending(interfaces):
@@ -208,15 +205,17 @@ def _tables(interfaces, kz, amplitudes, vectors, kx=None):
         n = 2
         interfaces = np.zeros((*interfaces.shape[:-1], 1))
         kz, amplitudes, vectors = kz.repeat(2, -1), amplitudes.repeat(2, -2), vectors.repeat(2, -3)
-    tables = (
-        _arrays.ready(interfaces, np.float64),
-        *(_arrays.ready(array, np.complex128) for array in (kz, amplitudes, vectors)),
+    return (
+        _arrays.ready(interfaces, np.float64).reshape(-1, n - 1),
+        _arrays.ready(kz, np.complex128).reshape(-1, n),
+        _arrays.ready(amplitudes, np.complex128).reshape(-1, n, 2),
+        _arrays.ready(vectors, np.complex128).reshape(-1, n, 2, 3),
     )
-    return [t.reshape(-1, *tail) for t, tail in zip(tables, _tails(n), strict=False)]
 
 
 def _tiles(fields, planes, columns=None):
     """Tiles of the grid: of many planes, and of many fields where those are small."""
+    # costs above the compiled ones: the reference's temporaries grow with a block, within 8 MiB
     if columns is None:
         shape, width, cost = (fields, planes), (), 200
     else:
