@@ -1,0 +1,47 @@
+import numpy as np
+from contenders import parametrize
+
+
+def _profile(z, interfaces, kz, amplitudes, vectors):
+    """The depth profile, (Nz, 3), backward waves referenced to the near interface."""
+    n = np.searchsorted(interfaces, z, side="right")
+    path = z - interfaces[np.maximum(n - 1, 0)]
+    waves = amplitudes[n] * np.exp(1j * kz[n, None] * np.stack([path, -path], axis=1))
+    return (waves[:, :, None] * vectors[n]).sum(axis=1)
+
+
+def torch(z, interfaces, kz, amplitudes, vectors, x, kx, backward_reference):
+    import torch
+
+    def run():
+        profile = torch.from_numpy(_profile(z, interfaces, kz, amplitudes, vectors))
+        phase = torch.from_numpy(np.exp(1j * kx * x))
+        return (profile[:, None, :] * phase[:, None]).numpy()
+
+    return run
+
+
+def jax(z, interfaces, kz, amplitudes, vectors, x, kx, backward_reference):
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    @jax.jit
+    def outer(profile, phase):
+        return profile[:, None, :] * phase[:, None]
+
+    return lambda: np.asarray(
+        outer(
+            jnp.asarray(_profile(z, interfaces, kz, amplitudes, vectors)),
+            jnp.asarray(np.exp(1j * kx * x)),
+        )
+    )
+
+
+PEERS = {"torch": ("torch", torch), "jax": ("jax", jax)}
+
+
+@parametrize("field", PEERS)
+def test_field(contend, case, name, make):
+    contend(case, name, make)
