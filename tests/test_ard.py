@@ -185,6 +185,14 @@ def test_inf_drops_a_dimension(backend):
     )
 
 
+def test_single_precision_parameters_are_exact(backend):
+    X, scale = points(1, 5, 3), np.array([3, 7, 0.1], np.float32)
+    np.testing.assert_array_equal(
+        hl.quadform(X, length_scale=scale, backend=backend),
+        hl.quadform(X, length_scale=scale.astype(np.float64), backend=backend),
+    )
+
+
 def test_extreme_magnitudes(backend):
     X = np.array([[0.0], [1e150], [5e-324], [1e-160]])
     q = hl.quadform(X, [[0.0]], backend=backend).ravel()

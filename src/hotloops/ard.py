@@ -211,7 +211,7 @@ def _inverse(dtype, d, length_scale):
     if not (length_scale > 0).all():
         raise ValueError(f"length_scale must be positive, got {length_scale}")
     with np.errstate(over="ignore"):
-        inverse = (1 / length_scale).astype(dtype)
+        inverse = (1 / length_scale.astype(np.float64)).astype(dtype)
     inverse = np.full(d, inverse) if inverse.ndim == 0 else inverse
     if not np.isfinite(inverse).all():
         raise ValueError(
