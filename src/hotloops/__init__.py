@@ -3,11 +3,13 @@
 from ._backends import set_backend
 from ._blocks import progress, set_workers
 from ._config import show_config
-from .ard import ard_kernel, quadform
+from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
 from .field import layered_field
 
 __all__ = [
+    "KernelOperator",
     "ard_kernel",
+    "ard_kernel_vjp",
     "layered_field",
     "progress",
     "quadform",

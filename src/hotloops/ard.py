@@ -1,11 +1,19 @@
-"""ARD quadratic forms and Gaussian-process kernels."""
+"""ARD kernels: quadratic forms, covariance matrices, their gradients and products."""
 
 import numpy as np
+import scipy.linalg
+import scipy.sparse.linalg
 
 from . import _arrays, _backends, _blocks
-from .kernels.ard import QUADFORM, SE
+from .kernels.ard import MATERN12, MATERN32, MATERN52, QUADFORM, RQ, SE
 
-_KINDS = {"se": SE}
+_KINDS = {
+    "se": SE,
+    "matern12": MATERN12,
+    "matern32": MATERN32,
+    "matern52": MATERN52,
+    "rq": RQ,
+}
 _KIND_HINT = '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2)'
 
 
@@ -67,7 +75,8 @@ def quadform(
     array([[ 0.],
            [13.]])
     """
-    return _evaluate(QUADFORM, X, Y, length_scale, factors, metric, 1.0, 0.0, out, backend, workers)
+    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+    return pairs.fill(QUADFORM, 1.0, 1.0, 0.0, out)
 
 
 def ard_kernel(
@@ -78,6 +87,7 @@ def ard_kernel(
     length_scale=None,
     factors=None,
     metric=None,
+    rq_alpha=1.0,
     variance=1.0,
     noise_variance=0.0,
     out=None,
@@ -86,7 +96,7 @@ def ard_kernel(
 ):
     """Covariance matrix of a Gaussian process with automatic relevance determination.
 
-    .. math:: k_{ij} = \\sigma_f^2 \\exp(-\\tfrac12 (x_i - y_j)^T M (x_i - y_j))
+    .. math:: k_{ij} = \\sigma_f^2\\, p\\left((x_i - y_j)^T M (x_i - y_j)\\right)
               + \\sigma_n^2 \\delta_{ij}
 
     Parameters
@@ -95,10 +105,14 @@ def ard_kernel(
     Y : array_like, shape (M, D), optional
         X itself if None: half the work, an exactly symmetric result, and exactly
         ``variance + noise_variance`` on the diagonal.
-    kind : {"se"}
-        "se" is the squared exponential, also called RBF or Gaussian.
+    kind : {"se", "matern12", "matern32", "matern52", "rq"}
+        The profile p, of q = r²: the squared exponential exp(−q/2), also called RBF or Gaussian;
+        Matérn's exp(−r), (1 + √3 r) exp(−√3 r), (1 + √5 r + 5q/3) exp(−√5 r) for ν = 1/2, 3/2,
+        5/2; the rational quadratic (1 + q/2α)^−α.
     length_scale, factors, metric
         The metric M, as in `quadform`.
+    rq_alpha : float
+        α, positive; of kind "rq" alone.
     variance : float
         σ_f², not negative, in the units of the function squared.
     noise_variance : float
@@ -118,11 +132,11 @@ def ard_kernel(
 
     Notes
     -----
-    Accuracy: the quadratic form as in `quadform`; the exponential within 2 ulps of that of the
-    rounded form, through the subnormals to 0. Cost and memory: as in `quadform`, with one
-    exponential for each element, in the same pass over the result.
+    Accuracy: the quadratic form as in `quadform`; the profile within 4 ulps of that of the rounded
+    form, through the subnormals to 0. Cost and memory: as in `quadform`, the profile in the same
+    pass over the result.
 
-    Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, eq. 5.1 and 5.2.
+    Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 4, 5.
 
     Examples
     --------
@@ -137,7 +151,123 @@ def ard_kernel(
     ... )
     array([[1.47151776, 1.47151776]])
     """
+    profile = _profile(kind, rq_alpha, variance, noise_variance, Y)
+    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+    return pairs.fill(*profile, out)
+
+
+def ard_kernel_vjp(
+    cotangent,
+    X,
+    Y=None,
+    *,
+    kind="se",
+    length_scale=None,
+    factors=None,
+    metric=None,
+    rq_alpha=1.0,
+    variance=1.0,
+    noise_variance=0.0,
+    wrt=None,
+    backend=None,
+    workers=None,
+):
+    """Gradients of Σ cotangent ∘ K, K the `ard_kernel` of the same arguments.
+
+    .. math:: g_\\theta = \\sum_{ij} c_{ij} \\frac{\\partial k_{ij}}{\\partial \\theta}
+
+    This is the adjoint (vector-Jacobian product) of the kernel: with c = ∂L/∂K it gives ∂L/∂θ for
+    all parameters at the cost of a few kernels, where the derivatives of K itself would need an
+    array of N·M numbers for each parameter.
+
+    Parameters
+    ----------
+    cotangent : array_like, shape (N, M)
+    X, Y, kind, length_scale, factors, metric, rq_alpha, variance, noise_variance
+        As in `ard_kernel`.
+    wrt : sequence of str, optional
+        Of "length_scale", "factors", "metric", "variance", "noise_variance", "rq_alpha", "X", "Y".
+        By default all the parameters that K depends on, without X and Y.
+    backend, workers
+        As in `quadform`.
+
+    Returns
+    -------
+    dict of str to ndarray or float
+        The gradients, in the shapes of what they belong to, with respect to the values themselves
+        and not their logarithms. Of `metric` all entries are taken as independent; the gradient is
+        symmetric.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `ard_kernel`; and for a cotangent of another shape, an unknown name in `wrt` or one that
+        was not given.
+
+    Notes
+    -----
+    Where r = 0 the gradients are their limits; Matérn's with ν = 1/2, which has a cusp there, is
+    taken as 0. Accuracy: sums of N·M terms, each within a few ulps.
+
+    Cost: O(N M (D + R)), once for X and once for Y. Memory: O(N M), for the cotangent's transpose.
+
+    Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, section 5.4.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> hl.ard_kernel_vjp([[1.0]], [[0.0]], [[2.0]], length_scale=2.0, wrt=["variance"])
+    {'variance': 0.6065306597126334}
+    """
+    profile, alpha, variance, noise = _profile(kind, rq_alpha, variance, noise_variance, Y)
+    given = {"length_scale": length_scale, "factors": factors, "metric": metric, "Y": Y}
+    wrt = _names(wrt, kind, given)
+    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+    cotangent = _arrays.ready(_arrays.real("cotangent", cotangent, 2), pairs.dtype)
+    if cotangent.shape != pairs.shape:
+        raise ValueError(
+            f"cotangent must have the shape of the kernel, {pairs.shape}, got {cotangent.shape}"
+        )
+    gradients = {"noise_variance": float(np.trace(cotangent)) if pairs.symmetric else 0.0}
+    parts, sums = pairs.pull(profile, alpha, variance, cotangent, "Y" in wrt)
+    gradients["variance"] = float(sums[0])
+    gradients["rq_alpha"] = float(variance * sums[1])
+    pairs.chain(parts, length_scale, gradients)
+    return {name: gradients[name] for name in wrt}
+
+
+def _names(wrt, kind, given):
+    """The names in `wrt`, each of which K depends on."""
+    known = (
+        "length_scale",
+        "factors",
+        "metric",
+        "variance",
+        "noise_variance",
+        "rq_alpha",
+        "X",
+        "Y",
+    )
+    absent = {name for name, value in given.items() if value is None}
+    if kind != "rq":
+        absent.add("rq_alpha")
+    if given["Y"] is not None:
+        absent.add("noise_variance")
+    if wrt is None:
+        return [name for name in known[:6] if name not in absent]
+    if isinstance(wrt, str):
+        raise TypeError(f"wrt must be a sequence of names, got the string {wrt!r}")
+    for name in wrt:
+        _arrays.choice("wrt", name, known)
+        if name in absent:
+            raise ValueError(f"wrt must name what the kernel depends on, got {name!r}")
+    return list(wrt)
+
+
+def _profile(kind, rq_alpha, variance, noise_variance, Y):
+    """(profile, alpha, variance, noise) as kernels take them."""
     profile = _KINDS[_arrays.choice("kind", kind, _KINDS, _KIND_HINT)]
+    alpha = _arrays.scalar("rq_alpha", rq_alpha, minimum=0, strict=True)
     variance = _arrays.scalar("variance", variance, minimum=0)
     noise = _arrays.scalar("noise_variance", noise_variance, minimum=0)
     if noise and Y is not None:
@@ -145,38 +275,253 @@ def ard_kernel(
             f"noise_variance must be 0 where Y is given, got {noise}: noise belongs to a point "
             f"and itself. Pass Y=None, or add it to the diagonal"
         )
-    return _evaluate(
-        profile, X, Y, length_scale, factors, metric, variance, noise, out, backend, workers
-    )
+    return profile, alpha, variance, noise
 
 
-def _evaluate(profile, X, Y, length_scale, factors, metric, variance, noise, out, backend, workers):
-    x = _arrays.real("X", X, 2)
-    y = x if Y is None else _arrays.real("Y", Y, 2)
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"X and Y must have the same number of columns, got shapes {x.shape} and {y.shape}"
+class KernelOperator(scipy.sparse.linalg.LinearOperator):
+    """The matrix of `ard_kernel` as a linear operator, whose entries are made as they are used.
+
+    .. math:: (K V)_{ic} = \\sum_j k_{ij} V_{jc}
+
+    Parameters
+    ----------
+    X, Y, kind, length_scale, factors, metric, rq_alpha, variance, noise_variance
+        As in `ard_kernel`.
+    backend, workers
+        As in `quadform`.
+
+    Attributes
+    ----------
+    shape : (N, M)
+    dtype : float32 if all of X and Y is, else float64; products are computed in it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `ard_kernel`.
+
+    Notes
+    -----
+    It is a `scipy.sparse.linalg.LinearOperator`: ``op @ V``, ``op.T``, and SciPy's iterative
+    methods (``cg``, ``eigsh``) take it. Accuracy: each entry as in `ard_kernel`, and the rounding
+    of a sum of M terms; the bits do not depend on the number of workers.
+
+    Cost: O(N M (D + R + columns)) a product. Memory: O((N + M)(D + R + columns)); K is never held.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hotloops as hl
+    >>> X = np.linspace(0, 1, 5)[:, None]
+    >>> op = hl.KernelOperator(X, length_scale=0.5, noise_variance=0.1)
+    >>> bool(np.allclose(op @ np.ones(5), op.toarray() @ np.ones(5)))
+    True
+    """
+
+    def __init__(
+        self,
+        X,
+        Y=None,
+        *,
+        kind="se",
+        length_scale=None,
+        factors=None,
+        metric=None,
+        rq_alpha=1.0,
+        variance=1.0,
+        noise_variance=0.0,
+        backend=None,
+        workers=None,
+    ):
+        self._profile = _profile(kind, rq_alpha, variance, noise_variance, Y)
+        self._pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+        super().__init__(self._pairs.dtype, self._pairs.shape)
+
+    def _matmat(self, V):
+        return self._product(self._pairs, V)
+
+    def _matvec(self, v):
+        return self._product(self._pairs, v.reshape(-1, 1)).reshape(-1)
+
+    def _rmatmat(self, V):
+        return self._product(self._pairs.transposed(), V)
+
+    def _rmatvec(self, v):
+        return self._product(self._pairs.transposed(), v.reshape(-1, 1)).reshape(-1)
+
+    def _product(self, pairs, V):
+        V = np.asarray(V)
+        if V.dtype.kind == "c":
+            return self._product(pairs, V.real) + 1j * self._product(pairs, V.imag)
+        v = _arrays.ready(_arrays.real("V", V, 2), self.dtype)
+        profile, alpha, variance, noise = self._profile
+        product = pairs.apply(profile, alpha, variance, v)
+        if noise:
+            product += self.dtype.type(noise) * v
+        return product
+
+    def diagonal(self):
+        """The entries k[i, i]."""
+        return self._pairs.diagonal(*self._profile)
+
+    def toarray(self):
+        """The matrix itself, as `ard_kernel` gives it."""
+        return self._pairs.fill(*self._profile, None)
+
+
+class _Pairs:
+    """Two sets of points and a metric, as the kernels take them."""
+
+    def __init__(self, X, Y, length_scale, factors, metric, backend, workers):
+        x = _arrays.real("X", X, 2)
+        y = x if Y is None else _arrays.real("Y", Y, 2)
+        if x.shape[1] != y.shape[1]:
+            raise ValueError(
+                f"X and Y must have the same number of columns, got shapes {x.shape} and {y.shape}"
+            )
+        self.inputs = {"X": x, "Y": y, "length_scale": length_scale, "factors": factors,
+                       "metric": metric}  # fmt: skip
+        self.shape = len(x), len(y)
+        self.dtype = _arrays.common_dtype(x, y)
+        self.symmetric = Y is None
+        self.plain, self.scale, self.projection = _metric(
+            self.dtype, x.shape[1], length_scale, factors, metric
         )
-    dtype = _arrays.common_dtype(x, y)
-    plain, scale, projection = _metric(dtype, x.shape[1], length_scale, factors, metric)
-    kernel = _backends.kernel("ard", backend)
-    workers = _blocks.workers(workers)
-    shape = len(x), len(y)
-    result = _arrays.output(out, shape, dtype, X=x, Y=y, length_scale=length_scale,
-                            factors=factors, metric=metric)  # fmt: skip
-    if not result.size:
+        self.kernel = _backends.kernel("ard", backend)
+        self.workers = _blocks.workers(workers)
+        self._features = None
+
+    def features(self):
+        """Those of x and of y, made when they are first asked for."""
+        if self._features is None:
+            x = _arrays.ready(self.inputs["X"], self.dtype)
+            y = x if self.symmetric else _arrays.ready(self.inputs["Y"], self.dtype)
+            self.centre = _centre(self.dtype, x, y, self.symmetric, self.projection)
+            first = self._prepare(x)
+            self._features = first, first if self.symmetric else self._prepare(y)
+        return self._features
+
+    def _prepare(self, points):
+        d, r = self.projection.shape
+        # rows are padded with zeros: kernels work on groups of up to 64 points
+        shape = max(1, self.plain + r), -(-len(points) // 64) * 64
+        features = np.zeros(shape, points.dtype)
+        bounds = _blocks.grid(points.shape[:1], (_blocks.split(len(points), 2 * d * (1 + r)),))
+        args = points, self.plain, self.centre, self.projection, features
+        _blocks.fill(self.kernel.prepare, bounds, args, workers=self.workers)
+        return features
+
+    def _cost(self, extra=0):
+        """About how many ns a pair takes."""
+        return 1 + 0.15 * (self.plain + self.projection.shape[1] + extra)
+
+    def transposed(self):
+        """The same with the two sets exchanged."""
+        if self.symmetric:
+            return self
+        x, y = self.features()
+        other = object.__new__(_Pairs)
+        other.__dict__.update(self.__dict__, shape=self.shape[::-1], _features=(y, x))
+        return other
+
+    def fill(self, profile, alpha, variance, noise, out):
+        """The matrix of the pairs."""
+        result = _arrays.output(out, self.shape, self.dtype, **self.inputs)
+        if not result.size:
+            return result
+        x, y = self.features()
+        args = (x, y, self.scale, profile, alpha, variance, noise, self.symmetric,
+                np.asarray(result))  # fmt: skip
+        _blocks.fill(self.kernel.fill, self._tiles(), args, workers=self.workers)
         return result
-    symmetric = Y is None
-    x_ready = _arrays.ready(x, dtype)
-    y_ready = x_ready if symmetric else _arrays.ready(y, dtype)
-    centre = _centre(dtype, x_ready, y_ready, symmetric, projection)
-    x_features = _features(kernel, x_ready, plain, centre, projection, workers)
-    y_features = x_features
-    if not symmetric:
-        y_features = _features(kernel, y_ready, plain, centre, projection, workers)
-    args = (x_features, y_features, scale, profile, variance, noise, symmetric, np.asarray(result))
-    _blocks.fill(kernel.fill, _tiles(shape, len(x_features), symmetric), args, workers=workers)
-    return result
+
+    def _tiles(self):
+        """Tiles of the result: wide ones, so that rows of `out` are written in long runs."""
+        (n, m), cost = self.shape, self._cost()
+        if self.symmetric:
+            side = _blocks.square(n, cost, 64)
+            return _blocks.grid(self.shape, (side, side), upper=True)
+        width = min(m, 4096)
+        return _blocks.grid(self.shape, (_blocks.split(n, cost * width), width))
+
+    def apply(self, profile, alpha, variance, v):
+        """The matrix times v."""
+        n, m = self.shape
+        product = np.zeros((n, v.shape[1]), self.dtype)
+        if product.size and m:
+            bounds = _blocks.grid((n,), (_blocks.split(n, self._cost(v.shape[1]) * m),))
+            args = *self.features(), self.scale, profile, alpha, variance, v, product
+            _blocks.fill(self.kernel.apply, bounds, args, workers=self.workers, blas=True)
+        return product
+
+    def diagonal(self, profile, alpha, variance, noise):
+        n = min(self.shape)
+        if self.symmetric:
+            return np.full(n, variance + noise, self.dtype)
+        diagonal, tile = np.empty(n, self.dtype), np.empty((64, 64), self.dtype)
+        x, y = self.features() if n else (None, None)
+        for start in range(0, n, 64):
+            k = min(64, n - start)
+            columns = slice(start, start + 64)
+            parts = np.ascontiguousarray(x[:, columns]), np.ascontiguousarray(y[:, columns])
+            args = *parts, self.scale, profile, alpha, variance, 0.0, False, tile
+            self.kernel.fill(0, k, 0, k, *args)
+            diagonal[start : start + k] = tile.diagonal()[:k]
+        return diagonal
+
+    def pull(self, profile, alpha, variance, cotangent, both):
+        """The gradients with respect to the features of x and, if asked for or needed, of y; and
+        the sums of cotangent · profile and of its derivative by alpha."""
+        if self.symmetric:
+            # k[i, j] and k[j, i] both move with x[i]
+            first, sums = self._pull(profile, alpha, variance, cotangent + cotangent.T)
+            return (first,), sums / 2
+        first, sums = self._pull(profile, alpha, variance, cotangent)
+        turned = np.ascontiguousarray(cotangent.T)
+        second, _ = self.transposed()._pull(profile, alpha, variance, turned)
+        return (first, second), sums
+
+    def _pull(self, profile, alpha, variance, cotangent):
+        n, m = self.shape
+        x, y = (
+            self.features()
+            if n and m
+            else (np.zeros((self.plain + self.projection.shape[1], 0)),) * 2
+        )
+        gradient, sums = np.zeros((len(x), n), self.dtype), np.zeros((2, n))
+        if n and m:
+            bounds = _blocks.grid((n,), (_blocks.split(n, 2 * self._cost() * m),))
+            args = x, y, self.scale, profile, alpha, variance, cotangent, gradient, sums
+            _blocks.fill(self.kernel.pull, bounds, args, workers=self.workers)
+        return gradient, sums.sum(axis=1)
+
+    def chain(self, parts, length_scale, gradients):
+        """Add the gradients of what the features are made of, from those of the features."""
+        points = [_arrays.ready(self.inputs[name], self.dtype) for name in ("X", "Y")]
+        everything = np.eye(self.projection.shape[0], dtype=self.dtype)
+        centre = _centre(self.dtype, *points, self.symmetric, everything)
+        p, plain = self.projection, self.plain
+        moment, projected = np.zeros(plain), np.zeros(p.shape)
+        for name, x, part in zip(("X", "Y"), points, parts, strict=False):
+            first, last = part[:plain], part[plain : plain + p.shape[1]]
+            gradients[name] = last.T @ p.T
+            if plain:
+                gradients[name] += first.T
+            moment += np.einsum("nd,dn->d", x[:, :plain] - centre[:plain], first)
+            projected += (x - centre).T @ last.T
+        if length_scale is not None:
+            # the scale s = 1 / length_scale multiplies its feature
+            gradient = -self.scale * moment
+            scalar = np.ndim(length_scale) == 0
+            gradients["length_scale"] = float(gradient.sum()) if scalar else self._cast(gradient)
+        gradients["factors"] = self._cast(projected)
+        if self.inputs["metric"] is not None:
+            # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P
+            half = scipy.linalg.solve_triangular(p.T, projected.T, lower=False).T / 2
+            gradients["metric"] = self._cast((half + half.T) / 2)
+
+    def _cast(self, array):
+        return array.astype(self.dtype)
 
 
 def _metric(dtype, d, length_scale, factors, metric):
@@ -254,23 +599,3 @@ def _centre(dtype, x, y, symmetric, projection):
             count = max(1, sum(map(len, rows)))
             centre = sum((r / count).sum(axis=0, dtype=np.float64) for r in rows)
         return centre.astype(dtype)
-
-
-def _features(kernel, points, plain, centre, projection, workers):
-    d, r = projection.shape
-    # rows are padded with zeros: kernels work on groups of up to 64 points
-    features = np.zeros((max(1, plain + r), -(-len(points) // 64) * 64), points.dtype)
-    bounds = _blocks.grid(points.shape[:1], (_blocks.split(len(points), 2 * d * (1 + r)),))
-    args = points, plain, centre, projection, features
-    _blocks.fill(kernel.prepare, bounds, args, workers=workers)
-    return features
-
-
-def _tiles(shape, features, symmetric):
-    """Tiles of the result: wide ones, so that rows of `out` are written in long runs."""
-    cost = 1 + 0.15 * features
-    if symmetric:
-        side = _blocks.square(shape[0], cost, 64)
-        return _blocks.grid(shape, (side, side), upper=True)
-    width = min(shape[1], 4096)
-    return _blocks.grid(shape, (_blocks.split(shape[0], cost * width), width))
