@@ -219,7 +219,7 @@ def ard_kernel_vjp(
     >>> hl.ard_kernel_vjp([[1.0]], [[0.0]], [[2.0]], length_scale=2.0, wrt=["variance"])
     {'variance': 0.6065306597126334}
     """
-    profile, alpha, variance, noise = _profile(kind, rq_alpha, variance, noise_variance, Y)
+    profile, alpha, variance, _ = _profile(kind, rq_alpha, variance, noise_variance, Y)
     given = {"length_scale": length_scale, "factors": factors, "metric": metric, "Y": Y}
     wrt = _names(wrt, kind, given)
     pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
