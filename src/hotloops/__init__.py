@@ -5,12 +5,14 @@ from ._blocks import progress, set_workers
 from ._config import show_config
 from .ard import ard_kernel, quadform
 from .field import layered_field
+from .rolled import rolled_matmul
 
 __all__ = [
     "ard_kernel",
     "layered_field",
     "progress",
     "quadform",
+    "rolled_matmul",
     "set_backend",
     "set_workers",
     "show_config",

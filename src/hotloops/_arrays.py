@@ -7,6 +7,7 @@ import numpy as np
 
 _FLOATS = {np.dtype(t) for t in (np.float32, np.float64)}
 _COMPLEX = {np.dtype(t) for t in (np.complex64, np.complex128)}
+_NUMBERS = {np.dtype(c) for c in "?bBhHiIlLqQ"} | _FLOATS | _COMPLEX
 _FLOAT64 = np.dtype(np.float64)
 _COMPLEX128 = np.dtype(np.complex128)
 
@@ -57,6 +58,22 @@ def complex_(name, value, ndim=None):
         elif dtype not in _COMPLEX:
             raise TypeError(
                 f"{name} must be complex or real, in single or double precision, got dtype {dtype}"
+            )
+        array = array.astype(dtype)
+    _check_ndim(name, array, ndim)
+    return array
+
+
+def number(name, value, ndim=None):
+    """`value` as an array of booleans, integers, or real or complex numbers in single or double
+    precision: its own dtype."""
+    array = _any_array(name, value)
+    if array.dtype not in _NUMBERS:
+        dtype = _native(array.dtype)
+        if dtype not in _NUMBERS:
+            raise TypeError(
+                f"{name} must be boolean, integer, or real or complex in single or double "
+                f"precision, got {_kind(dtype)}"
             )
         array = array.astype(dtype)
     _check_ndim(name, array, ndim)
@@ -122,21 +139,26 @@ def output(out, shape, dtype, **inputs):
     """`out` after its checks, or a new array."""
     if out is None:
         return np.empty(shape, dtype)
-    expected = f"out must be a C-contiguous, writable array of shape {shape} and dtype {dtype}"
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"{expected}, got {type(out).__name__}")
+        raise TypeError(f"{_expected_output(shape, dtype)}, got {type(out).__name__}")
     if out.shape != shape or out.dtype != dtype or not out.dtype.isnative:
-        raise ValueError(f"{expected}, got shape {out.shape} and dtype {out.dtype}")
+        raise ValueError(
+            f"{_expected_output(shape, dtype)}, got shape {out.shape} and dtype {out.dtype}"
+        )
     flags = out.flags
     if not (flags.c_contiguous and flags.aligned and flags.writeable):
         raise ValueError(
-            f"{expected}, got strides {out.strides}, aligned={flags.aligned}, "
-            f"writeable={flags.writeable}"
+            f"{_expected_output(shape, dtype)}, got strides {out.strides}, "
+            f"aligned={flags.aligned}, writeable={flags.writeable}"
         )
     for name, array in inputs.items():
         if array is not None and _share_memory(out, array):
             raise ValueError(f"out must not share memory with {name}")
     return out
+
+
+def _expected_output(shape, dtype):
+    return f"out must be a C-contiguous, writable array of shape {shape} and dtype {dtype}"
 
 
 def _share_memory(a, b):
