@@ -8,6 +8,6 @@ arithmetic: `fill` is for real and complex numbers; `fill_integer`, for unsigned
 wrap (signed ones of the same width have the same bits); `fill_bool`, for 0 and 1 in bytes, with
 "or" for the sum and "and" for the product.
 
-Accuracy: each element is a sum of n products in the precision of the arrays. Up to 8 rows and
-columns the sum is taken in order; larger matrices go to BLAS.
+Accuracy: each element is a sum of n products in the precision of the arrays, taken in order for
+small matrices, whose sums stay in registers, and as BLAS takes it for larger ones.
 """

@@ -96,23 +96,24 @@ def fill(
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t r0, Py_ssize_t r1, const number[:, :, ::1] a,
     const number[:, :, ::1] b, Py_ssize_t k, number[:, :, ::1] out,
 ):
-    cdef Py_ssize_t d = a.shape[0], m = a.shape[1], n = a.shape[2], l = b.shape[2], p, i
+    cdef Py_ssize_t d = a.shape[0], m = a.shape[1], n = a.shape[2], p, i
+    cdef Py_ssize_t width = b.shape[2]
     with nogil:
-        if max(m, n, l) > SMALL:
+        if max(m, n, width) > SMALL or r1 - r0 < m:
             for p in range(p0, p1):
                 i = p // k
-                gemm[number](r1 - r0, l, n, &a[i, r0, 0], n, &b[(i + p % k) % d, 0, 0], l,
-                             &out[p, r0, 0], l)
+                gemm[number](r1 - r0, width, n, &a[i, r0, 0], n, &b[(i + p % k) % d, 0, 0], width,
+                             &out[p, r0, 0], width)
         elif number is float:
-            _real[float](p0, p1, d, k, m, n, l, &a[0, 0, 0], &b[0, 0, 0], &out[0, 0, 0])
+            _real[float](p0, p1, d, k, m, n, width, &a[0, 0, 0], &b[0, 0, 0], &out[0, 0, 0])
         elif number is double:
-            _real[double](p0, p1, d, k, m, n, l, &a[0, 0, 0], &b[0, 0, 0], &out[0, 0, 0])
+            _real[double](p0, p1, d, k, m, n, width, &a[0, 0, 0], &b[0, 0, 0], &out[0, 0, 0])
         elif number is floatcomplex:
-            _complex[float](p0, p1, d, k, m, n, l, <float*> &a[0, 0, 0], <float*> &b[0, 0, 0],
+            _complex[float](p0, p1, d, k, m, n, width, <float*> &a[0, 0, 0], <float*> &b[0, 0, 0],
                             <float*> &out[0, 0, 0])
         else:
-            _complex[double](p0, p1, d, k, m, n, l, <double*> &a[0, 0, 0], <double*> &b[0, 0, 0],
-                             <double*> &out[0, 0, 0])
+            _complex[double](p0, p1, d, k, m, n, width, <double*> &a[0, 0, 0],
+                             <double*> &b[0, 0, 0], <double*> &out[0, 0, 0])
 
 
 cdef cloned _integer(

@@ -87,7 +87,7 @@ def _product(typing, i, s, p, a, b, out):
 def fill(p0, p1, r0, r1, a, b, k, out):
     d, m, n = a.shape
     l = b.shape[2]
-    small = max(m, n) <= SMALL and l <= WIDE
+    small = r1 - r0 == m and max(m, n) <= SMALL and l <= WIDE
     i, j = p0 // k, p0 % k
     s = (i + j) % d
     for p in range(p0, p1):

@@ -4,11 +4,14 @@ from ._backends import set_backend
 from ._blocks import progress, set_workers
 from ._config import show_config
 from .ard import ard_kernel, quadform
+from .binomial import binomial_counts, binomial_probabilities
 from .field import layered_field
 from .rolled import rolled_matmul
 
 __all__ = [
     "ard_kernel",
+    "binomial_counts",
+    "binomial_probabilities",
     "layered_field",
     "progress",
     "quadform",

@@ -1,5 +1,6 @@
 """The vocabulary of argument checks: the argument's name, what came, what was expected."""
 
+import contextlib
 import math
 import operator
 
@@ -73,7 +74,7 @@ def number(name, value, ndim=None):
         if dtype not in _NUMBERS:
             raise TypeError(
                 f"{name} must be boolean, integer, or real or complex in single or double "
-                f"precision, got {_kind(dtype)}"
+                f"precision, got dtype {dtype}"
             )
         array = array.astype(dtype)
     _check_ndim(name, array, ndim)
@@ -125,6 +126,20 @@ def integer(name, value, *, minimum=0, maximum=2**63 - 1):
         bound = f">= {minimum}" if number < minimum else f"<= {maximum}"
         raise ValueError(f"{name} must be {bound}, got {number}")
     return number
+
+
+def generator(name, value):
+    """`value` as a numpy.random.Generator: itself, or one made from a seed."""
+    if isinstance(value, np.random.Generator):
+        return value
+    # default_rng would take a RandomState, and draw from its stream
+    if not isinstance(value, np.random.RandomState):
+        with contextlib.suppress(TypeError, ValueError):
+            return np.random.default_rng(value)
+    raise TypeError(
+        f"{name} must be None, a seed or a numpy.random.Generator, got {type(value).__name__}: "
+        f"{value!r:.40}"
+    )
 
 
 def choice(name, value, options, hint=""):

@@ -45,8 +45,9 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     Accuracy: that of a sum of n products in the result's dtype; integers are exact modulo their
     width. NaN travels.
 
-    Cost: d k m n l multiplications. Matrices of up to 8 rows and columns take no call to BLAS,
-    larger real and complex ones one each. Memory: the result; B is not repeated.
+    Cost: d k m n l multiplications. Small real and complex matrices, of up to some 10 rows and
+    columns, are multiplied in registers, larger ones take a call to BLAS each. Memory: the result;
+    B is not repeated.
 
     Examples
     --------
