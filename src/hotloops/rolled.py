@@ -5,7 +5,7 @@ import numpy as np
 from . import _arrays, _backends, _blocks
 
 _SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
-_TIMES = {"f": 1, "c": 4}  # multiplications of reals in one of these
+_COST = {"f": 0.05, "c": 0.2}  # ns a multiplication
 
 
 def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
@@ -86,7 +86,7 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     if as_bits is not None:
         a, b, products = a.view(as_bits), b.view(as_bits), products.view(as_bits)
     volume = m * n * l
-    bounds = _bounds(d * k, m, 5 + 0.05 * volume * _TIMES.get(dtype.kind, 8))
+    bounds = _bounds(d * k, m, 5 + volume * _COST.get(dtype.kind, 0.4))
     blas = as_bits is None and volume > _SERIAL
     _blocks.fill(block, bounds, (a, b, k, products), workers=workers, blas=blas)
     return result
