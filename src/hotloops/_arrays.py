@@ -92,7 +92,11 @@ def ready(array, dtype=None):
 
 def common_dtype(*arrays):
     """The result_type of the arrays."""
-    return np.result_type(*(array.dtype for array in arrays))
+    dtype = arrays[0].dtype
+    for array in arrays:
+        if array.dtype is not dtype:
+            return np.result_type(*(array.dtype for array in arrays))
+    return dtype
 
 
 def scalar(name, value, *, minimum=-math.inf, maximum=math.inf, strict=False):
