@@ -13,16 +13,17 @@ ctypedef fused number:
 cdef inline void gemm(
     blas_int m, blas_int n, blas_int k,
     const number* a, blas_int lda, const number* b, blas_int ldb, number* c, blas_int ldc,
+    bint add=False,
 ) noexcept nogil:
-    # C (m, n) = A (m, k) @ B (k, n): by columns it reads C^T = B^T A^T. C is not read.
-    cdef number one = 1, zero = 0
+    # C (m, n) = A (m, k) @ B (k, n), or with `add` C +=: by columns it reads C^T = B^T A^T
+    cdef number one = 1, beta = 1 if add else 0
     if number is float:
-        sgemm("N", "N", &n, &m, &k, &one, <float*> b, &ldb, <float*> a, &lda, &zero, c, &ldc)
+        sgemm("N", "N", &n, &m, &k, &one, <float*> b, &ldb, <float*> a, &lda, &beta, c, &ldc)
     elif number is double:
-        dgemm("N", "N", &n, &m, &k, &one, <double*> b, &ldb, <double*> a, &lda, &zero, c, &ldc)
+        dgemm("N", "N", &n, &m, &k, &one, <double*> b, &ldb, <double*> a, &lda, &beta, c, &ldc)
     elif number is floatcomplex:
         cgemm("N", "N", &n, &m, &k, &one, <float complex*> b, &ldb, <float complex*> a, &lda,
-              &zero, c, &ldc)
+              &beta, c, &ldc)
     else:
         zgemm("N", "N", &n, &m, &k, &one, <double complex*> b, &ldb, <double complex*> a, &lda,
-              &zero, c, &ldc)
+              &beta, c, &ldc)

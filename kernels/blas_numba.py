@@ -38,12 +38,12 @@ _GEMM = {number: _symbol(letter + "gemm") for number, letter in _LETTERS.items()
 
 
 @intrinsic
-def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc):
-    """C (m, n) = A (m, k) @ B (k, n): three arrays, of which the first element is taken, and
-    the distances between their rows. C is not read."""
+def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc, add):
+    """C (m, n) = A (m, k) @ B (k, n), or with `add` C +=: three arrays, of which the first element
+    is taken, and the distances between their rows."""
 
     def codegen(context, builder, signature, arguments):
-        m, n, k, a, lda, b, ldb, c, ldc = arguments
+        m, n, k, a, lda, b, ldb, c, ldc, add = arguments
         number = signature.args[7].dtype
 
         def integer(value):
@@ -57,6 +57,8 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc):
         def constant(value):
             return cgutils.alloca_once_value(builder, context.get_constant(number, value))
 
+        one, zero = (context.get_constant(number, value) for value in (1, 0))
+        beta = cgutils.alloca_once_value(builder, builder.select(add, one, zero))
         plain = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(8), ord("N")))
         # by columns it reads C^T = B^T A^T
         call = [
@@ -70,7 +72,7 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc):
             integer(ldb),
             data(3, a),
             integer(lda),
-            constant(0),
+            beta,
             data(7, c),
             integer(ldc),
         ]
@@ -81,4 +83,4 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc):
         return context.get_dummy_value()
 
     size = types.intp
-    return types.void(size, size, size, a, size, b, size, c, size), codegen
+    return types.void(size, size, size, a, size, b, size, c, size, types.boolean), codegen

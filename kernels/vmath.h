@@ -34,11 +34,19 @@ static inline uint64_t hl_bits(double x) { uint64_t bits; memcpy(&bits, &x, 8); 
 static inline float hl_float(uint32_t bits) { float x; memcpy(&x, &bits, 4); return x; }
 static inline uint32_t hl_bitsf(float x) { uint32_t bits; memcpy(&bits, &x, 4); return bits; }
 
-/* exp(x) for x <= 88, within 1 ulp, through the subnormals to 0; NaN travels.
+/* A function inlined whatever its size: called from an HL_CLONES function, it would otherwise be
+   compiled for the oldest CPU. */
+#ifdef __GNUC__
+#define HL_INLINE __attribute__((always_inline))
+#else
+#define HL_INLINE
+#endif
+
+/* 2^128 exp(x) for x <= 600, within 1 ulp; NaN travels.
    n = round(x / ln 2), r = x - n ln 2, exp(x) = 2^n (1 + r + r^2 P(r)), P minimax on |r| <= ln2 / 2.
    Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits, whence it is shifted into
-   the exponent. The factor is 2^(n + 128), and 2^-128 comes last: a subnormal is rounded once. */
-static inline double hl_exp(double x) {
+   the exponent. A last factor of 2^-128 makes exp(x), and rounds a subnormal once. */
+static inline double hl_exp_128(double x) {
   const double shift = 0x1.8p52;
   x = -790.0 > x ? -790.0 : x;
   double t = x * 0x1.71547652b82fep+0 + shift, n = t - shift;
@@ -54,10 +62,50 @@ static inline double hl_exp(double x) {
   p = p * r + 0.16666666666666413;
   p = p * r + 0.5000000000000011;
   p = p * (r * r) + r;
-  return (p + 1.0) * hl_double((hl_bits(t) << 52) + 0x47f0000000000000u) * 0x1p-128;
+  return (p + 1.0) * hl_double((hl_bits(t) << 52) + 0x47f0000000000000u);
 }
 
-/* The same in single precision, with 2^(n + 64) and 2^-64; x <= 43. */
+/* exp(x) for x <= 600, within 1 ulp, through the subnormals to 0; NaN travels. */
+static inline double hl_exp(double x) { return hl_exp_128(x) * 0x1p-128; }
+
+/* The first 26 bits of x: products of two such numbers are exact. */
+static inline double hl_upper(double x) { return hl_double(hl_bits(x) & ~(uint64_t)0x7ffffff); }
+
+/* x y - product, exactly, for a product = x y as rounded. */
+static inline double hl_product_rest(double x, double y, double product) {
+  double a = hl_upper(x), b = hl_upper(y);
+  return ((a * b - product) + a * (y - b) + (x - a) * b) + (x - a) * (y - b);
+}
+
+/* log(x + low) for x >= 1 as a sum of two, to about 2^-59 relative.
+   x = 2^k m, m in [sqrt(1/2), sqrt(2)], z = (m - 1) / (m + 1), log m = 2 (z + z^3/3 + z^5/5 + ...). */
+static inline double hl_log(double x, double low, double *rest) {
+  uint64_t k = (hl_bits(x) - 0x3fe6a09e667f3bcdu) >> 52;
+  double m = hl_double(hl_bits(x) - (k << 52)), n = hl_double(k | 0x4330000000000000u) - 0x1p52;
+  double d = m + 1, z = (m - 1) / d, u = z * z;
+  double dz = (((m - 1) - z * d) - hl_product_rest(z, d, z * d) - z * (m - (d - 1))) / d;
+  double p = 2.0 / 27;
+  p = p * u + 2.0 / 25;
+  p = p * u + 2.0 / 23;
+  p = p * u + 2.0 / 21;
+  p = p * u + 2.0 / 19;
+  p = p * u + 2.0 / 17;
+  p = p * u + 2.0 / 15;
+  p = p * u + 2.0 / 13;
+  p = p * u + 2.0 / 11;
+  p = p * u + 2.0 / 9;
+  p = p * u + 2.0 / 7;
+  p = p * u + 2.0 / 5;
+  p = p * u + 2.0 / 3;
+  double high = n * 0x1.62e42fefap-1, sum = high + 2 * z;
+  double small = ((high - sum) + 2 * z) + (2 * dz + n * 0x1.cf79abc9e3b3ap-40
+                 + low / x + z * u * p);
+  double log = sum + small;
+  *rest = (sum - log) + small;
+  return log;
+}
+
+/* The same in single precision, with 2^64 for 2^128; x <= 43. */
 static inline float hl_expf(float x) {
   const float shift = 0x1.8p23f;
   x = -110.0f > x ? -110.0f : x;

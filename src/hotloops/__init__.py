@@ -4,15 +4,20 @@ from ._backends import set_backend
 from ._blocks import progress, set_workers
 from ._config import show_config
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
+from .binomial import binomial_counts, binomial_probabilities
 from .field import layered_field
+from .rolled import rolled_matmul
 
 __all__ = [
     "KernelOperator",
     "ard_kernel",
     "ard_kernel_vjp",
+    "binomial_counts",
+    "binomial_probabilities",
     "layered_field",
     "progress",
     "quadform",
+    "rolled_matmul",
     "set_backend",
     "set_workers",
     "show_config",

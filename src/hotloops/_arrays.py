@@ -1,5 +1,6 @@
 """The vocabulary of argument checks: the argument's name, what came, what was expected."""
 
+import contextlib
 import math
 import operator
 
@@ -7,6 +8,7 @@ import numpy as np
 
 _FLOATS = {np.dtype(t) for t in (np.float32, np.float64)}
 _COMPLEX = {np.dtype(t) for t in (np.complex64, np.complex128)}
+_NUMBERS = {np.dtype(c) for c in "?bBhHiIlLqQ"} | _FLOATS | _COMPLEX
 _FLOAT64 = np.dtype(np.float64)
 _COMPLEX128 = np.dtype(np.complex128)
 
@@ -63,6 +65,22 @@ def complex_(name, value, ndim=None):
     return array
 
 
+def number(name, value, ndim=None):
+    """`value` as an array of booleans, integers, or real or complex numbers in single or double
+    precision: its own dtype."""
+    array = _any_array(name, value)
+    if array.dtype not in _NUMBERS:
+        dtype = _native(array.dtype)
+        if dtype not in _NUMBERS:
+            raise TypeError(
+                f"{name} must be boolean, integer, or real or complex in single or double "
+                f"precision, got dtype {dtype}"
+            )
+        array = array.astype(dtype)
+    _check_ndim(name, array, ndim)
+    return array
+
+
 def ready(array, dtype=None):
     """The array as kernels take it: C-contiguous, aligned, native byte order, of this dtype."""
     dtype = array.dtype if dtype is None else dtype
@@ -74,7 +92,11 @@ def ready(array, dtype=None):
 
 def common_dtype(*arrays):
     """The result_type of the arrays."""
-    return np.result_type(*(array.dtype for array in arrays))
+    dtype = arrays[0].dtype
+    for array in arrays:
+        if array.dtype is not dtype:
+            return np.result_type(*(array.dtype for array in arrays))
+    return dtype
 
 
 def scalar(name, value, *, minimum=-math.inf, maximum=math.inf, strict=False):
@@ -110,6 +132,20 @@ def integer(name, value, *, minimum=0, maximum=2**63 - 1):
     return number
 
 
+def generator(name, value):
+    """`value` as a numpy.random.Generator: itself, or one made from a seed."""
+    if isinstance(value, np.random.Generator):
+        return value
+    # default_rng would take a RandomState, and draw from its stream
+    if not isinstance(value, np.random.RandomState):
+        with contextlib.suppress(TypeError, ValueError):
+            return np.random.default_rng(value)
+    raise TypeError(
+        f"{name} must be None, a seed or a numpy.random.Generator, got {type(value).__name__}: "
+        f"{value!r:.40}"
+    )
+
+
 def choice(name, value, options, hint=""):
     """`value`, one of the strings in `options`."""
     if value not in options:
@@ -122,21 +158,26 @@ def output(out, shape, dtype, **inputs):
     """`out` after its checks, or a new array."""
     if out is None:
         return np.empty(shape, dtype)
-    expected = f"out must be a C-contiguous, writable array of shape {shape} and dtype {dtype}"
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
-        raise TypeError(f"{expected}, got {type(out).__name__}")
+        raise TypeError(f"{_expected_output(shape, dtype)}, got {type(out).__name__}")
     if out.shape != shape or out.dtype != dtype or not out.dtype.isnative:
-        raise ValueError(f"{expected}, got shape {out.shape} and dtype {out.dtype}")
+        raise ValueError(
+            f"{_expected_output(shape, dtype)}, got shape {out.shape} and dtype {out.dtype}"
+        )
     flags = out.flags
     if not (flags.c_contiguous and flags.aligned and flags.writeable):
         raise ValueError(
-            f"{expected}, got strides {out.strides}, aligned={flags.aligned}, "
-            f"writeable={flags.writeable}"
+            f"{_expected_output(shape, dtype)}, got strides {out.strides}, "
+            f"aligned={flags.aligned}, writeable={flags.writeable}"
         )
     for name, array in inputs.items():
         if array is not None and _share_memory(out, array):
             raise ValueError(f"out must not share memory with {name}")
     return out
+
+
+def _expected_output(shape, dtype):
+    return f"out must be a C-contiguous, writable array of shape {shape} and dtype {dtype}"
 
 
 def _share_memory(a, b):

@@ -406,7 +406,8 @@ def _run(chains, blocks, workers, blas):
 
 
 def fill(block, bounds, args, *, workers, blas=False):
-    """Call block(*b, *args) once for each b of `bounds`, in any order, on up to `workers` threads.
+    """Call block(*b, *args) once for each b of `bounds`, on up to `workers` threads in any order;
+    on one in theirs.
 
     `blas`: the blocks call BLAS on sizes for which it would start threads of its own.
     """

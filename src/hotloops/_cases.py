@@ -174,4 +174,79 @@ _FIELD = tuple(
 )  # fmt: skip
 
 
-CASES = _ARD + _FIELD
+# --- rolled ---------------------------------------------------------------------------------
+
+
+def _rolled_make(rng, dtype, d, k, m, n, l):
+    def numbers(*shape):
+        real = rng.normal(size=shape)
+        return (real + 1j * rng.normal(size=shape) if dtype.kind == "c" else real).astype(dtype)
+
+    return {"A": numbers(d, m, n), "B": numbers(d, n, l), "k": k}
+
+
+def _rolled_question(A, B, k):
+    d = len(A)
+    out = np.empty((d, k, A.shape[1], B.shape[2]), A.dtype)
+    for i in range(d):
+        for j in range(k):
+            out[i, j] = A[i] @ B[(i + j) % d]
+    return out
+
+
+def _rolled_numpy(A, B, k):
+    d = len(A)
+    ring = B[np.arange(d + k - 1) % d]
+    shape, strides = (d, k, *B.shape[1:]), (ring.strides[0], *ring.strides)
+    return np.matmul(A[:, None], np.lib.stride_tricks.as_strided(ring, shape, strides))
+
+
+_ROLLED_TOLERANCE = {np.complex128: 2e-15, np.float32: 1e-6, np.float64: 2e-15}
+
+_ROLLED = (
+    Case(
+        "rolled", "rolled products, tiny", "rolled_matmul", _rolled_make,
+        {"d": 64, "k": 16, "m": 4, "n": 4, "l": 4}, {"d": 7, "k": 9, "m": 3, "n": 5, "l": 2},
+        _rolled_question, _rolled_numpy, _ROLLED_TOLERANCE,
+    ),
+    Case(
+        "rolled", "rolled products", "rolled_matmul", _rolled_make,
+        {"d": 128, "k": 32, "m": 32, "n": 32, "l": 32},
+        {"d": 3, "k": 4, "m": 33, "n": 17, "l": 20},
+        _rolled_question, _rolled_numpy, _ROLLED_TOLERANCE,
+    ),
+)  # fmt: skip
+
+
+# --- binomial -------------------------------------------------------------------------------
+
+
+def _binomial_make(rng, dtype, n, p, draws):
+    return {"n": n, "p": p, "draws": draws}
+
+
+def _binomial_question(n, p, draws):
+    samples = np.random.default_rng().binomial(n, p, draws)
+    counts = np.zeros(n + 1, np.int64)
+    for value in range(n + 1):
+        counts[value] = np.sum(samples == value)
+    return counts
+
+
+def _binomial_numpy(n, p, draws):
+    import scipy.stats
+
+    probabilities = scipy.stats.binom.pmf(np.arange(n + 1), n, p)
+    return np.random.default_rng().multinomial(draws, probabilities)
+
+
+_BINOMIAL = (
+    Case(
+        "binomial", "binomial counts", "binomial_counts", _binomial_make,
+        {"n": 55, "p": 0.05, "draws": 10**6}, {"n": 55, "p": 0.05, "draws": 10**4},
+        _binomial_question, _binomial_numpy, {None: 0.0}, random=True,
+    ),
+)  # fmt: skip
+
+
+CASES = _ARD + _FIELD + _ROLLED + _BINOMIAL

@@ -1,0 +1,24 @@
+"""Tables of the binomial distribution, the rarest values first.
+
+    P(v) = n! / (v! (n - v)!) p^v (1 - p)^(n - v),        0 <= v <= n
+
+For each p: `probabilities` has P in ascending order and `values` the v that they belong to, both
+(rows, n + 1), from the column `first` on; what is rarer underflows, and is not written. Ascending,
+because a multinomial sampler that takes each value's share of what remains then subtracts small
+numbers from large ones, and no tail is lost.
+
+From the mode outwards each weight is the last one times a ratio,
+
+    P(v + 1) / P(v) = (n - v) / (v + 1) · p / (1 - p),
+
+and downwards the same with v -> n - v and p -> 1 - p; then all are divided by their sum. Numbers
+are pairs (high, low) with 78 bits. A product that goes into a sum has two factors of at most 26
+bits, hence is exact: whether a compiler fuses the two does not matter, and the tables are the same
+bit for bit wherever they are made.
+
+Accuracy: within 2 ulps, and half the smallest subnormal. Source for the arithmetic: T. J. Dekker,
+A floating-point technique for extending the available precision, Numer. Math. 18 (1971).
+"""
+
+#: The weight of the mode, and the least that counts: the smallest subnormal, and room for a sum.
+MOST, LEAST = 2.0**960, 2.0**-115

@@ -1,0 +1,82 @@
+from libc.stdint cimport int64_t, uint64_t
+
+
+cdef extern from "vmath.h" nogil:
+    double hl_double(uint64_t bits)
+    uint64_t hl_bits(double x)
+
+
+cdef double MOST = 2.0**960
+cdef double LEAST = 2.0**-115
+
+
+cdef struct pair:
+    double high
+    double low
+
+
+cdef inline double _upper(double x) noexcept nogil:
+    # x rounded to 26 bits
+    return hl_double((hl_bits(x) + (<uint64_t> 1 << 26)) & ~((<uint64_t> 1 << 27) - 1))
+
+
+cdef inline pair _times(pair x, pair y) noexcept nogil:
+    # every product is exact, but for what low leaves out
+    cdef double a = _upper(x.high), b = _upper(y.high)
+    cdef double c = x.high - a, d = y.high - b
+    cdef double low = (a * d + c * b) + (c * d + (a * _upper(y.low) + _upper(x.low) * b))
+    cdef double high = a * b + low
+    return pair(high, low - (high - a * b))
+
+
+cdef inline pair _over(pair x, pair y) noexcept nogil:
+    cdef double quotient = x.high / y.high
+    cdef pair product = _times(pair(quotient, 0), y)
+    return pair(quotient, (((x.high - product.high) + x.low) - product.low) / y.high)
+
+
+cdef inline pair _next(pair weight, Py_ssize_t n, Py_ssize_t v, pair odds) noexcept nogil:
+    # the weight of v + 1 from that of v
+    if v == n:
+        return pair(0, 0)
+    cdef pair ratio = _over(pair(<double> (n - v), 0), pair(<double> (v + 1), 0))
+    return _times(weight, _times(odds, ratio))
+
+
+cdef Py_ssize_t _table(
+    double p, Py_ssize_t n, int64_t* values, double* probabilities,
+) noexcept nogil:
+    cdef pair success = pair(p, 0), failure = pair(1 - p, (1 - (1 - p)) - p)
+    cdef pair up = _over(success, failure), down = _over(failure, success)
+    cdef Py_ssize_t v = min(n, <Py_ssize_t> (<double> (n + 1) * p)), u = n - v, column = n, k
+    cdef pair weight = pair(MOST, 0)
+    cdef pair above = _next(weight, n, v, up)
+    cdef pair below = _next(weight, n, u, down)  # downwards we count failures
+    cdef double high = MOST, low = 0, total, scale
+    values[n], probabilities[n] = v, MOST
+    while max(above.high, below.high) >= LEAST:
+        column -= 1
+        if above.high >= below.high:
+            v += 1
+            weight, values[column], above = above, v, _next(above, n, v, up)
+        else:
+            u += 1
+            weight, values[column], below = below, n - u, _next(below, n, u, down)
+        probabilities[column] = weight.high
+        total = high + weight.high
+        low += (weight.high - (total - high)) + weight.low
+        high = total
+    scale = 1 / ((high + low) / MOST)
+    for k in range(column, n + 1):
+        probabilities[k] = probabilities[k] * scale / MOST
+    return column
+
+
+def fill(
+    Py_ssize_t start, Py_ssize_t stop, const double[::1] p, int64_t[::1] first,
+    int64_t[:, ::1] values, double[:, ::1] probabilities,
+):
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(start, stop):
+            first[i] = _table(p[i], values.shape[1] - 1, &values[i, 0], &probabilities[i, 0])

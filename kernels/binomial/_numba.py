@@ -1,0 +1,71 @@
+import numpy as np
+
+from ..jit_numba import jit
+from . import LEAST, MOST
+
+
+@jit
+def _upper(x):
+    # x rounded to 26 bits
+    bits = np.float64(x).view(np.int64)
+    return np.int64((bits + 2**26) & -(2**27)).view(np.float64)
+
+
+@jit
+def _times(x, y):
+    # x y, for pairs; every product is exact, but for what low leaves out
+    a, b = _upper(x[0]), _upper(y[0])
+    c, d = x[0] - a, y[0] - b
+    low = (a * d + c * b) + (c * d + (a * _upper(y[1]) + _upper(x[1]) * b))
+    high = a * b + low
+    return high, low - (high - a * b)
+
+
+@jit
+def _over(x, y):
+    quotient = x[0] / y[0]
+    product = _times((quotient, 0.0), y)
+    return quotient, (((x[0] - product[0]) + x[1]) - product[1]) / y[0]
+
+
+@jit
+def _next(weight, n, v, odds):
+    # the weight of v + 1 from that of v
+    if v == n:
+        return 0.0, 0.0
+    ratio = _over((float(n - v), 0.0), (float(v + 1), 0.0))
+    return _times(weight, _times(odds, ratio))
+
+
+@jit
+def _table(p, values, probabilities):
+    n = len(values) - 1
+    success, failure = (p, 0.0), (1 - p, (1 - (1 - p)) - p)
+    up, down = _over(success, failure), _over(failure, success)
+    v = min(n, int((n + 1) * p))
+    u = n - v  # downwards we count failures
+    column, values[n], probabilities[n] = n, v, MOST
+    high, low = MOST, 0.0
+    above, below = _next((MOST, 0.0), n, v, up), _next((MOST, 0.0), n, u, down)
+    while max(above[0], below[0]) >= LEAST:
+        column -= 1
+        if above[0] >= below[0]:
+            weight, v = above, v + 1
+            values[column], above = v, _next(above, n, v, up)
+        else:
+            weight, u = below, u + 1
+            values[column], below = n - u, _next(below, n, u, down)
+        probabilities[column] = weight[0]
+        total = high + weight[0]
+        low += (weight[0] - (total - high)) + weight[1]
+        high = total
+    scale = 1 / ((high + low) / MOST)
+    for k in range(column, n + 1):
+        probabilities[k] = probabilities[k] * scale / MOST
+    return column
+
+
+@jit
+def fill(start, stop, p, first, values, probabilities):
+    for i in range(start, stop):
+        first[i] = _table(p[i], values[i], probabilities[i])

@@ -1,0 +1,60 @@
+import numpy as np
+
+from . import LEAST, MOST
+
+
+def _upper(x):
+    """x rounded to 26 bits."""
+    return ((x.view(np.int64) + 2**26) & -(2**27)).view(np.float64)
+
+
+def _times(x, y):
+    """x y, for pairs whose sums they stand for."""
+    a, b = _upper(x[0]), _upper(y[0])
+    c, d = x[0] - a, y[0] - b
+    low = (a * d + c * b) + (c * d + (a * _upper(y[1]) + _upper(x[1]) * b))
+    high = a * b + low
+    return high, low - (high - a * b)
+
+
+def _over(x, y):
+    """x / y, for pairs."""
+    quotient = x[0] / y[0]
+    product = _times((quotient, quotient * 0), y)
+    return quotient, (((x[0] - product[0]) + x[1]) - product[1]) / y[0]
+
+
+def _weights(n, start, odds):
+    """Those of start + 1, start + 2, … as long as they count, relative to that of start."""
+    v = np.arange(start, n, dtype=np.float64)
+    ratios = np.transpose(_times(odds, _over((n - v, v * 0), (v + 1, v * 0))))
+    weight, weights = (np.float64(MOST), np.float64(0)), []
+    for ratio in ratios:
+        weight = _times(weight, ratio)
+        if weight[0] < LEAST:
+            break
+        weights.append(weight)
+    return weights
+
+
+def fill(start, stop, p, first, values, probabilities):
+    """The tables of p[start:stop]."""
+    n = values.shape[1] - 1
+    with np.errstate(all="ignore"):
+        for i in range(start, stop):
+            success = p[i], np.float64(0)
+            failure = 1 - p[i], (1 - (1 - p[i])) - p[i]
+            mode = min(n, int((n + 1) * p[i]))
+            above = _weights(n, mode, _over(success, failure))
+            below = _weights(n, n - mode, _over(failure, success))
+            weights = np.array([*below[::-1], (MOST, 0.0), *above])
+            order = np.argsort(weights[:, 0], kind="stable")
+            high, low = MOST, 0.0
+            for weight in weights[order[-2::-1]]:
+                total = high + weight[0]
+                low += (weight[0] - (total - high)) + weight[1]
+                high = total
+            first[i] = n + 1 - len(order)
+            values[i, first[i] :] = mode - len(below) + order
+            scaled = weights[order, 0] * (1 / ((high + low) / MOST))
+            probabilities[i, first[i] :] = scaled / MOST

@@ -1,0 +1,13 @@
+"""Products of each matrix of one list with a run of matrices of another, round a ring.
+
+    out[i k + j] = a[i] @ b[(i + j) mod d],        0 <= i < d, 0 <= j < k
+
+Shapes: a (d, m, n), b (d, n, l), out (d k, m, l); a block owns rows r0 to r1 of the products p0 to
+p1. b is read where it lies: no copy of it is unrolled. The three block functions differ in their
+arithmetic: `fill` is for real and complex numbers; `fill_integer`, for unsigned integers, which
+wrap (signed ones of the same width have the same bits); `fill_bool`, for 0 and 1 in bytes, with
+"or" for the sum and "and" for the product.
+
+Accuracy: each element is a sum of n products in the precision of the arrays, taken in order for
+small matrices, whose sums stay in registers, and as BLAS takes it for larger ones.
+"""

@@ -1,0 +1,17 @@
+import numpy as np
+
+
+def fill(p0, p1, r0, r1, a, b, k, out):
+    """out[i k + j, r0:r1] = a[i, r0:r1] @ b[(i + j) mod d]."""
+    with np.errstate(all="ignore"):
+        for p in range(p0, p1):
+            i, j = divmod(p, k)
+            out[p, r0:r1] = a[i, r0:r1] @ b[(i + j) % len(b)]
+
+
+fill_integer = fill
+
+
+def fill_bool(p0, p1, r0, r1, a, b, k, out):
+    """The same with "or" for the sum and "and" for the product."""
+    fill(p0, p1, r0, r1, a.view(bool), b.view(bool), k, out.view(bool))

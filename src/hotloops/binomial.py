@@ -1,0 +1,196 @@
+"""How often draws of a binomial variable give each value."""
+
+import numpy as np
+from scipy.special import ndtri
+
+from . import _arrays, _backends, _blocks
+
+_METHODS = ("multinomial", "stream")
+_CHUNK = 2**15  # draws held at a time, or n + 1: then counting them costs no more than drawing
+
+
+def binomial_counts(
+    n, p, draws, *, method="multinomial", rng=None, out=None, backend=None, workers=None
+):
+    """Counts of the values of draws from a binomial distribution.
+
+    .. math:: c_v = \\#\\{t : x_t = v\\}, \\quad x_1, …, x_T \\sim \\mathrm{Binomial}(n, p),
+              \\quad 0 \\le v \\le n
+
+    Parameters
+    ----------
+    n : int
+        Trials of each draw.
+    p : float or array_like
+        Probability of success, in [0, 1]. Of an array, each element has counts of its own, drawn
+        in C order.
+    draws : int
+        T, up to 2**63 − 1.
+    method : {"multinomial", "stream"}
+        "multinomial" takes the counts from their own distribution, Multinomial(T, P), without
+        making the draws. "stream" makes them: its counts are exactly
+        ``np.bincount(rng.binomial(n, p, draws), minlength=n + 1)``, and rng is left as by that.
+    rng : None, int or numpy.random.Generator
+        A seed, or the generator to draw with. The same one gives the same counts in all backends.
+    out : ndarray of int64, shape p.shape + (n + 1,), optional
+        Where to put the result.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`. There is one stream of random numbers: one thread draws.
+
+    Returns
+    -------
+    ndarray of int64, shape p.shape + (n + 1,)
+        Sums to `draws` along the last axis.
+
+    Raises
+    ------
+    TypeError
+        For n or draws that are no integers, a p that is not real, an rng of another kind (a
+        RandomState too).
+    ValueError
+        For a negative n or draws, a p outside [0, 1] or NaN, an unknown method, an unfit `out`.
+
+    Notes
+    -----
+    Accuracy: "multinomial" is exact in distribution, as far as NumPy's own binomial sampler is:
+    each P(v) is within 2 ulps down to underflow, and the rarest values are drawn first, so that
+    neither tail is lost in a sum.
+
+    Cost: "multinomial", O(n) at most and O(√(n p (1 − p))) drawn values, whatever `draws` is;
+    "stream", O(draws). Memory: O(n) besides the result.
+
+    Source: the conditional method of C. S. Davis, The computer generation of multinomial random
+    variates, Comput. Stat. Data Anal. 16 (1993).
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> hl.binomial_counts(4, [0.0, 1.0], 10**18)
+    array([[1000000000000000000,                   0,                   0,
+                              0,                   0],
+           [                  0,                   0,                   0,
+                              0, 1000000000000000000]])
+    >>> int(hl.binomial_counts(55, 0.05, 10**6, rng=1).sum())
+    1000000
+    """
+    n = _arrays.integer("n", n, maximum=2**62)
+    p = _probabilities(p)
+    draws = _arrays.integer("draws", draws)
+    _arrays.choice("method", method, _METHODS)
+    rng = _arrays.generator("rng", rng)
+    kernel = _backends.kernel("binomial", backend)
+    _blocks.workers(workers)
+    result = _arrays.output(out, (*p.shape, n + 1), np.dtype(np.int64), p=p)
+    if not result.size:
+        return result
+    if not draws:
+        result[...] = 0
+        return result
+    p, counts = p.reshape(-1), np.asarray(result).reshape(-1, n + 1)
+    if method == "stream":
+        # one call at least for each chunk, and no more than a thousand
+        tile = 1, max(_CHUNK, n + 1, -(-draws // 1000))
+        bounds = _blocks.grid((len(p), draws), tile)
+        _blocks.fill(_stream, bounds, (n, p, rng, counts), workers=1)
+    else:
+        bounds = _blocks.grid(p.shape, (_blocks.split(len(p), 5e3 + 20 * n),))
+        _blocks.fill(_multinomial, bounds, (kernel, n, p, draws, rng, counts), workers=1)
+    return result
+
+
+def _probabilities(p):
+    p = _arrays.ready(_arrays.real("p", p), np.float64)
+    if not p.ndim and 0 <= p.item() <= 1:  # in a tenth of the time
+        return p
+    inside = (p >= 0) & (p <= 1)
+    if not inside.all():
+        where = tuple(np.argwhere(~inside)[0].tolist())
+        place = f" at index {where}" if where else ""
+        raise ValueError(f"p must be in [0, 1], got {p[where]}{place}")
+    return p
+
+
+def _multinomial(start, stop, kernel, n, p, draws, rng, counts):
+    first = np.empty(1, np.int64)
+    values, probabilities = np.empty((1, n + 1), np.int64), np.empty((1, n + 1))
+    for i in range(start, stop):
+        kernel.fill(0, 1, p[i : i + 1], first, values, probabilities)
+        a, row = first.item(), counts[i]
+        row.fill(0)
+        row[values[0, a:]] = rng.multinomial(draws, probabilities[0, a:])
+
+
+def _stream(i0, i1, start, stop, n, p, rng, counts):
+    chunk = max(_CHUNK, n + 1)
+    for i in range(i0, i1):
+        if not start:
+            counts[i] = 0
+        for a in range(start, stop, chunk):
+            draws = rng.binomial(n, float(p[i]), min(chunk, stop - a))
+            counts[i] += np.bincount(draws, minlength=n + 1)
+
+
+def binomial_probabilities(
+    n, p, draws, *, confidence=0.95, method="multinomial", rng=None, backend=None, workers=None
+):
+    """Monte-Carlo estimates of the probabilities of a binomial distribution, with intervals.
+
+    .. math:: \\hat P_v = c_v / T, \\quad
+              \\frac{c_v + z^2/2 \\pm z \\sqrt{c_v (T - c_v) / T + z^2/4}}{T + z^2}
+
+    Parameters
+    ----------
+    n, p, draws, method, rng
+        As in `binomial_counts`, which makes the counts c. draws = T ≥ 1.
+    confidence : float
+        Of each interval by itself, between 0 and 1: z is the normal quantile of
+        (1 + confidence) / 2.
+    backend, workers
+        As in `binomial_counts`.
+
+    Returns
+    -------
+    estimate, lower, upper : ndarray, shape p.shape + (n + 1,)
+        c / T, and the ends of its Wilson score interval, without continuity correction.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `binomial_counts`; and for no draws, a confidence not between 0 and 1.
+
+    Notes
+    -----
+    Accuracy: a few ulps; the lower end of a count of 0 is exactly 0, the upper end of one of T
+    exactly 1. Cost and memory: as in `binomial_counts`.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
+    J. Am. Stat. Assoc. 22 (1927).
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> estimate, lower, upper = hl.binomial_probabilities(2, 1.0, 100)
+    >>> estimate
+    array([0., 0., 1.])
+    >>> lower.round(4)
+    array([0.   , 0.   , 0.963])
+    """
+    confidence = _arrays.scalar("confidence", confidence)
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
+    draws = _arrays.integer("draws", draws, minimum=1)
+    counts = binomial_counts(n, p, draws, method=method, rng=rng, backend=backend, workers=workers)
+    return counts / draws, *_wilson(counts, draws, -ndtri((1 - confidence) / 2))
+
+
+def _wilson(counts, draws, z):
+    # The rarer outcome's interval, whose ends are the roots of a quadratic: the smaller one is
+    # their product over the larger one, and nothing cancels. The other outcome's is its mirror.
+    rarer = np.minimum(counts, draws - counts)
+    larger = rarer + z * z / 2 + z * np.sqrt(rarer * (1 - rarer / draws) + z * z / 4)
+    lower = rarer.astype(float) ** 2 / (draws * larger)
+    upper = larger / (draws + z * z)
+    mirror = counts > draws // 2
+    return np.where(mirror, 1 - upper, lower), np.where(mirror, 1 - lower, upper)

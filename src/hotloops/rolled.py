@@ -1,0 +1,108 @@
+"""Matrix products round a ring."""
+
+import numpy as np
+
+from . import _arrays, _backends, _blocks
+
+_SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
+_COST = {"f": 0.05, "c": 0.2}  # ns a multiplication
+
+
+def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
+    """Products of each matrix with a run of others, round a ring.
+
+    .. math:: \\mathrm{out}_{ij} = A_i B_{(i + j) \\bmod d}, \\quad 0 \\le i < d, \\; 0 \\le j < k
+
+    Parameters
+    ----------
+    A : array_like, shape (d, m, n)
+    B : array_like, shape (d, n, l)
+    k : int
+        Products for each matrix of A; beyond d they go round again.
+    out : ndarray, shape (d, k, m, l), optional
+        Where to put the result. Reusing one array avoids the page faults of a new one.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`.
+
+    Returns
+    -------
+    ndarray, shape (d, k, m, l)
+        Of the dtype that ``np.matmul(A, B)`` has: booleans multiply by "and" and add by "or",
+        integers wrap.
+
+    Raises
+    ------
+    TypeError
+        For an array of other than booleans, integers, or real or complex numbers in single or
+        double precision; for a k that is no integer.
+    ValueError
+        For shapes that do not meet, a negative k, an unfit `out`.
+
+    Notes
+    -----
+    Accuracy: that of a sum of n products in the result's dtype; integers are exact modulo their
+    width. NaN travels.
+
+    Cost: d k m n l multiplications. Small real and complex matrices, of up to some 10 rows and
+    columns, are multiplied in registers, larger ones take a call to BLAS each. Memory: the result;
+    B is not repeated.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> hl.rolled_matmul([[[2]], [[3]], [[5]]], [[[1]], [[10]], [[100]]], 2)[..., 0, 0]
+    array([[  2,  20],
+           [ 30, 300],
+           [500,   5]])
+    """
+    a = _arrays.number("A", A, 3)
+    b = _arrays.number("B", B, 3)
+    (d, m, n), l = a.shape, b.shape[2]
+    if b.shape[:2] != (d, n):
+        raise ValueError(
+            f"A must have shape (d, m, n) and B (d, n, l), with the same d and n, "
+            f"got {a.shape} and {b.shape}"
+        )
+    k = _arrays.integer("k", k)
+    dtype = _arrays.common_dtype(a, b)
+    kernel = _backends.kernel("rolled", backend)
+    workers = _blocks.workers(workers)
+    if max(m, n, l) >= 2**31 and dtype.kind in "fc":
+        raise ValueError(
+            f"A and B must have matrices of less than 2**31 rows and columns, "
+            f"got shapes {a.shape} and {b.shape}"
+        )
+    result = _arrays.output(out, (d, k, m, l), dtype, A=a, B=b)
+    if not result.size:
+        return result
+    if not n:
+        result[...] = 0
+        return result
+    a, b = _arrays.ready(a, dtype), _arrays.ready(b, dtype)
+    products = np.asarray(result).reshape(d * k, m, l)
+    block, as_bits = _block(kernel, dtype)
+    if as_bits is not None:
+        a, b, products = a.view(as_bits), b.view(as_bits), products.view(as_bits)
+    volume = m * n * l
+    bounds = _bounds(d * k, m, 5 + volume * _COST.get(dtype.kind, 0.4))
+    blas = as_bits is None and volume > _SERIAL
+    _blocks.fill(block, bounds, (a, b, k, products), workers=workers, blas=blas)
+    return result
+
+
+def _block(kernel, dtype):
+    """The block function for arrays of this dtype, and the unsigned integer they are to it."""
+    if dtype.kind in "fc":
+        return kernel.fill, None
+    if dtype.kind == "b":
+        return kernel.fill_bool, np.uint8
+    return kernel.fill_integer, f"u{dtype.itemsize}"
+
+
+def _bounds(products, m, cost):
+    """Whole products where there are enough of them, else rows of one."""
+    piece = _blocks.split(products, cost)
+    rows = _blocks.split(m, cost / m) if piece == 1 else m
+    return _blocks.grid((products, m), (piece, rows))

@@ -1,0 +1,352 @@
+import math
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hotloops as hl
+from hotloops import _backends
+
+METHODS = ["multinomial", "stream"]
+PROBABILITIES = [0.0, 5e-324, 1e-310, 1e-160, 1e-9, 0.05, 1 / 3, 0.5, 0.7, 1 - 2**-53, 1.0]
+
+
+def table(backend, n, p):
+    """What a kernel makes of one p: the values that have a probability, and it, ascending."""
+    first = np.empty(1, np.int64)
+    values, probabilities = np.empty((1, n + 1), np.int64), np.empty((1, n + 1))
+    kernel = _backends.load("binomial", backend)
+    kernel.fill(0, 1, np.array([p]), first, values, probabilities)
+    return values[0, first[0] :], probabilities[0, first[0] :]
+
+
+def probabilities(backend, n, p):
+    values, ascending = table(backend, n, p)
+    result = np.zeros(n + 1)
+    result[values] = ascending
+    return result
+
+
+# --- the tables -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", PROBABILITIES)
+@pytest.mark.parametrize("n", [0, 1, 2, 9, 50])
+def test_probabilities_against_fractions(backend, n, p):
+    p_exact = Fraction(p)
+    for v, value in enumerate(probabilities(backend, n, p).tolist()):
+        exact = math.comb(n, v) * p_exact**v * (1 - p_exact) ** (n - v)
+        # two ulps, and the rounding to a subnormal
+        error = abs(Fraction(value) - exact)
+        assert error <= exact * Fraction(4, 2**53) + Fraction(3, 4 * 2**1074)
+
+
+@pytest.mark.parametrize(
+    ("n", "p"),
+    [(333, 0.6), (10**4, 1e-160), (10**4, 0.3), (10**6, 0.5), (10**6, 1e-5), (10**6, 0.99)],
+)
+def test_probabilities_of_large_n(backend, n, p):
+    result = probabilities(backend, n, p)
+    with mpmath.workdps(40):
+        q = 1 - mpmath.mpf(p)
+        for v in np.linspace(*np.flatnonzero(result)[[0, -1]], 60).astype(int).tolist():
+            log = mpmath.loggamma(n + 1) - mpmath.loggamma(v + 1) - mpmath.loggamma(n - v + 1)
+            exact = mpmath.exp(log + v * mpmath.log(p) + (n - v) * mpmath.log(q))
+            error = abs(mpmath.mpf(float(result[v])) - exact)
+            assert error <= 4.5e-16 * exact + 4e-324
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 3000), st.floats(0, 1))
+def test_tables_are_the_same_in_all_backends(n, p):
+    values, ascending = table("numpy", n, p)
+    assert (np.diff(ascending) >= 0).all()
+    assert len(set(values.tolist())) == len(values)
+    assert abs(ascending.sum() - 1) < 1e-13
+    for backend in ("cython", "numba"):
+        other = table(backend, n, p)
+        np.testing.assert_array_equal(other[0], values)
+        assert other[1].tobytes() == ascending.tobytes()
+
+
+def test_a_kernel_fills_its_rows_alone(backend):
+    kernel = _backends.load("binomial", backend)
+    p = np.array([0.1, 0.5, 0.9])
+    first = np.full(3, -1)
+    values, ascending = np.full((3, 8), -1), np.full((3, 8), np.nan)
+    kernel.fill(1, 2, p, first, values, ascending)
+    assert first.tolist() == [-1, 0, -1]
+    assert (values[[0, 2]] == -1).all()
+    assert np.isnan(ascending[[0, 2]]).all()
+    np.testing.assert_array_equal(ascending[1], table("numpy", 7, 0.5)[1])
+
+
+# --- counts from the multinomial distribution -----------------------------------------------
+
+
+def g_test(counts, exact):
+    """Probability of a likelihood ratio at least as large, values of few counts together."""
+    draws = counts.sum()
+    expected = exact * draws
+    enough = expected >= 10
+    observed = np.append(counts[enough], counts[~enough].sum()).astype(float)
+    expected = np.append(expected[enough], draws - expected[enough].sum())
+    if expected[-1] < 1e-6 * draws and observed[-1] == 0:
+        observed, expected = observed[:-1], expected[:-1]
+    statistic = 2 * scipy.special.xlogy(observed, observed / expected).sum()
+    return scipy.stats.chi2.sf(statistic, len(observed) - 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("n", "p"), [(9, 0.1), (50, 0.05), (50, 0.5), (40, 0.9), (200, 0.3)])
+def test_counts_follow_the_distribution(method, n, p):
+    p_exact = Fraction(p)
+    exact = np.array([
+        float(math.comb(n, v) * p_exact**v * (1 - p_exact) ** (n - v)) for v in range(n + 1)
+    ])  # fmt: skip
+    significance = [
+        g_test(hl.binomial_counts(n, p, 10**5, method=method, rng=seed), exact)
+        for seed in range(30)
+    ]
+    # thirty uniform numbers, if the distribution is right
+    assert scipy.stats.kstest(significance, "uniform").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("p", [0.3, 0.7])
+def test_the_tails_of_many_draws(p):
+    # Of 10^18 draws, values of probability 10^-17 have ten counts or so in either tail. In the
+    # order of the values the upper ones would be lost: what remains is 1 minus a rounded sum.
+    n, draws = 200, 10**18
+    exact = scipy.stats.binom.pmf(np.arange(n + 1), n, p)
+    rare = (exact * draws > 0.5) & (exact * draws < 1000)
+    counts = np.array([hl.binomial_counts(n, p, draws, rng=seed) for seed in range(200)])
+    assert (counts.sum(axis=1) == draws).all()
+    expected = 200 * draws * exact
+    deviation = (counts.sum(axis=0) - expected)[rare] / np.sqrt(expected[rare])
+    for tail in (np.arange(n + 1)[rare] < n * p, np.arange(n + 1)[rare] > n * p):
+        assert tail.sum() > 3
+        assert np.abs(deviation[tail]).max() < 4.5
+        assert (deviation[tail] ** 2).sum() < scipy.stats.chi2.isf(1e-4, tail.sum())
+
+
+def test_the_rarest_come_first(backend):
+    # the counts are NumPy's own for the ascending table
+    values, ascending = table("numpy", 30, 0.2)
+    expected = np.zeros(31, np.int64)
+    expected[values] = np.random.default_rng(3).multinomial(10**6, ascending)
+    result = hl.binomial_counts(30, 0.2, 10**6, rng=3, backend=backend)
+    np.testing.assert_array_equal(result, expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 300), st.floats(0, 1), st.integers(0, 2**63 - 1), st.integers(0, 2**32))
+def test_counts_are_the_same_in_all_backends(n, p, draws, seed):
+    first, *others = (
+        hl.binomial_counts(n, p, draws, rng=seed, backend=b) for b in ("numpy", "numba", "cython")
+    )
+    assert first.dtype == np.int64
+    assert sum(first.tolist()) == draws
+    assert (first >= 0).all()
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+
+
+def test_a_million_trials(backend):
+    counts = hl.binomial_counts(10**6, 0.25, 10**12, rng=1, backend=backend)
+    mean = (counts * np.arange(10**6 + 1.0)).sum() / 10**12
+    assert counts.sum() == 10**12
+    assert abs(mean - 250_000) < 5 * math.sqrt(250_000 * 0.75 / 10**12)
+
+
+# --- NumPy's own stream ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "bits",
+    [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937],
+)
+@pytest.mark.parametrize(
+    ("n", "p"), [(55, 0.05), (9, 0.9), (1000, 0.3), (10**5, 0.2), (0, 0.5), (7, 0.0), (7, 1.0)]
+)
+def test_stream_is_numpys(backend, bits, n, p):
+    ours, theirs = np.random.Generator(bits(5)), np.random.Generator(bits(5))
+    for rng in (ours, theirs):
+        rng.integers(10, dtype=np.int32)  # leaves half of 64 bits behind
+    counts = hl.binomial_counts(n, p, 100_003, method="stream", rng=ours, backend=backend)
+    expected = np.bincount(theirs.binomial(n, p, 100_003), minlength=n + 1)
+    np.testing.assert_array_equal(counts, expected)
+    assert ours.random() == theirs.random()
+    np.testing.assert_equal(ours.bit_generator.state, theirs.bit_generator.state)
+
+
+def test_stream_of_known_draws():
+    # of NumPy's own tests: 42, 41, 42, 48, 44, 50
+    rng = np.random.Generator(np.random.MT19937(1234567890))
+    counts = hl.binomial_counts(100, 0.456, 6, method="stream", rng=rng)
+    assert np.repeat(np.arange(101), counts).tolist() == [41, 42, 42, 44, 48, 50]
+
+
+# --- arrays of p, edges ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_arrays_of_p_are_drawn_in_c_order(backend, method):
+    p = np.asfortranarray([[0.1, 0.5, 1.0], [0.0, 0.93, 0.2]])
+    keywords = {"method": method, "backend": backend}
+    counts = hl.binomial_counts(20, p, 70_000, rng=np.random.default_rng(8), **keywords)
+    rng = np.random.default_rng(8)
+    expected = [hl.binomial_counts(20, q, 70_000, rng=rng, **keywords) for q in p.ravel(order="C")]
+    assert counts.shape == (2, 3, 21)
+    np.testing.assert_array_equal(counts.reshape(6, 21), expected)
+
+
+def test_many_p_make_several_blocks(backend):
+    p = np.linspace(0, 1, 400)
+    rng = np.random.default_rng(2)
+    expected = [hl.binomial_counts(30, q, 1000, rng=rng, backend=backend) for q in p]
+    np.testing.assert_array_equal(hl.binomial_counts(30, p, 1000, rng=2, backend=backend), expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_edges(backend, method):
+    def counts(*args):
+        return hl.binomial_counts(*args, method=method, rng=1, backend=backend).tolist()
+
+    assert counts(0, 0.3, 17) == [17]
+    assert counts(3, 0.3, 0) == [0, 0, 0, 0]
+    assert counts(3, 0.0, 17) == [17, 0, 0, 0]
+    assert counts(3, 1.0, 17) == [0, 0, 0, 17]
+    assert counts(3, [0, 1], 5) == [[5, 0, 0, 0], [0, 0, 0, 5]]
+    assert counts(3, [], 5) == []
+    assert counts(np.int8(1), np.float32(1), np.uint8(200)) == [0, 200]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_draws_clear_out_and_leave_the_stream(method):
+    rng = np.random.default_rng(4)
+    state = rng.bit_generator.state
+    out = np.full((2, 4), 7)
+    assert hl.binomial_counts(3, [0.2, 0.5], 0, method=method, rng=rng, out=out) is out
+    assert not out.any()
+    assert rng.bit_generator.state == state
+
+
+def test_rng_is_what_default_rng_takes():
+    expected = hl.binomial_counts(9, 0.4, 1000, rng=np.random.default_rng(6))
+    for rng in (6, np.random.SeedSequence(6), np.random.PCG64(6)):
+        np.testing.assert_array_equal(hl.binomial_counts(9, 0.4, 1000, rng=rng), expected)
+    fresh = {tuple(hl.binomial_counts(9, 0.4, 10**12).tolist()) for _ in range(3)}
+    assert len(fresh) == 3
+
+
+def test_stream_does_not_hold_the_draws():
+    import tracemalloc
+
+    hl.binomial_counts(9, 0.4, 10, method="stream")
+    tracemalloc.start()
+    try:
+        hl.binomial_counts(9, 0.4, 5 * 10**6, method="stream")
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+# --- intervals ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
+@pytest.mark.parametrize("draws", [1, 2, 37, 10**5])
+def test_intervals_against_scipy(draws, confidence):
+    n, p = 12, [0.02, 0.5]
+    counts = hl.binomial_counts(n, p, draws, rng=3)
+    estimate, lower, upper = hl.binomial_probabilities(n, p, draws, confidence=confidence, rng=3)
+    np.testing.assert_array_equal(estimate, counts / draws)
+    for index in np.ndindex(counts.shape):
+        test = scipy.stats.binomtest(int(counts[index]), draws)
+        low, high = test.proportion_ci(confidence, method="wilson")
+        assert lower[index] == pytest.approx(low, rel=1e-9, abs=1e-15)
+        assert upper[index] == pytest.approx(high, rel=1e-12)
+
+
+def test_intervals_of_rare_values_keep_their_digits():
+    draws = 10**18
+    counts = hl.binomial_counts(60, 0.25, draws, rng=1)
+    estimate, lower, upper = hl.binomial_probabilities(60, 0.25, draws, rng=1)
+    z = mpmath.mpf(float(-scipy.special.ndtri((1 - 0.95) / 2)))
+    with mpmath.workdps(60):
+        for c, low, high in zip(counts.tolist(), lower.tolist(), upper.tolist(), strict=True):
+            root = z * mpmath.sqrt(mpmath.mpf(c) * (draws - c) / draws + z**2 / 4)
+            exact = [(c + z**2 / 2 + sign * root) / (draws + z**2) for sign in (-1, 1)]
+            assert abs(low - exact[0]) <= 2e-15 * exact[0]
+            assert abs(high - exact[1]) <= 2e-15 * exact[1]
+    assert (lower <= estimate).all()
+    assert (estimate <= upper).all()
+    assert (counts == 0).any()
+
+
+@pytest.mark.parametrize("draws", [1, 3, 10**6, 2**63 - 1])
+def test_intervals_end_at_0_and_1(draws):
+    estimate, lower, upper = hl.binomial_probabilities(1, 1.0, draws)
+    assert estimate.tolist() == [0, 1]
+    assert lower[0] == 0 < upper[0]
+    assert lower[1] <= 1 == upper[1]
+
+
+def test_intervals_of_the_stream():
+    result = hl.binomial_probabilities(9, 0.4, 1000, method="stream", rng=np.random.default_rng(1))
+    expected = np.bincount(np.random.default_rng(1).binomial(9, 0.4, 1000), minlength=10) / 1000
+    np.testing.assert_array_equal(result[0], expected)
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error", "message"),
+    [
+        ((-1, 0.5, 1), {}, ValueError, "n must be >= 0, got -1"),
+        ((2.0, 0.5, 1), {}, TypeError, "n must be an integer, got 2.0"),
+        ((2, 0.5, -3), {}, ValueError, "draws must be >= 0, got -3"),
+        ((2, 0.5, 1e6), {}, TypeError, "draws must be an integer"),
+        ((2, 0.5, 2**63), {}, ValueError, f"draws must be <= {2**63 - 1}"),
+        ((2, 1.5, 1), {}, ValueError, r"p must be in \[0, 1\], got 1.5$"),
+        ((2, -0.1, 1), {}, ValueError, r"p must be in \[0, 1\], got -0.1$"),
+        ((2, np.nan, 1), {}, ValueError, r"p must be in \[0, 1\], got nan$"),
+        ((2, [[0, 1], [0.5, np.nan]], 1), {}, ValueError, r"got nan at index \(1, 1\)"),
+        ((2, 0.5j, 1), {}, TypeError, "p must be real"),
+        ((2, "half", 1), {}, TypeError, "p must be real"),
+        ((2, 0.5, 1), {"method": "exact"}, ValueError, "'multinomial', 'stream', got 'exact'"),
+        ((2, 0.5, 1), {"backend": "fortran"}, ValueError, "backend must be one of"),
+        ((2, 0.5, 1), {"workers": 0}, ValueError, "workers must be"),
+        ((2, 0.5, 1), {"rng": np.random.RandomState(1)}, TypeError, "rng must .*got RandomState"),
+        ((2, 0.5, 1), {"rng": np.random}, TypeError, "rng must be .*got module"),
+        ((2, 0.5, 1), {"rng": "seed"}, TypeError, "rng must be .*got str: 'seed'"),
+        ((2, 0.5, 1), {"rng": -1}, TypeError, "rng must be .*got int: -1"),
+        ((2, 0.5, 1), {"out": np.empty(3)}, ValueError, "dtype int64, got .*float64"),
+        ((2, [0.5], 1), {"out": np.empty(3, int)}, ValueError, r"shape \(1, 3\)"),
+        ((2, 0.5, 1), {"out": [0, 0, 0]}, TypeError, "out must be .*got list"),
+    ],
+)
+def test_bad_input(arguments, keywords, error, message):
+    rng = keywords.setdefault("rng", np.random.default_rng(1))
+    state = rng.bit_generator.state if isinstance(rng, np.random.Generator) else None
+    with pytest.raises(error, match=message):
+        hl.binomial_counts(*arguments, **keywords)
+    if state:
+        assert rng.bit_generator.state == state
+
+
+@pytest.mark.parametrize("confidence", [0, 1, -0.5, 95, np.nan])
+def test_bad_confidence(confidence):
+    with pytest.raises(ValueError, match="confidence must be"):
+        hl.binomial_probabilities(2, 0.5, 10, confidence=confidence)
+
+
+def test_no_draws_have_no_estimate():
+    with pytest.raises(ValueError, match="draws must be >= 1, got 0"):
+        hl.binomial_probabilities(2, 0.5, 0)
