@@ -35,7 +35,8 @@ def _float(typing, x):
 
 
 @jit
-def _exp(x):
+def exp_128(x):
+    """2^128 exp(x)."""
     shift = 6755399441055744.0
     x = -790.0 if x < -790.0 else x  # NaN stays
     t = x * 1.4426950408889634 + shift
@@ -53,7 +54,55 @@ def _exp(x):
     p = p * r + 0.5000000000000011
     p = p * (r * r) + r
     factor = _float((_bits(t) << np.uint64(52)) + np.uint64(0x47F0000000000000))
-    return (p + 1.0) * factor * 2.0**-128
+    return (p + 1.0) * factor
+
+
+@jit
+def _exp(x):
+    return exp_128(x) * 2.0**-128
+
+
+@jit
+def upper(x):
+    """The first 26 bits of x."""
+    return _float(_bits(x) & np.uint64(0xFFFFFFFFF8000000))
+
+
+@jit
+def product_rest(x, y, product):
+    """x y - product, exactly, for a product = x y as rounded."""
+    a, b = upper(x), upper(y)
+    return ((a * b - product) + a * (y - b) + (x - a) * b) + (x - a) * (y - b)
+
+
+@jit
+def log(x, low):
+    """log(x + low) for x >= 1 as a sum of two."""
+    k = (_bits(x) - np.uint64(0x3FE6A09E667F3BCD)) >> np.uint64(52)
+    m = _float(_bits(x) - (k << np.uint64(52)))
+    n = _float(k | np.uint64(0x4330000000000000)) - 4503599627370496.0
+    d = m + 1
+    z = (m - 1) / d
+    u = z * z
+    dz = (((m - 1) - z * d) - product_rest(z, d, z * d) - z * (m - (d - 1))) / d
+    p = 2.0 / 27
+    p = p * u + 2.0 / 25
+    p = p * u + 2.0 / 23
+    p = p * u + 2.0 / 21
+    p = p * u + 2.0 / 19
+    p = p * u + 2.0 / 17
+    p = p * u + 2.0 / 15
+    p = p * u + 2.0 / 13
+    p = p * u + 2.0 / 11
+    p = p * u + 2.0 / 9
+    p = p * u + 2.0 / 7
+    p = p * u + 2.0 / 5
+    p = p * u + 2.0 / 3
+    high = n * 0.6931471805582987
+    total = high + 2 * z
+    small = ((high - total) + 2 * z) + (2 * dz + n * 1.6465949582897082e-12 + low / x + z * u * p)
+    result = total + small
+    return result, (total - result) + small
 
 
 # A Python float in the code would make the arithmetic double.

@@ -1,18 +1,119 @@
 from cython cimport floating
+from libc.math cimport INFINITY, sqrt
+from libc.stdlib cimport free, malloc
+
+from blas cimport gemm
 
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
+    ctypedef void inlined "HL_INLINE void"
     double hl_exp(double x)
     float hl_expf(float x)
+    double hl_exp_128(double x)
+    double hl_upper(double x)
+    double hl_product_rest(double x, double y, double product)
+    double hl_log(double x, double low, double* rest)
 
 
 cdef enum:
     SE = 1
+    MATERN12 = 2
+    MATERN32 = 3
+    MATERN52 = 4
+    RQ = 5
+    STRIP = 512  # columns whose features stay in the first cache
+    ROWS = 64  # rows of a strip that stay in the second
+
+cdef double SMALLEST = 2.0**-128  # what hl_exp_128 leaves to do
 
 
-cdef inline floating exp(floating x) noexcept nogil:
-    return hl_expf(x) if floating is float else hl_exp(x)
+# A group is 256 bytes of pairs, four registers: the loops over w are unrolled into them.
+
+
+cdef inline inlined _quadform(
+    Py_ssize_t count, const floating* x, Py_ssize_t x_stride, const floating* y,
+    Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale, floating* q,
+) noexcept nogil:
+    # q[w] = sum over f of (scale[f] (x[f] - y[f, w]))^2 for a group
+    cdef Py_ssize_t f, w
+    cdef floating d, s, xf
+    cdef const floating* yf
+    for w in range(256 // sizeof(floating)):
+        q[w] = 0
+    for f in range(scaled):
+        xf, s, yf = x[f * x_stride], scale[f], y + f * y_stride
+        for w in range(256 // sizeof(floating)):
+            d = s * (xf - yf[w])
+            q[w] += d * d
+    for f in range(scaled, count):
+        xf, yf = x[f * x_stride], y + f * y_stride
+        for w in range(256 // sizeof(floating)):
+            d = xf - yf[w]
+            q[w] += d * d
+
+
+cdef inline inlined _root(double c, double q, double* root, double* low) noexcept nogil:
+    # sqrt(c q) as a sum of two, for c = 1, 3 or 5: (c - 1) q is exact
+    cdef double high, rest, r
+    q = 1e6 if 1e6 < q else q  # where the profiles are 0
+    high = (c - 1) * q + q
+    rest = ((c - 1) * q - high) + q
+    r = sqrt(high)
+    rest += (high - r * r) - hl_product_rest(r, r, r * r)
+    root[0], low[0] = r, rest / (2 * r + 1e-300)
+
+
+cdef inline inlined _profile(
+    int profile, double alpha, floating* p, floating* slope, floating* by_alpha,
+) noexcept nogil:
+    # from p = q of a group, p = profile(q), slope = dp/dq and, of the rational quadratic, dp/dalpha
+    cdef Py_ssize_t w
+    cdef double b = 2 * alpha, e, k, low, q, r, rest, s, t
+    if profile == SE:
+        for w in range(256 // sizeof(floating)):
+            if floating is float:
+                p[w] = hl_expf(p[w] * -0.5)
+            else:
+                p[w] = hl_exp(p[w] * -0.5)
+            slope[w] = p[w] * <floating> -0.5
+    elif profile == MATERN12:
+        for w in range(256 // sizeof(floating)):
+            _root(1, p[w], &r, &low)
+            k = hl_exp_128(-r) * (1 - low) * SMALLEST
+            p[w] = <floating> k
+            slope[w] = <floating> (k / (-2 * r) if r > 0 else 0)
+    elif profile == MATERN32:
+        for w in range(256 // sizeof(floating)):
+            _root(3, p[w], &r, &low)
+            e = hl_exp_128(-r) * (1 - low)
+            p[w] = <floating> (e * (1 + r + low) * SMALLEST)
+            slope[w] = <floating> (e * -1.5 * SMALLEST)
+    elif profile == MATERN52:
+        for w in range(256 // sizeof(floating)):
+            _root(5, p[w], &r, &low)
+            e = hl_exp_128(-r) * (1 - low)
+            p[w] = <floating> (e * (1 + r + low + (r * r + 2 * r * low) / 3) * SMALLEST)
+            slope[w] = <floating> (e * (1 + r + low) * (-5.0 / 6 * SMALLEST))
+    elif profile == RQ:
+        for w in range(256 // sizeof(floating)):
+            # t = q / 2 alpha, s = 1 + t, and what their rounding lost
+            q = p[w]
+            t = q / b
+            low = ((q - t * b) - hl_product_rest(t, b, t * b)) / b
+            s = 1 + t
+            low += (1 - (s - (s - 1))) + (t - (s - 1))
+            # exp(-alpha log(s + low))
+            r = hl_log(s, low, &rest)
+            e = -alpha * r
+            k = hl_exp_128(e) * (1 - (hl_product_rest(alpha, r, -e) + alpha * rest)) * SMALLEST
+            k = 0 if q == INFINITY else k
+            p[w] = <floating> k
+            slope[w] = <floating> (k / (-2 * s))
+            by_alpha[w] = <floating> (k * (t / s - r) if k > 0 else k)
+    else:
+        for w in range(256 // sizeof(floating)):
+            slope[w] = 1
 
 
 cdef cloned _project(
@@ -48,38 +149,24 @@ def prepare(
 cdef cloned _tile(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
     const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
-    int profile, floating variance, floating* out, Py_ssize_t i_stride, Py_ssize_t j_stride,
+    int profile, double alpha, floating variance, floating* out, Py_ssize_t i_stride,
+    Py_ssize_t j_stride,
 ) noexcept nogil:
-    # out[i, j] = variance · profile(sum over f of (scale[f] (x[f, i] - y[f, j]))^2), i < m, j < n,
-    # in groups of 256 bytes of sums, four registers; what a group reads past n is padding
-    cdef Py_ssize_t i, j, f, w
+    # out[i, j] = variance · profile(q[i, j]), i < m, j < n; what a group reads past n is padding
+    cdef Py_ssize_t i, j, w
     cdef floating q[64]
-    cdef floating d, s, xf
-    cdef const floating* yf
+    cdef floating slope[64]
     for i in range(m):
         j = 0
         while j < n:
-            for w in range(256 // sizeof(floating)):
-                q[w] = 0
-            for f in range(scaled):
-                xf, s, yf = x[f * x_stride + i], scale[f], y + f * y_stride + j
-                for w in range(256 // sizeof(floating)):
-                    d = s * (xf - yf[w])
-                    q[w] += d * d
-            for f in range(scaled, count):
-                xf, yf = x[f * x_stride + i], y + f * y_stride + j
-                for w in range(256 // sizeof(floating)):
-                    d = xf - yf[w]
-                    q[w] += d * d
-            if profile == SE:
-                for w in range(256 // sizeof(floating)):
-                    q[w] = variance * exp[floating](q[w] * <floating> -0.5)
+            _quadform(count, x + i, x_stride, y + j, y_stride, scaled, scale, q)
+            _profile(profile, alpha, q, slope, slope)
             if j_stride == 1 and n - j >= <Py_ssize_t> (256 // sizeof(floating)):
                 for w in range(256 // sizeof(floating)):
-                    out[i * i_stride + j + w] = q[w]
+                    out[i * i_stride + j + w] = variance * q[w]
             else:
                 for w in range(min(n - j, <Py_ssize_t> (256 // sizeof(floating)))):
-                    out[i * i_stride + (j + w) * j_stride] = q[w]
+                    out[i * i_stride + (j + w) * j_stride] = variance * q[w]
             j += 256 // sizeof(floating)
 
 
@@ -97,8 +184,8 @@ cdef void _mirror(
 
 def fill(
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
-    const floating[:, ::1] y, const floating[::1] scale, int profile, floating variance,
-    floating noise, bint symmetric, floating[:, ::1] out,
+    const floating[:, ::1] y, const floating[::1] scale, int profile, double alpha,
+    floating variance, floating noise, bint symmetric, floating[:, ::1] out,
 ):
     cdef Py_ssize_t i, j, stop, x_stride = x.shape[1], y_stride = y.shape[1]
     cdef Py_ssize_t count = x.shape[0], scaled = scale.shape[0]
@@ -106,15 +193,207 @@ def fill(
     with nogil:
         if j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a group: groups of rows
             _tile(j1 - j0, i1 - i0, count, &y[0, j0], y_stride, &x[0, i0], x_stride, scaled,
-                  scales, profile, variance, &out[i0, j0], 1, out.shape[1])
+                  scales, profile, alpha, variance, &out[i0, j0], 1, out.shape[1])
         else:
-            for j in range(j0, j1, 512):  # columns whose features stay in the cache
-                stop = min(j + 512, j1)
+            for j in range(j0, j1, 512):
+                stop = min(j + STRIP, j1)
                 _tile((min(i1, stop) if symmetric else i1) - i0, stop - j, count, &x[0, i0],
-                      x_stride, &y[0, j], y_stride, scaled, scales, profile, variance,
+                      x_stride, &y[0, j], y_stride, scaled, scales, profile, alpha, variance,
                       &out[i0, j], out.shape[1], 1)
         if symmetric:
             _mirror(i0, i1, j0, j1, &out[0, 0], out.shape[1])
             if i0 == j0:
                 for i in range(i0, i1):
                     out[i, i] += noise
+
+
+cdef cloned _normalise(
+    Py_ssize_t start, Py_ssize_t stop, Py_ssize_t count, const floating* features,
+    Py_ssize_t stride, const floating* centre, Py_ssize_t scaled, const floating* scale,
+    floating* columns, floating* rows, floating* norms,
+) noexcept nogil:
+    cdef Py_ssize_t f, i
+    cdef floating s, z
+    for i in range(start, stop):
+        norms[i] = 0
+    for f in range(count):
+        s = scale[f] if f < scaled else 1
+        for i in range(start, stop):
+            z = s * (features[f * stride + i] - centre[f])
+            columns[f * stride + i] = z
+            norms[i] += z * z
+        for i in range(start, stop):
+            rows[i * count + f] = columns[f * stride + i]
+
+
+def prepare_products(
+    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] features, const floating[::1] centre,
+    const floating[::1] scale, floating[:, ::1] columns, floating[:, ::1] rows,
+    floating[::1] norms,
+):
+    cdef Py_ssize_t scaled = scale.shape[0]
+    with nogil:
+        _normalise(start, stop, features.shape[0], &features[0, 0], features.shape[1], &centre[0],
+                   scaled, &scale[0] if scaled else NULL, &columns[0, 0], &rows[0, 0], &norms[0])
+
+
+cdef cloned _finish(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
+    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
+    const floating* x_norms, const floating* y_norms, int profile, double alpha,
+    floating variance, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    # The same as _tile from out[i, j] = the product of the two: q = |x|^2 + |y|^2 - 2 x y. Its
+    # error is 1.5 (count + 3) roundings of |x|^2 + |y|^2; where q is less than 0.4 of that, or NaN,
+    # the group is made anew.
+    cdef Py_ssize_t i, j, w, rest, width = 256 // sizeof(floating)
+    cdef floating q[64]
+    cdef floating slope[64]
+    cdef floating norms, cancelled
+    cdef floating* o
+    for i in range(m):
+        j = 0
+        while j < n:
+            o, rest, cancelled = out + i * stride + j, min(n - j, width), 0
+            if rest == width:
+                for w in range(256 // sizeof(floating)):
+                    norms = x_norms[i] + y_norms[j + w]
+                    q[w] = norms - 2 * o[w]
+                    cancelled += <floating> (0 if q[w] >= <floating> 0.4 * norms else 1)
+            else:
+                cancelled = 1
+            if cancelled:
+                _quadform(count, x + i, x_stride, y + j, y_stride, scaled, scale, q)
+            _profile(profile, alpha, q, slope, slope)
+            if rest == width:
+                for w in range(256 // sizeof(floating)):
+                    o[w] = variance * q[w]
+            else:
+                for w in range(rest):
+                    o[w] = variance * q[w]
+            j += width
+
+
+def fill_products(
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
+    const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] x_rows,
+    const floating[:, ::1] y_columns, const floating[::1] x_norms, const floating[::1] y_norms,
+    int profile, double alpha, floating variance, floating noise, bint symmetric,
+    floating[:, ::1] out,
+):
+    cdef Py_ssize_t i, j, m, n, count = x.shape[0], scaled = scale.shape[0]
+    cdef const floating* scales = &scale[0] if scaled else NULL
+    with nogil:
+        for i in range(i0, i1, 128):  # 128 × 512 products stay in the second cache
+            m = min(128, i1 - i)
+            for j in range(j0, j1, 512):
+                n = min(512, j1 - j)
+                gemm[floating](m, n, count, &x_rows[i, 0], count, &y_columns[0, j],
+                               y_columns.shape[1], &out[i, j], out.shape[1])
+                _finish(m, n, count, &x[0, i], x.shape[1], &y[0, j], y.shape[1], scaled, scales,
+                        &x_norms[i], &y_norms[j], profile, alpha, variance, &out[i, j],
+                        out.shape[1])
+        if symmetric:
+            _mirror(i0, i1, j0, j1, &out[0, 0], out.shape[1])
+            if i0 == j0:
+                for i in range(i0, i1):
+                    out[i, i] += noise
+
+
+def apply(
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[:, ::1] y,
+    const floating[::1] scale, int profile, double alpha, floating variance,
+    const floating[:, ::1] v, floating[:, ::1] out,
+):
+    cdef Py_ssize_t i, j, m, n, columns = v.shape[1], scaled = scale.shape[0]
+    cdef const floating* scales = &scale[0] if scaled else NULL
+    cdef floating* tile = <floating*> malloc(ROWS * STRIP * sizeof(floating))
+    if tile == NULL:
+        raise MemoryError
+    with nogil:
+        for i in range(i0, i1, 64):
+            m = min(ROWS, i1 - i)
+            for j in range(0, v.shape[0], 512):
+                n = min(STRIP, v.shape[0] - j)
+                _tile(m, n, x.shape[0], &x[0, i], x.shape[1], &y[0, j], y.shape[1], scaled, scales,
+                      profile, alpha, variance, tile, STRIP, 1)
+                gemm[floating](m, columns, n, tile, STRIP, &v[j, 0], columns, &out[i, 0], columns,
+                               j > 0)
+        free(tile)
+
+
+cdef cloned _pull(
+    Py_ssize_t m, Py_ssize_t count, const floating* x, Py_ssize_t x_stride, const floating* y,
+    Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale, int profile, double alpha,
+    const floating* cotangent, floating* groups, double* totals,
+) noexcept nogil:
+    # totals[f] += sum over j < m of cotangent[j] slope[j] (x[f] - y[f, j]); then those of
+    # cotangent · p and of cotangent · dp/dalpha. Each strip is added up in the cotangent's
+    # precision, group by group, and the strips in double.
+    cdef Py_ssize_t f, j, w, start, width = 256 // sizeof(floating)
+    cdef floating c[64]
+    cdef floating p[64]
+    cdef floating slope[64]
+    cdef floating by_alpha[64]
+    cdef floating xf
+    cdef double total
+    cdef floating* g
+    cdef const floating* yf
+    for w in range(64):
+        by_alpha[w] = 0
+    for start in range(0, m, 512):
+        for f in range((count + 2) * width):
+            groups[f] = 0
+        j = start
+        while j < min(start + STRIP, m):
+            if m - j >= width:
+                for w in range(256 // sizeof(floating)):
+                    c[w] = cotangent[j + w]
+            else:
+                for w in range(256 // sizeof(floating)):
+                    c[w] = cotangent[j + w] if w < m - j else 0
+            _quadform(count, x, x_stride, y + j, y_stride, scaled, scale, p)
+            _profile(profile, alpha, p, slope, by_alpha)
+            g = groups + count * width
+            for w in range(256 // sizeof(floating)):
+                g[w] += c[w] * p[w]
+                g[width + w] += c[w] * by_alpha[w]
+                c[w] *= slope[w]
+            for f in range(count):
+                xf, yf, g = x[f * x_stride], y + f * y_stride + j, groups + f * width
+                for w in range(256 // sizeof(floating)):
+                    g[w] += c[w] * (xf - yf[w])
+            j += width
+        for f in range(count + 2):
+            total = 0
+            for w in range(width):
+                total += groups[f * width + w]
+            totals[f] += total
+
+
+def pull(
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[:, ::1] y,
+    const floating[::1] scale, int profile, double alpha, floating variance,
+    const floating[:, ::1] cotangent, floating[:, ::1] gradient, double[:, ::1] sums,
+):
+    cdef Py_ssize_t i, f, count = x.shape[0], scaled = scale.shape[0]
+    cdef const floating* scales = &scale[0] if scaled else NULL
+    cdef double s
+    cdef floating* groups = <floating*> malloc((count + 2) * 256)
+    cdef double* totals = <double*> malloc((count + 2) * sizeof(double))
+    if groups == NULL or totals == NULL:
+        free(groups)
+        free(totals)
+        raise MemoryError
+    with nogil:
+        for i in range(i0, i1):
+            for f in range(count + 2):
+                totals[f] = 0
+            _pull(cotangent.shape[1], count, &x[0, i], x.shape[1], &y[0, 0], y.shape[1], scaled,
+                  scales, profile, alpha, &cotangent[i, 0], groups, totals)
+            for f in range(count):
+                s = scale[f] if f < scaled else 1
+                gradient[f, i] = <floating> (2 * variance * s * s * totals[f])
+            sums[0, i], sums[1, i] = totals[count], totals[count + 1]
+        free(groups)
+        free(totals)
