@@ -1,6 +1,9 @@
+import tracemalloc
+
 import mpmath
 import numpy as np
 import pytest
+import scipy.sparse.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
@@ -113,22 +116,319 @@ def test_relative_error_at_any_offset(backend, dtype, offset):
     assert max(error) < 8 * d * np.finfo(dtype).eps
 
 
+PROFILES = {
+    "se": lambda q, alpha: mpmath.exp(-q / 2),
+    "matern12": lambda q, alpha: mpmath.exp(-mpmath.sqrt(q)),
+    "matern32": lambda q, alpha: (1 + mpmath.sqrt(3 * q)) * mpmath.exp(-mpmath.sqrt(3 * q)),
+    "matern52": lambda q, alpha: (
+        (1 + mpmath.sqrt(5 * q) + 5 * q / 3) * mpmath.exp(-mpmath.sqrt(5 * q))
+    ),
+    "rq": lambda q, alpha: (1 + q / (2 * alpha)) ** -alpha,
+}
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_exponential_is_within_two_ulps(backend, dtype):
-    # variance 1: the kernel is exp(-q / 2) of the q that quadform gives
-    last = 1510 if dtype == np.float64 else 210
-    q = np.concatenate([np.linspace(0, 3, 700), np.linspace(0, last, 1500)]).astype(dtype)
+@pytest.mark.parametrize(
+    ("kind", "alpha"),
+    [("se", 1), ("matern12", 1), ("matern32", 1), ("matern52", 1), *(
+        ("rq", alpha) for alpha in (0.03, 1, 7.5, 1e4, 1e9)
+    )],
+)  # fmt: skip
+def test_profiles_are_within_four_ulps(backend, dtype, kind, alpha):
+    # variance 1: the kernel is the profile of the q that quadform gives
+    last = {"se": 1600, "matern12": 600_000, "rq": 1e6}.get(kind, 200_000)
+    q = np.concatenate([[0], np.geomspace(1e-30, last, 500), np.linspace(0, 20, 300),
+                        np.linspace(1300, 1600, 100)])  # fmt: skip
+    if dtype == np.float32:
+        q = np.concatenate([q[q < 1e4], np.linspace(150, 230, 100)])
     X = np.sqrt(q).astype(dtype)[:, None]
-    q = hl.quadform(X, [[dtype(0)]], backend=backend).ravel()
-    k = hl.ard_kernel(X, np.zeros((1, 1), dtype), backend=backend).ravel()
+    q = hl.quadform(X, np.zeros((1, 1), dtype), backend=backend).ravel()
+    k = hl.ard_kernel(X, np.zeros((1, 1), dtype), kind=kind, rq_alpha=alpha, backend=backend)
     assert k.dtype == dtype
-    for value, form in zip(k, q, strict=True):
-        with mpmath.workdps(40):
-            exact = mpmath.exp(-mpmath.mpf(float(form)) / 2)
+    with mpmath.workdps(60):
+        for value, form in zip(k.ravel(), q, strict=True):
+            exact = PROFILES[kind](mpmath.mpf(float(form)), mpmath.mpf(alpha))
             spacing = float(np.spacing(dtype(float(exact))))
-            assert abs(mpmath.mpf(float(value)) - exact) <= 2 * spacing
-    assert k[-1] == 0
-    assert ((k > 0) & (k < np.finfo(dtype).tiny)).any()
+            assert abs(mpmath.mpf(float(value)) - exact) <= 4 * spacing, (form, value)
+    assert k[0] == 1
+    if kind == "se":
+        assert k.min() == 0
+        assert ((k > 0) & (k < np.finfo(dtype).tiny)).any()
+
+
+@pytest.mark.parametrize("kind", PROFILES)
+def test_profiles_at_the_ends(backend, kind):
+    X = np.array([[0.0], [1e200], [np.inf], [np.nan]])
+    k = hl.ard_kernel(X, [[0.0]], kind=kind, rq_alpha=2.0, backend=backend).ravel()
+    np.testing.assert_array_equal(k, [1, 0, 0, np.nan])
+
+
+@pytest.mark.parametrize(("kind", "nu"), [("matern12", 0.5), ("matern32", 1.5), ("matern52", 2.5)])
+def test_matern_is_the_bessel_function(backend, kind, nu):
+    X = np.array([[0.1], [0.9], [2.5], [8.0]])
+    k = hl.ard_kernel(X, [[0.0]], kind=kind, backend=backend).ravel()
+    for value, r in zip(k, X.ravel(), strict=True):
+        a = mpmath.sqrt(2 * nu) * r
+        bessel = mpmath.mpf(2) ** (1 - nu) / mpmath.gamma(nu) * a**nu * mpmath.besselk(nu, a)
+        np.testing.assert_allclose(value, float(bessel), rtol=1e-14)
+
+
+# --- many features: matrix products -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [15, 16, 17, 33, 100])
+@pytest.mark.parametrize("data", ["spread", "clusters", "offset", "outlier"])
+def test_no_cliff_where_products_begin(backend, dtype, d, data):
+    rng = np.random.default_rng(d)
+    X, Y = rng.normal(size=(40, d)), rng.normal(size=(37, d))
+    if data == "clusters":  # pairs close to each other and far from the mean
+        X, Y = X * 1e-3, Y * 1e-3
+        X[::2] += 100
+        Y[::2] += 100
+    elif data == "offset":
+        X, Y = X + 1e4, Y + 1e4
+    elif data == "outlier":
+        X[3] = 1e10
+    X, Y = X.astype(dtype), Y.astype(dtype)
+    Y[5] = X[4]
+    for scale in (np.ones(d), np.geomspace(0.1, 10, d)):
+        scale = scale.astype(dtype)
+        q = hl.quadform(X, Y, length_scale=scale, backend=backend)
+        wide = [array.astype(np.longdouble) for array in (X, Y, scale)]
+        exact = (((wide[0][:, None] - wide[1]) / wide[2]) ** 2).sum(-1)
+        assert (np.abs(q - exact) <= 8 * d * np.finfo(dtype).eps * exact).all()
+        assert q[4, 5] == 0
+        assert (q >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 31, 130, 300, 700])
+def test_products_are_exactly_symmetric(backend, dtype, n):
+    X = points(5, n, 20, dtype)
+    X[-1] = X[0]
+    k = hl.ard_kernel(X, noise_variance=0.5, kind="matern32", backend=backend)
+    assert np.array_equal(k, k.T)
+    assert (np.diag(k) == 1.5).all()
+    two = hl.ard_kernel(X, X.copy(), kind="matern32", backend=backend)
+    np.testing.assert_allclose(k - np.eye(n) / 2, two, rtol=0, atol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("rank", [0, 3, 40])
+def test_error_with_a_projection(backend, rank):
+    rng = np.random.default_rng(3)
+    d, eps = 20, np.finfo(float).eps
+    X, Y = rng.normal(size=(15, d)) + 1e3, rng.normal(size=(12, d)) + 1e3
+    Y[0] = X[0] + 1e-6 * rng.normal(size=d)
+    root = rng.normal(size=(d, rank or d))
+    metric = root @ root.T
+    keywords = {"factors": root} if rank else {"metric": metric}
+    q = hl.quadform(X, Y, backend=backend, **keywords)
+    wide = root.astype(np.longdouble)
+    difference = X.astype(np.longdouble)[:, None] - Y
+    exact = ((difference @ wide) ** 2).sum(-1)
+    mean = np.concatenate([X, Y]).mean(0)
+    reach = np.linalg.norm(X - mean, axis=1)[:, None] + np.linalg.norm(Y - mean, axis=1)
+    length = np.sqrt((difference**2).sum(-1)).astype(float)
+    bound = 8 * (d + root.shape[1]) * eps * np.linalg.norm(metric, 2) * length * reach
+    if not rank:  # the metric itself is rounded
+        bound += 8 * d * eps * np.linalg.norm(metric, 2) * length**2
+    assert (np.abs(q - exact) <= bound).all()
+
+
+def test_nan_and_inf_travel_in_products(backend):
+    X = points(1, 50, 20)
+    X[3, 2], X[7, 5] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        expected = ((X[:, None] - X) ** 2).sum(-1)
+    np.testing.assert_allclose(hl.quadform(X, backend=backend), expected, rtol=1e-13)
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+METRICS = {
+    "identity": {},
+    "scalar": {"length_scale": 1.4},
+    "length_scale": {"length_scale": np.array([0.7, 1.3, 2.0])},
+    "factors": {"factors": np.array([[0.5, -0.2], [0.1, 0.9], [-0.3, 0.4]])},
+    "both": {
+        "length_scale": np.array([0.7, 1.3, 2.0]),
+        "factors": np.array([[0.5, -0.2], [0.1, 0.9], [-0.3, 0.4]]),
+    },
+    "metric": {"metric": np.array([[1.4, 0.4, 0.1], [0.4, 2.4, 0.2], [0.1, 0.2, 3.0]])},
+}
+
+
+def finite_differences(function, value, step=1e-5):
+    """Of the fourth order."""
+    value = np.asarray(value, float)
+    gradient = np.zeros(value.shape)
+    for index in np.ndindex(value.shape):
+        for k, weight in ((1, 8), (2, -1)):
+            for sign in (1, -1):
+                moved = value.copy()
+                moved[index] += sign * k * step
+                gradient[index] += sign * weight * function(moved if moved.ndim else float(moved))
+    return gradient / (12 * step)
+
+
+@pytest.mark.parametrize("kind", PROFILES)
+@pytest.mark.parametrize("one", [True, False], ids=["X", "X,Y"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_gradients_by_finite_differences(backend, kind, one, metric):
+    X, Y = points(1, 9, 3), None if one else points(2, 35, 3)
+    cotangent = points(3, 9, 9 if one else 35)
+    keywords = {"kind": kind, "variance": 1.7, **METRICS[metric]}
+    names = ["variance", "X", *METRICS[metric]]
+    if kind == "rq":
+        keywords["rq_alpha"] = 0.8
+        names.append("rq_alpha")
+    if one:
+        keywords["noise_variance"] = 0.3
+        names.append("noise_variance")
+    else:
+        names.append("Y")
+    inputs = {"X": X, "Y": Y, **keywords}
+    gradients = hl.ard_kernel_vjp(cotangent, **inputs, wrt=names, backend=backend)
+    assert list(gradients) == names
+    for name in names:
+
+        def total(value, name=name):
+            given = {**inputs, name: value}
+            if name == "metric":  # the form itself: it takes an unsymmetric matrix
+                difference = X[:, None] - (X if one else Y)
+                q = np.einsum("ijk,kl,ijl->ij", difference, given.pop("metric"), difference)
+                given.update(X=np.sqrt(q).reshape(-1, 1), Y=[[0.0]], noise_variance=0.0)
+            return (cotangent * hl.ard_kernel(**given, backend="numpy").reshape(
+                cotangent.shape)).sum()  # fmt: skip
+
+        expected = finite_differences(total, inputs[name])
+        assert np.shape(gradients[name]) == expected.shape
+        np.testing.assert_allclose(gradients[name], expected, rtol=1e-7, atol=1e-8, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", PROFILES)
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (33, 65), (70, 1100)])
+def test_gradients_agree_with_the_reference(backend, dtype, kind, n, m):
+    X, Y = points(1, n, 5, dtype), points(2, m, 5, dtype)
+    cotangent = points(3, n, m, dtype)
+    keywords = {"kind": kind, "length_scale": np.linspace(0.5, 2, 5), "factors": points(4, 5, 2)}
+    wrt = ["length_scale", "factors", "variance", "X", "Y"] + ["rq_alpha"] * (kind == "rq")
+    given = (cotangent, X, Y)
+    exact = [array.astype(np.float64) for array in given]
+    expected = hl.ard_kernel_vjp(*exact, **keywords, wrt=wrt, backend="numpy")
+    result = hl.ard_kernel_vjp(*given, **keywords, wrt=wrt, backend=backend)
+    again = hl.ard_kernel_vjp(*given, **keywords, wrt=wrt, backend=backend, workers=1)
+    tolerance = 100 * np.finfo(dtype).eps
+    for name in wrt:
+        size = np.abs(expected[name]).max()
+        np.testing.assert_allclose(result[name], expected[name], atol=tolerance * max(size, 1),
+                                   rtol=0, err_msg=name)  # fmt: skip
+        if name in ("X", "Y"):
+            assert result[name].dtype == dtype
+        assert np.array_equal(result[name], again[name])
+
+
+@pytest.mark.parametrize("kind", PROFILES)
+def test_gradients_where_points_coincide(backend, kind):
+    X = np.zeros((4, 2))
+    gradients = hl.ard_kernel_vjp(np.ones((4, 4)), X, kind=kind, length_scale=[1.0, 2.0],
+                                  wrt=["X", "length_scale"], backend=backend)  # fmt: skip
+    assert (gradients["X"] == 0).all()
+    assert (gradients["length_scale"] == 0).all()
+
+
+def test_gradients_of_what_was_given():
+    X = points(1, 4, 3)
+    one = np.ones((4, 4))
+    assert set(hl.ard_kernel_vjp(one, X)) == {"variance", "noise_variance"}
+    assert set(hl.ard_kernel_vjp(one, X, X, kind="rq", length_scale=1)) == {
+        "length_scale", "variance", "rq_alpha",
+    }  # fmt: skip
+    assert isinstance(hl.ard_kernel_vjp(one, X, length_scale=1)["length_scale"], float)
+    assert hl.ard_kernel_vjp(one, X, wrt=()) == {}
+    for wrt, error, message in [
+        ("X", TypeError, "wrt must be a sequence of names, got the string 'X'"),
+        (["gamma"], ValueError, "wrt must be one of 'length_scale', .* got 'gamma'"),
+        (["Y"], ValueError, "wrt must name what the kernel depends on, got 'Y'"),
+        (["rq_alpha"], ValueError, "wrt must name what the kernel depends on, got 'rq_alpha'"),
+        (["metric"], ValueError, "wrt must name what the kernel depends on, got 'metric'"),
+    ]:
+        with pytest.raises(error, match=message):
+            hl.ard_kernel_vjp(one, X, wrt=wrt)
+    with pytest.raises(ValueError, match=r"cotangent must have the shape of the kernel, \(4, 4\)"):
+        hl.ard_kernel_vjp(np.ones((4, 3)), X)
+
+
+# --- products without the matrix --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", PROFILES)
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (65, 513), (700, 130)])
+def test_operator(backend, dtype, kind, n, m):
+    X, Y, V = points(1, n, 4, dtype), points(2, m, 4, dtype), points(3, m, 3, dtype)
+    keywords = {"kind": kind, "length_scale": 1.5, "variance": 2.0}
+    op = hl.KernelOperator(X, Y, **keywords, backend=backend)
+    k = hl.ard_kernel(X, Y, **keywords, backend=backend).astype(np.float64)
+    assert op.shape == (n, m)
+    assert op.dtype == dtype
+    tolerance = {"rtol": 0, "atol": 20 * np.finfo(dtype).eps * m}
+    np.testing.assert_allclose(op @ V, k @ V, **tolerance)
+    np.testing.assert_allclose(op @ V[:, 0], k @ V[:, 0], **tolerance)
+    W = points(4, n, 2, dtype)
+    np.testing.assert_allclose(op.T @ W, k.T @ W, rtol=0, atol=20 * np.finfo(dtype).eps * n)
+    np.testing.assert_allclose(op.rmatvec(W[:, 0]), k.T @ W[:, 0], rtol=0,
+                               atol=20 * np.finfo(dtype).eps * n)  # fmt: skip
+    np.testing.assert_allclose(op.diagonal(), np.diag(k), rtol=10 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(op.toarray(), k)
+    one = hl.KernelOperator(X, Y, **keywords, backend=backend, workers=1)
+    assert (op @ V).tobytes() == (one @ V).tobytes()
+
+
+def test_operator_of_one_set(backend):
+    X, V = points(1, 300, 3), points(2, 300, 2)
+    op = hl.KernelOperator(X, noise_variance=0.25, backend=backend)
+    k = hl.ard_kernel(X, noise_variance=0.25, backend=backend)
+    np.testing.assert_allclose(op @ V, k @ V, atol=1e-12)
+    np.testing.assert_allclose(op.T @ V, k @ V, atol=1e-12)
+    np.testing.assert_allclose(op @ (V + 1j), k @ (V + 1j), atol=1e-12)
+    assert (op.diagonal() == 1.25).all()
+    assert (op @ np.zeros((300, 0))).shape == (300, 0)
+
+
+def test_operator_in_scipy():
+    X = points(1, 200, 2)
+    op = hl.KernelOperator(X, length_scale=0.5, noise_variance=0.1)
+    k = op.toarray()
+    b = points(2, 200, 1).ravel()
+    solution, info = scipy.sparse.linalg.cg(op, b, rtol=1e-10)
+    assert info == 0
+    np.testing.assert_allclose(solution, np.linalg.solve(k, b), atol=1e-7)
+    values = scipy.sparse.linalg.eigsh(op, 3, return_eigenvectors=False)
+    np.testing.assert_allclose(np.sort(values), np.linalg.eigvalsh(k)[-3:], rtol=1e-9)
+
+
+def test_operator_holds_no_matrix():
+    X, V = points(1, 6000, 4), points(2, 6000, 2)
+    op = hl.KernelOperator(X)
+    op @ V
+    tracemalloc.start()
+    try:
+        op @ V
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * X.nbytes
+
+
+def test_empty_operators(backend):
+    for n, m in [(0, 3), (3, 0), (0, 0)]:
+        op = hl.KernelOperator(np.zeros((n, 2)), np.zeros((m, 2)), backend=backend)
+        np.testing.assert_array_equal(op @ np.ones(m), np.zeros(n))
+        assert op.toarray().shape == (n, m)
+        assert op.diagonal().shape == (0,)
 
 
 # --- what is exact --------------------------------------------------------------------------
@@ -287,6 +587,7 @@ def test_bad_input(function, keywords, error, message):
     ("keywords", "error", "message"),
     [
         ({"kind": "rbf"}, ValueError, r"kind must be one of 'se'.*gamma .* 1 / \(2 length_scale"),
+        ({"rq_alpha": 0}, ValueError, "rq_alpha must be finite and > 0, got 0"),
         ({"variance": -1}, ValueError, "variance must be finite and >= 0, got -1"),
         ({"variance": np.nan}, ValueError, "variance must be finite"),
         ({"variance": "one"}, TypeError, "variance must be a real number, got 'one'"),

@@ -120,16 +120,21 @@ cdef cloned _project(
     Py_ssize_t n, Py_ssize_t d, Py_ssize_t r, const floating* x, const floating* centre,
     const floating* projection, floating* features, Py_ssize_t stride,
 ) noexcept nogil:
-    # features (r, n) = ((x - centre) @ projection)^T, the sum over d in order
-    cdef Py_ssize_t i, j, k
+    # features (r, n) = ((x - centre) @ projection)^T, each sum over d in order
+    cdef Py_ssize_t i, j, k, start, width
+    cdef floating sums[64]
     cdef floating difference
     for i in range(n):
-        for k in range(r):
-            features[k * stride + i] = 0
-        for j in range(d):
-            difference = x[i * d + j] - centre[j]
-            for k in range(r):
-                features[k * stride + i] += difference * projection[j * r + k]
+        for start in range(0, r, 64):
+            width = min(r - start, <Py_ssize_t> 64)
+            for k in range(width):
+                sums[k] = 0
+            for j in range(d):
+                difference = x[i * d + j] - centre[j]
+                for k in range(width):
+                    sums[k] += difference * projection[j * r + start + k]
+            for k in range(width):
+                features[(start + k) * stride + i] = sums[k]
 
 
 def prepare(

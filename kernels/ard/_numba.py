@@ -150,12 +150,15 @@ def prepare(start, stop, x, plain, centre, projection, features):
     for f in range(plain):
         for i in range(start, stop):
             features[f, i] = x[i, f]
-    for k in range(r):
-        for i in range(start, stop):
-            total = features.dtype.type(0)
-            for j in range(d):
-                total += (x[i, j] - centre[j]) * projection[j, k]
-            features[plain + k, i] = total
+    sums = np.empty(r, features.dtype)
+    for i in range(start, stop):
+        sums[:] = 0
+        for j in range(d):
+            difference = x[i, j] - centre[j]
+            for k in range(r):
+                sums[k] += difference * projection[j, k]
+        for k in range(r):
+            features[plain + k, i] = sums[k]
 
 
 @jit

@@ -14,6 +14,7 @@ _KINDS = {
     "matern52": MATERN52,
     "rq": RQ,
 }
+_MANY = 16  # features from which on a matrix product beats differences
 _KIND_HINT = '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2)'
 
 
@@ -396,7 +397,10 @@ class _Pairs:
         if self._features is None:
             x = _arrays.ready(self.inputs["X"], self.dtype)
             y = x if self.symmetric else _arrays.ready(self.inputs["Y"], self.dtype)
-            self.centre = _centre(self.dtype, x, y, self.symmetric, self.projection)
+            if self.projection.shape[1]:
+                self.centre = _centre(self.dtype, x, y, self.symmetric)
+            else:
+                self.centre = np.zeros(x.shape[1], self.dtype)
             first = self._prepare(x)
             self._features = first, first if self.symmetric else self._prepare(y)
         return self._features
@@ -430,19 +434,44 @@ class _Pairs:
         if not result.size:
             return result
         x, y = self.features()
-        args = (x, y, self.scale, profile, alpha, variance, noise, self.symmetric,
-                np.asarray(result))  # fmt: skip
-        _blocks.fill(self.kernel.fill, self._tiles(), args, workers=self.workers)
+        block, args = self.kernel.fill, (x, y, self.scale)
+        products = len(x) >= _MANY
+        if products:
+            block, args = self.kernel.fill_products, args + self._products()
+        args += profile, alpha, variance, noise, self.symmetric, np.asarray(result)
+        _blocks.fill(block, self._tiles(), args, workers=self.workers, blas=products)
         return result
 
+    def _products(self):
+        """What `fill_products` takes: of x the rows, of y the columns, of both the norms."""
+        x, y = self.features()
+        mean = _centre(x.dtype, x[:, : self.shape[0]].T, y[:, : self.shape[1]].T, self.symmetric)
+        first = self._normalise(x, self.shape[0], mean)
+        second = first if self.symmetric else self._normalise(y, self.shape[1], mean)
+        return first[1], second[0], first[2], second[2]
+
+    def _normalise(self, features, n, mean):
+        columns, norms = np.zeros_like(features), np.zeros(features.shape[1], self.dtype)
+        rows = np.empty((n, len(features)), self.dtype)
+        bounds = _blocks.grid((n,), (_blocks.split(n, 3 * len(features)),))
+        args = features, mean, self.scale, columns, rows, norms
+        _blocks.fill(self.kernel.prepare_products, bounds, args, workers=self.workers)
+        return columns, rows, norms
+
     def _tiles(self):
-        """Tiles of the result: wide ones, so that rows of `out` are written in long runs."""
-        (n, m), cost = self.shape, self._cost()
+        """Tiles of the result: wide ones, so that rows of `out` are written in long runs, and high
+        enough for a matrix product to be worth its preparation."""
+        (n, m), features = self.shape, self.plain + self.projection.shape[1]
+        width, height, cost = 4096, 1, self._cost()
+        if features >= _MANY:
+            cost = 1.5 + 0.045 * features
+            height = 128
+            width = min(width, max(512, int(20e6 / (height * cost))))
         if self.symmetric:
-            side = _blocks.square(n, cost, 64)
+            side = max(min(n, height), _blocks.square(n, cost, 64))
             return _blocks.grid(self.shape, (side, side), upper=True)
-        width = min(m, 4096)
-        return _blocks.grid(self.shape, (_blocks.split(n, cost * width), width))
+        width = min(m, width)
+        return _blocks.grid(self.shape, (max(height, _blocks.split(n, cost * width)), width))
 
     def apply(self, profile, alpha, variance, v):
         """The matrix times v."""
@@ -498,8 +527,7 @@ class _Pairs:
     def chain(self, parts, length_scale, gradients):
         """Add the gradients of what the features are made of, from those of the features."""
         points = [_arrays.ready(self.inputs[name], self.dtype) for name in ("X", "Y")]
-        everything = np.eye(self.projection.shape[0], dtype=self.dtype)
-        centre = _centre(self.dtype, *points, self.symmetric, everything)
+        centre = _centre(self.dtype, *points, self.symmetric)
         p, plain = self.projection, self.plain
         moment, projected = np.zeros(plain), np.zeros(p.shape)
         for name, x, part in zip(("X", "Y"), points, parts, strict=False):
@@ -587,10 +615,8 @@ def _cholesky(metric, d):
         raise ValueError(f"metric must be positive definite, and is not; {advice}") from None
 
 
-def _centre(dtype, x, y, symmetric, projection):
-    """The mean of the finite rows, where features are projected."""
-    if not projection.shape[1]:
-        return np.zeros(x.shape[1], dtype)
+def _centre(dtype, x, y, symmetric):
+    """The mean of the finite rows."""
     points = (x,) if symmetric else (x, y)
     with np.errstate(all="ignore"):
         centre = sum(p.sum(axis=0, dtype=np.float64) for p in points) / sum(map(len, points))
