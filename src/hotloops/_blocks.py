@@ -418,6 +418,14 @@ def fill(block, bounds, args, *, workers, blas=False):
         _run(chains, len(bounds), workers, blas)
 
 
+def fill_rows(block, length, cost, args, *, workers, blas=False):
+    """`fill` over pieces of range(length), one item of which takes about `cost` ns."""
+    if length * cost < 1.5 * _SHORT and not blas:
+        block(0, length, *args)
+    else:
+        fill(block, grid((length,), (split(length, cost),)), args, workers=workers, blas=blas)
+
+
 def reduce(block, bounds, args, partials, *, workers, blas=False):
     """Call block(*b, *args, partial) once for each b of `bounds`, and return the partials' sum.
 

@@ -410,9 +410,9 @@ class _Pairs:
         # rows are padded with zeros: kernels work on groups of up to 64 points
         shape = max(1, self.plain + r), -(-len(points) // 64) * 64
         features = np.zeros(shape, points.dtype)
-        bounds = _blocks.grid(points.shape[:1], (_blocks.split(len(points), 2 * d * (1 + r)),))
         args = points, self.plain, self.centre, self.projection, features
-        _blocks.fill(self.kernel.prepare, bounds, args, workers=self.workers)
+        cost = 2 * d * (1 + r)
+        _blocks.fill_rows(self.kernel.prepare, len(points), cost, args, workers=self.workers)
         return features
 
     def _cost(self, extra=0):
@@ -453,9 +453,8 @@ class _Pairs:
     def _normalise(self, features, n, mean):
         columns, norms = np.zeros_like(features), np.zeros(features.shape[1], self.dtype)
         rows = np.empty((n, len(features)), self.dtype)
-        bounds = _blocks.grid((n,), (_blocks.split(n, 3 * len(features)),))
-        args = features, mean, self.scale, columns, rows, norms
-        _blocks.fill(self.kernel.prepare_products, bounds, args, workers=self.workers)
+        args, cost = (features, mean, self.scale, columns, rows, norms), 3 * len(features)
+        _blocks.fill_rows(self.kernel.prepare_products, n, cost, args, workers=self.workers)
         return columns, rows, norms
 
     def _tiles(self):
@@ -478,9 +477,9 @@ class _Pairs:
         n, m = self.shape
         product = np.zeros((n, v.shape[1]), self.dtype)
         if product.size and m:
-            bounds = _blocks.grid((n,), (_blocks.split(n, self._cost(v.shape[1]) * m),))
             args = *self.features(), self.scale, profile, alpha, variance, v, product
-            _blocks.fill(self.kernel.apply, bounds, args, workers=self.workers, blas=True)
+            cost = self._cost(v.shape[1]) * m
+            _blocks.fill_rows(self.kernel.apply, n, cost, args, workers=self.workers, blas=True)
         return product
 
     def diagonal(self, profile, alpha, variance, noise):
@@ -519,9 +518,9 @@ class _Pairs:
         )
         gradient, sums = np.zeros((len(x), n), self.dtype), np.zeros((2, n))
         if n and m:
-            bounds = _blocks.grid((n,), (_blocks.split(n, 2 * self._cost() * m),))
             args = x, y, self.scale, profile, alpha, variance, cotangent, gradient, sums
-            _blocks.fill(self.kernel.pull, bounds, args, workers=self.workers)
+            cost = 2 * self._cost() * m
+            _blocks.fill_rows(self.kernel.pull, n, cost, args, workers=self.workers)
         return gradient, sums.sum(axis=1)
 
     def chain(self, parts, length_scale, gradients):
