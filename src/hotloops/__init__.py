@@ -5,6 +5,7 @@ from ._blocks import progress, set_workers
 from ._config import show_config
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
 from .binomial import binomial_counts, binomial_probabilities
+from .features import periodic_features
 from .field import layered_field
 from .rolled import rolled_matmul
 
@@ -15,6 +16,7 @@ __all__ = [
     "binomial_counts",
     "binomial_probabilities",
     "layered_field",
+    "periodic_features",
     "progress",
     "quadform",
     "rolled_matmul",
