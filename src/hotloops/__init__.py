@@ -26,7 +26,14 @@ __all__ = [
 ]
 
 
+_LAZY = ("sklearn",)  # modules that are imported when they are first asked for
+
+
 def __getattr__(name):
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f".{name}", __name__)
     if name == "__version__":
         import importlib.metadata
 
