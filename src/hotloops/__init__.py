@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-_LAZY = ("sklearn",)  # modules that are imported when they are first asked for
+_LAZY = ("gp", "sklearn")  # modules that are imported when they are first asked for
 
 
 def __getattr__(name):
@@ -39,3 +39,7 @@ def __getattr__(name):
 
         return importlib.metadata.version("hotloops")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_LAZY])
