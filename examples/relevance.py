@@ -6,20 +6,16 @@ A Gaussian process gets one length scale for each input, and the marginal likeli
 short one means that the prediction changes with that input, a long one that it does not. Unlike a
 correlation it sees what an input adds to the others. Random numbers are there as a control.
 
-Needs: pip install 'hotloops[sklearn]' matplotlib
+Needs: pip install scikit-learn matplotlib (the data are scikit-learn's)
 """
 
 import argparse
-import warnings
 
 import matplotlib.figure
 import numpy as np
 from sklearn.datasets import load_diabetes
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import WhiteKernel
 
-from hotloops.sklearn import ARD
+import hotloops as hl
 
 INPUTS = ["age", "sex", "body mass index", "blood pressure", "total cholesterol", "LDL", "HDL",
           "cholesterol / HDL", "log triglycerides", "glucose", "random numbers"]  # fmt: skip
@@ -32,13 +28,10 @@ def patients():
     return (X - X.mean(axis=0)) / X.std(axis=0), (y - y.mean()) / y.std()
 
 
-def fit(X, y, length_scale):
-    kernel = 1.0 * ARD("se", length_scale, length_scale_bounds=(0.1, 1e3)) + WhiteKernel(0.5)
-    with warnings.catch_warnings():
-        # a length scale at its upper bound is an answer: the input does not matter
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        gp = GaussianProcessRegressor(kernel).fit(X, y)
-    return gp.log_marginal_likelihood_value_, gp.kernel_.k1.k2.length_scale
+def fit(X, y, ard):
+    return hl.gp.GaussianProcessRegressor(
+        ard=ard, length_scale=3.0, length_scale_bounds=(0.1, 1e3), noise_variance=0.5
+    ).fit(X, y)
 
 
 def draw(relevance, correlation, picture):
@@ -67,12 +60,14 @@ def main():
     X, y = patients()
     if options.quick:
         X, y = X[::6], y[::6]
-    shared, _ = fit(X, y, 3.0)
-    own, length_scale = fit(X, y, np.full(X.shape[1], 3.0))
-    print(f"log marginal likelihood {shared:.1f} with one length scale, {own:.1f} with one each")
-    for k in np.argsort(length_scale):
-        print(f"{INPUTS[k]:>18}  {length_scale[k]:8.3g}")
-    draw(1 / length_scale, np.abs(X.T @ y) / len(y), options.picture)
+    shared, own = fit(X, y, ard=False), fit(X, y, ard=True)
+    print(
+        f"log marginal likelihood {shared.log_marginal_likelihood_value_:.1f} with one length "
+        f"scale, {own.log_marginal_likelihood_value_:.1f} with one for each input"
+    )
+    for k in np.argsort(own.length_scale_):
+        print(f"{INPUTS[k]:>18}  {own.length_scale_[k]:8.3g}")
+    draw(1 / own.length_scale_, np.abs(X.T @ y) / len(y), options.picture)
 
 
 if __name__ == "__main__":
