@@ -5,6 +5,7 @@ from ._blocks import progress, set_workers
 from ._config import show_config
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
 from .binomial import binomial_counts, binomial_probabilities
+from .features import periodic_features
 from .field import layered_field
 from .rolled import rolled_matmul
 
@@ -15,6 +16,7 @@ __all__ = [
     "binomial_counts",
     "binomial_probabilities",
     "layered_field",
+    "periodic_features",
     "progress",
     "quadform",
     "rolled_matmul",
@@ -24,9 +26,20 @@ __all__ = [
 ]
 
 
+_LAZY = ("gp", "sklearn")  # modules that are imported when they are first asked for
+
+
 def __getattr__(name):
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f".{name}", __name__)
     if name == "__version__":
         import importlib.metadata
 
         return importlib.metadata.version("hotloops")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_LAZY])

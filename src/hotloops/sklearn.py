@@ -1,0 +1,211 @@
+"""hotloops' kernels for scikit-learn."""
+
+import numpy as np
+
+try:
+    from sklearn.gaussian_process.kernels import (
+        Hyperparameter,
+        Kernel,
+        NormalizedKernelMixin,
+        StationaryKernelMixin,
+    )
+except ImportError as error:
+    raise ImportError(
+        f"hotloops.sklearn needs scikit-learn: pip install 'hotloops[sklearn]' ({error})"
+    ) from error
+
+from . import _arrays
+from .ard import ard_kernel, quadform
+
+__all__ = ["ARD"]
+
+
+class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
+    """`ard_kernel` as a kernel of scikit-learn.
+
+    .. math:: k(x, y) = p\\left((x - y)^T M (x - y)\\right), \\quad
+              M = \\mathrm{diag}(\\ell)^{-2} + \\Lambda \\Lambda^T
+
+    It takes the place of ``RBF``, ``Matern`` (ν = 1/2, 3/2, 5/2) and ``RationalQuadratic`` in
+    ``GaussianProcessRegressor``, ``GaussianProcessClassifier`` and ``SVC``, alone or in sums,
+    products and powers with others. A variance is ``ConstantKernel``'s, noise ``WhiteKernel``'s.
+
+    Parameters
+    ----------
+    kind : {"se", "matern12", "matern32", "matern52", "rq"}
+        The profile p, as in `ard_kernel`; "se" is what scikit-learn calls RBF.
+    length_scale : float or array_like, shape (D,)
+        ℓ, one for all columns of X or one for each. inf drops a column, and stays as it is: the
+        others are the hyperparameters.
+    length_scale_bounds : pair of floats, array_like of shape (D, 2), or "fixed"
+        Where the optimiser may look for ℓ.
+    factors : array_like, shape (D, R), optional
+        Λ. The optimiser leaves it alone: scikit-learn's hyperparameters are logarithms, and these
+        entries have signs. `hotloops.gp.GaussianProcessRegressor` fits them.
+    rq_alpha : float
+        α of the rational quadratic; a hyperparameter of that kind alone.
+    rq_alpha_bounds : pair of floats or "fixed"
+        Where the optimiser may look for α.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When called: as `ard_kernel`, and for `eval_gradient` with Y.
+
+    Notes
+    -----
+    theta holds log ℓ (of the columns that are not dropped), then log α. All is computed in double
+    precision, as in scikit-learn's own kernels, and agrees with them to 1e-12. `set_backend` and
+    `set_workers` choose what computes it.
+
+    Cost: as `ard_kernel`; the gradient, an array of N²·n_dims numbers by scikit-learn's contract,
+    takes the time of writing it. Without that array, and faster: `ard_kernel_vjp`, on which
+    `hotloops.gp.GaussianProcessRegressor` is built.
+
+    Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 4, 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.gaussian_process import GaussianProcessRegressor
+    >>> from sklearn.gaussian_process.kernels import WhiteKernel
+    >>> from hotloops.sklearn import ARD
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-3, 3, size=(60, 2))
+    >>> y = np.sin(X[:, 0]) + 0.1 * X[:, 1] + 0.1 * rng.normal(size=60)
+    >>> kernel = 1.0 * ARD("matern52", length_scale=[1.0, 1.0]) + WhiteKernel(0.1)
+    >>> gp = GaussianProcessRegressor(kernel).fit(X, y)
+    >>> first, second = gp.kernel_.k1.k2.length_scale
+    >>> bool(second > 3 * first)  # the function varies less along the second column
+    True
+    """
+
+    def __init__(
+        self,
+        kind="se",
+        length_scale=1.0,
+        length_scale_bounds=(1e-5, 1e5),
+        factors=None,
+        rq_alpha=1.0,
+        rq_alpha_bounds=(1e-5, 1e5),
+    ):
+        self.kind = kind
+        self.length_scale = length_scale
+        self.length_scale_bounds = length_scale_bounds
+        self.factors = factors
+        self.rq_alpha = rq_alpha
+        self.rq_alpha_bounds = rq_alpha_bounds
+
+    @property
+    def _kept(self):
+        """Which of the length scales are finite: those that are hyperparameters."""
+        return np.isfinite(_arrays.real("length_scale", self.length_scale))
+
+    @property
+    def hyperparameter_length_scale(self):
+        kept, bounds = self._kept, self.length_scale_bounds
+        count = np.count_nonzero(kept)
+        if not count or (isinstance(bounds, str) and bounds == "fixed"):
+            return Hyperparameter("length_scale", "numeric", "fixed", count)
+        if np.shape(bounds) not in ((2,), (1, 2), (kept.size, 2)):
+            raise ValueError(
+                f"length_scale_bounds must be a pair, one pair for each of the {kept.size} length "
+                f"scales, or 'fixed', got {bounds!r}"
+            )
+        bounds = np.broadcast_to(bounds, (kept.size, 2))[kept.ravel()]
+        return Hyperparameter("length_scale", "numeric", bounds, count)
+
+    @property
+    def hyperparameter_rq_alpha(self):
+        bounds = self.rq_alpha_bounds if self.kind == "rq" else "fixed"
+        return Hyperparameter("rq_alpha", "numeric", bounds)
+
+    @property
+    def theta(self):
+        """The logarithms of the hyperparameters."""
+        theta = super().theta
+        return theta[~np.isposinf(theta)]
+
+    @theta.setter
+    def theta(self, theta):
+        length_scale, kept = np.array(self.length_scale, np.float64), self._kept
+        free = not self.hyperparameter_length_scale.fixed
+        Kernel.theta.fset(self, theta)
+        if free:
+            length_scale[kept] = self.length_scale
+            self.length_scale = length_scale[()]
+
+    def __call__(self, X, Y=None, eval_gradient=False):
+        """The matrix k(X, Y), and its gradient if asked for.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D)
+        Y : array_like, shape (M, D), optional
+            X itself if None.
+        eval_gradient : bool
+            Whether to return the gradient too; without Y alone.
+
+        Returns
+        -------
+        K : ndarray, shape (N, M)
+        gradient : ndarray, shape (N, N, n_dims)
+            ∂K/∂theta, only with `eval_gradient`.
+        """
+        if eval_gradient and Y is not None:
+            raise ValueError("eval_gradient must be False where Y is given: pass Y=None")
+        X, Y = _points("X", X), None if Y is None else _points("Y", Y)
+        metric = {"length_scale": self.length_scale, "factors": self.factors}
+        K = ard_kernel(X, Y, kind=self.kind, rq_alpha=self.rq_alpha, **metric)
+        if not eval_gradient:
+            return K
+        with np.errstate(all="ignore"):
+            return K, np.moveaxis(self._gradient(X, K, quadform(X, **metric)), 0, -1)
+
+    def _gradient(self, X, K, q):
+        """∂K/∂theta, shape (n_dims, N, N)."""
+        gradient = np.empty((self.n_dims, *K.shape))
+        if not self.hyperparameter_length_scale.fixed:
+            # -2 p'(q) times the part of q that each length scale makes
+            scale = np.broadcast_to(self.length_scale, X.shape[1:])
+            columns = np.flatnonzero(self._kept)[:, None] if np.ndim(self.length_scale) else [...]
+            for part, column in zip(gradient, columns, strict=False):
+                quadform(X[:, column], length_scale=scale[column], out=part)
+            gradient[: len(columns)] *= self._slope(K, q)
+        if not self.hyperparameter_rq_alpha.fixed:
+            t = q / (2 * self.rq_alpha)
+            gradient[-1] = self.rq_alpha * K * (t / (1 + t) - np.log1p(t))
+        return gradient
+
+    def _slope(self, K, q):
+        """-2 p'(q) where p(q) = K; 0 at the cusp of Matérn's kernel with ν = 1/2."""
+        if self.kind == "se":
+            return K
+        if self.kind == "rq":
+            return K / (1 + q / (2 * self.rq_alpha))
+        if self.kind == "matern12":
+            return np.divide(K, np.sqrt(q), out=np.zeros_like(K), where=q > 0)
+        if self.kind == "matern32":
+            return 3 * K / (1 + np.sqrt(3 * q))
+        a = 1 + np.sqrt(5 * q)
+        return 5 / 3 * K * (a / (a + 5 / 3 * q))
+
+    def __eq__(self, other):
+        if type(self) is not type(other):
+            return False
+        mine, others = self.get_params(), other.get_params()
+        return all(np.array_equal(mine[name], others[name]) for name in mine)
+
+    def __repr__(self):
+        scale = ", ".join(f"{length:.3g}" for length in np.ravel(self.length_scale))
+        scale = f"[{scale}]" if np.ndim(self.length_scale) else scale
+        parts = [f"{self.kind!r}, length_scale={scale}"]
+        if self.factors is not None:
+            parts.append("factors={}×{}".format(*np.shape(self.factors)))
+        if self.kind == "rq":
+            parts.append(f"rq_alpha={self.rq_alpha:.3g}")
+        return f"ARD({', '.join(parts)})"
+
+
+def _points(name, value):
+    return np.atleast_2d(_arrays.real(name, value)).astype(np.float64, copy=False)
