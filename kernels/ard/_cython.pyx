@@ -1,5 +1,6 @@
 from cython cimport floating
 from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from blas cimport gemm
@@ -141,11 +142,12 @@ def prepare(
     Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, Py_ssize_t plain,
     const floating[::1] centre, const floating[:, ::1] projection, floating[:, ::1] features,
 ):
-    cdef Py_ssize_t i, f, d = x.shape[1], r = projection.shape[1]
+    cdef Py_ssize_t a, i, f, d = x.shape[1], r = projection.shape[1]
     with nogil:
-        for f in range(plain):
-            for i in range(start, stop):
-                features[f, i] = x[i, f]
+        for a in range(start, stop, 16):  # rows that stay in the cache while they are transposed
+            for f in range(plain):
+                for i in range(a, min(a + 16, stop)):
+                    features[f, i] = x[i, f]
         if r:
             _project(stop - start, d, r, &x[start, 0], &centre[0], &projection[0, 0],
                      &features[plain, start], features.shape[1])
@@ -213,33 +215,34 @@ def fill(
 
 
 cdef cloned _normalise(
-    Py_ssize_t start, Py_ssize_t stop, Py_ssize_t count, const floating* features,
-    Py_ssize_t stride, const floating* centre, Py_ssize_t scaled, const floating* scale,
-    floating* columns, floating* rows, floating* norms,
+    Py_ssize_t n, Py_ssize_t count, const floating* features, Py_ssize_t stride,
+    const floating* centre, Py_ssize_t scaled, const floating* scale, floating* columns,
+    Py_ssize_t f_stride, Py_ssize_t i_stride, floating* norms,
 ) noexcept nogil:
-    cdef Py_ssize_t f, i
+    # columns[f, i] = scale[f] (features[f, i] - centre[f]), norms[i] = the sum of its squares
+    cdef Py_ssize_t a, b, f, i
     cdef floating s, z
-    for i in range(start, stop):
-        norms[i] = 0
-    for f in range(count):
-        s = scale[f] if f < scaled else 1
-        for i in range(start, stop):
-            z = s * (features[f * stride + i] - centre[f])
-            columns[f * stride + i] = z
-            norms[i] += z * z
-        for i in range(start, stop):
-            rows[i * count + f] = columns[f * stride + i]
+    for a in range(0, n, 16):  # points that stay in the cache, where they are transposed
+        b = min(a + 16, n)
+        for i in range(a, b):
+            norms[i] = 0
+        for f in range(count):
+            s = scale[f] if f < scaled else 1
+            for i in range(a, b):
+                z = s * (features[f * stride + i] - centre[f])
+                columns[f * f_stride + i * i_stride] = z
+                norms[i] += z * z
 
 
 def prepare_products(
     Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] features, const floating[::1] centre,
-    const floating[::1] scale, floating[:, ::1] columns, floating[:, ::1] rows,
-    floating[::1] norms,
+    const floating[::1] scale, floating[:, ::1] columns, floating[::1] norms,
 ):
     cdef Py_ssize_t scaled = scale.shape[0]
     with nogil:
-        _normalise(start, stop, features.shape[0], &features[0, 0], features.shape[1], &centre[0],
-                   scaled, &scale[0] if scaled else NULL, &columns[0, 0], &rows[0, 0], &norms[0])
+        _normalise(stop - start, features.shape[0], &features[0, start], features.shape[1],
+                   &centre[0], scaled, &scale[0] if scaled else NULL, &columns[0, start],
+                   columns.shape[1], 1, &norms[start])
 
 
 cdef cloned _finish(
@@ -254,7 +257,8 @@ cdef cloned _finish(
     cdef Py_ssize_t i, j, w, rest, width = 256 // sizeof(floating)
     cdef floating q[64]
     cdef floating slope[64]
-    cdef floating norms, cancelled
+    cdef int64_t cancelled
+    cdef floating norms
     cdef floating* o
     for i in range(m):
         j = 0
@@ -264,7 +268,7 @@ cdef cloned _finish(
                 for w in range(256 // sizeof(floating)):
                     norms = x_norms[i] + y_norms[j + w]
                     q[w] = norms - 2 * o[w]
-                    cancelled += <floating> (0 if q[w] >= <floating> 0.4 * norms else 1)
+                    cancelled |= not (q[w] >= <floating> 0.4 * norms)
             else:
                 cancelled = 1
             if cancelled:
@@ -281,28 +285,37 @@ cdef cloned _finish(
 
 def fill_products(
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
-    const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] x_rows,
-    const floating[:, ::1] y_columns, const floating[::1] x_norms, const floating[::1] y_norms,
-    int profile, double alpha, floating variance, floating noise, bint symmetric,
-    floating[:, ::1] out,
+    const floating[:, ::1] y, const floating[::1] scale, const floating[::1] centre,
+    const floating[:, ::1] columns, const floating[::1] norms, int profile, double alpha,
+    floating variance, floating noise, bint symmetric, floating[:, ::1] out,
 ):
     cdef Py_ssize_t i, j, m, n, count = x.shape[0], scaled = scale.shape[0]
     cdef const floating* scales = &scale[0] if scaled else NULL
+    cdef Py_ssize_t height = max(1, min(128, 2**20 // count))  # of 8 MB at most
+    cdef floating* rows = <floating*> malloc(height * (count + 1) * sizeof(floating))
+    cdef floating* x_norms
+    if rows == NULL:
+        raise MemoryError
     with nogil:
-        for i in range(i0, i1, 128):  # 128 × 512 products stay in the second cache
-            m = min(128, i1 - i)
+        x_norms = rows + height * count
+        i = i0
+        while i < i1:  # 128 × 512 products stay in the second cache
+            m = min(height, i1 - i)
+            _normalise(m, count, &x[0, i], x.shape[1], &centre[0], scaled, scales, rows, 1, count,
+                       x_norms)
             for j in range(j0, j1, 512):
                 n = min(512, j1 - j)
-                gemm[floating](m, n, count, &x_rows[i, 0], count, &y_columns[0, j],
-                               y_columns.shape[1], &out[i, j], out.shape[1])
+                gemm[floating](m, n, count, rows, count, &columns[0, j], columns.shape[1],
+                               &out[i, j], out.shape[1])
                 _finish(m, n, count, &x[0, i], x.shape[1], &y[0, j], y.shape[1], scaled, scales,
-                        &x_norms[i], &y_norms[j], profile, alpha, variance, &out[i, j],
-                        out.shape[1])
+                        x_norms, &norms[j], profile, alpha, variance, &out[i, j], out.shape[1])
+            i += m
         if symmetric:
             _mirror(i0, i1, j0, j1, &out[0, 0], out.shape[1])
             if i0 == j0:
                 for i in range(i0, i1):
                     out[i, i] += noise
+        free(rows)
 
 
 def apply(

@@ -147,9 +147,10 @@ def _slope(profile, alpha, p, slope, by_alpha):
 @jit
 def prepare(start, stop, x, plain, centre, projection, features):
     d, r = projection.shape
-    for f in range(plain):
-        for i in range(start, stop):
-            features[f, i] = x[i, f]
+    for a in range(start, stop, 16):  # rows that stay in the cache while they are transposed
+        for f in range(plain):
+            for i in range(a, min(a + 16, stop)):
+                features[f, i] = x[i, f]
     sums = np.empty(r, features.dtype)
     for i in range(start, stop):
         sums[:] = 0
@@ -208,15 +209,29 @@ def fill(i0, i1, j0, j1, x, y, scale, profile, alpha, variance, noise, symmetric
 
 
 @jit
-def prepare_products(start, stop, features, centre, scale, columns, rows, norms):
+def prepare_products(start, stop, features, centre, scale, columns, norms):
     norms[start:stop] = 0
     for f in range(len(features)):
         s = _scale(scale, f)
         for i in range(start, stop):
             z = s * (features[f, i] - centre[f])
             columns[f, i] = z
-            rows[i, f] = z
             norms[i] += z * z
+
+
+@jit
+def _rows(start, stop, x, centre, scale, rows, norms):
+    # the same for some points, row by row
+    for a in range(start, stop, 16):  # points that stay in the cache while they are transposed
+        for f in range(len(x)):
+            s = _scale(scale, f)
+            for i in range(a, min(a + 16, stop)):
+                rows[i - start, f] = s * (x[f, i] - centre[f])
+    for i in range(stop - start):
+        total = rows.dtype.type(0)
+        for f in range(len(x)):
+            total += rows[i, f] * rows[i, f]
+        norms[i] = total
 
 
 @jit
@@ -231,21 +246,24 @@ def _norms(norm, norms, q):
 
 
 @jit
-def fill_products(i0, i1, j0, j1, x, y, scale, x_rows, y_columns, x_norms, y_norms, profile, alpha,
-                  variance, noise, symmetric, out):  # fmt: skip
+def fill_products(i0, i1, j0, j1, x, y, scale, centre, columns, norms, profile, alpha, variance,
+                  noise, symmetric, out):  # fmt: skip
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
     count = len(x)
-    for i in range(i0, i1, 128):
-        m = min(128, i1 - i)
+    height = max(1, min(128, 2**20 // count))  # of 8 MB at most
+    rows, x_norms = np.empty((height, count), out.dtype), np.empty(height, out.dtype)
+    for i in range(i0, i1, height):
+        m = min(height, i1 - i)
+        _rows(i, i + m, x, centre, scale, rows, x_norms)
         for j in range(j0, j1, 512):
             n = min(512, j1 - j)
-            gemm(m, n, count, x_rows[i:], count, y_columns[:, j:], y_columns.shape[1],
-                 out[i:, j:], out.shape[1], False)  # fmt: skip
+            gemm(m, n, count, rows, count, columns[:, j:], columns.shape[1], out[i:, j:],
+                 out.shape[1], False)  # fmt: skip
             for r in range(i, i + m):
                 for a in range(j, j + n, STRIP):
                     b = min(a + STRIP, j + n)
                     q = out[r, a:b]
-                    if _norms(x_norms[r], y_norms[a:b], q):
+                    if _norms(x_norms[r - i], norms[a:b], q):
                         _quadform(x, r, y, a, b, scale, q)
                     _profile(profile, alpha, variance, q)
     if symmetric:

@@ -89,17 +89,17 @@ def fill(i0, i1, j0, j1, x, y, scale, profile, alpha, variance, noise, symmetric
             out[j0:j1, i0:i1] = out[i0:i1, j0:j1].T
 
 
-def prepare_products(start, stop, features, centre, scale, columns, rows, norms):
-    """The scaled features as columns and as rows, and the sums of their squares."""
+def prepare_products(start, stop, features, centre, scale, columns, norms):
+    """The scaled features, and the sums of their squares."""
     with np.errstate(all="ignore"):
         z = features[:, start:stop] - centre[:, None]
         z[: len(scale)] *= scale[:, None]
-        columns[:, start:stop], rows[start:stop] = z, z.T
+        columns[:, start:stop] = z
         norms[start:stop] = (z * z).sum(axis=0)
 
 
-def fill_products(i0, i1, j0, j1, x, y, scale, x_rows, y_columns, x_norms, y_norms, profile, alpha,
-                  variance, noise, symmetric, out):  # fmt: skip
+def fill_products(i0, i1, j0, j1, x, y, scale, centre, columns, norms, profile, alpha, variance,
+                  noise, symmetric, out):  # fmt: skip
     """The same as `fill`: here it is differences for any number of features."""
     fill(i0, i1, j0, j1, x, y, scale, profile, alpha, variance, noise, symmetric, out)
 

@@ -443,19 +443,15 @@ class _Pairs:
         return result
 
     def _products(self):
-        """What `fill_products` takes: of x the rows, of y the columns, of both the norms."""
+        """What `fill_products` takes: a centre, and y's scaled features less it, with their
+        norms."""
         x, y = self.features()
-        mean = _centre(x.dtype, x[:, : self.shape[0]].T, y[:, : self.shape[1]].T, self.symmetric)
-        first = self._normalise(x, self.shape[0], mean)
-        second = first if self.symmetric else self._normalise(y, self.shape[1], mean)
-        return first[1], second[0], first[2], second[2]
-
-    def _normalise(self, features, n, mean):
-        columns, norms = np.zeros_like(features), np.zeros(features.shape[1], self.dtype)
-        rows = np.empty((n, len(features)), self.dtype)
-        args, cost = (features, mean, self.scale, columns, rows, norms), 3 * len(features)
-        _blocks.fill_rows(self.kernel.prepare_products, n, cost, args, workers=self.workers)
-        return columns, rows, norms
+        n, m = self.shape
+        centre = _centre(x.dtype, x[:, :n].T, y[:, :m].T, self.symmetric)
+        columns, norms = np.zeros_like(y), np.zeros(y.shape[1], self.dtype)
+        args, cost = (y, centre, self.scale, columns, norms), 2 * len(y)
+        _blocks.fill_rows(self.kernel.prepare_products, m, cost, args, workers=self.workers)
+        return centre, columns, norms
 
     def _tiles(self):
         """Tiles of the result: wide ones, so that rows of `out` are written in long runs, and high
