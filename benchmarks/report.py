@@ -25,6 +25,8 @@ def figures(benchmarks):
     """{group: {contender: median seconds}}, in the order of the file."""
     groups = {}
     for benchmark in benchmarks:
+        if "contender" not in benchmark["extra_info"]:
+            continue
         times = groups.setdefault(benchmark["group"], {"size": benchmark["extra_info"]["size"]})
         times[benchmark["extra_info"]["contender"]] = benchmark["stats"]["median"]
     return groups

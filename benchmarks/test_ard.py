@@ -1,5 +1,11 @@
+import importlib.util
+import time
+
 import numpy as np
+import pytest
 from contenders import parametrize
+
+import hotloops as hl
 
 
 def _metric(length_scale, factors):
@@ -74,3 +80,108 @@ PEERS = {
 @parametrize("ard", PEERS)
 def test_ard(contend, case, name, make):
     contend(case, name, make)
+
+
+# --- beyond the shared cases ------------------------------------------------------------------
+
+
+def _points(n, d, dtype=np.float64):
+    rng = np.random.default_rng(7)
+    return rng.normal(size=(n, d)).astype(dtype), rng.normal(size=(n, d)).astype(dtype)
+
+
+def _kernels(X, Y, metric=None, **keywords):
+    """Contenders for one covariance matrix: hotloops with new and with reused output, and peers."""
+    out = np.empty((len(X), len(Y)), X.dtype)
+    found = {}
+    for backend in ("numba", "cython"):
+        given = {"metric": metric, "backend": backend, **keywords}
+        found[backend] = lambda given=given: hl.ard_kernel(X, Y, **given)
+        found[f"{backend}, out="] = lambda given=given: hl.ard_kernel(X, Y, out=out, **given)
+    root = np.eye(X.shape[1]) if metric is None else np.linalg.cholesky(metric)
+    scale = keywords.get("length_scale", 1.0)
+    x, y = ((p @ root / scale).astype(X.dtype) for p in (X, Y))
+    for name, (package, make) in PEERS.items():
+        if importlib.util.find_spec(package):
+            found[name] = make(x, y, np.ones(X.shape[1], X.dtype), 1.0)
+    return found
+
+
+def _single_precision():
+    return _kernels(*_points(4000, 6, np.float32), length_scale=2.0)
+
+
+def _full_metric():
+    X, Y = _points(4000, 32)
+    return _kernels(X, Y, metric=(np.eye(32) + 0.1) / 32)
+
+
+def _many_dimensions():
+    return _kernels(*_points(3000, 784), length_scale=28.0)
+
+
+def _one_set():
+    X, _ = _points(4000, 32)
+    metric, Y, out = (np.eye(32) + 0.1) / 32, X.copy(), np.empty((4000, 4000))
+    return {
+        "one set": lambda: hl.ard_kernel(X, metric=metric, out=out),
+        "two sets": lambda: hl.ard_kernel(X, Y, metric=metric, out=out),
+    }
+
+
+def _matrix_free():
+    X, _ = _points(20_000, 6)
+    V = np.random.default_rng(8).normal(size=(20_000, 8))
+
+    def blocked_numpy():
+        norms, product = (X**2).sum(1) / 2, np.empty_like(V)
+        for start in range(0, len(X), 500):
+            rows = slice(start, start + 500)
+            k = X[rows] @ X.T
+            k -= norms[rows, None]
+            k -= norms
+            np.exp(np.minimum(k, 0, out=k), out=k)
+            product[rows] = k @ V
+        return product
+
+    def blocked_torch():
+        import torch
+
+        x, v = torch.from_numpy(X), torch.from_numpy(V)
+        parts = (torch.cdist(p, x).square_().mul_(-0.5).exp_() @ v for p in x.split(500))
+        return torch.cat(list(parts)).numpy()
+
+    found = {"NumPy in blocks": blocked_numpy}
+    if importlib.util.find_spec("torch"):
+        found["torch in blocks"] = blocked_torch
+    for backend in ("numba", "cython"):
+        found[backend] = (lambda op: lambda: op @ V)(hl.KernelOperator(X, backend=backend))
+    return found
+
+
+SCENES = {
+    "float32, 6 dimensions": _single_precision,
+    "full metric, 32 dimensions": _full_metric,
+    "784 dimensions": _many_dimensions,
+    "one set and two": _one_set,
+    "kernel times 8 columns, never held": _matrix_free,
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_contenders(benchmark, scene):
+    """All contenders of a scene take turns in one benchmark; the figures are in its extra_info."""
+    contenders = SCENES[scene]()
+    first = None
+    for name, function in contenders.items():
+        result = np.array(function())
+        first = result if first is None else first
+        np.testing.assert_allclose(result, first, rtol=2e-4, atol=2e-4 * np.abs(first).max(),
+                                   err_msg=name)  # fmt: skip
+    from hotloops._compare import interleave
+
+    time.sleep(0.05)
+    seconds = interleave(contenders, 0.15)
+    benchmark.extra_info.update({name: f"{1e3 * time:.2f} ms" for name, time in seconds.items()})
+    benchmark.group = f"ard: {scene}"
+    benchmark(contenders.get("cython") or contenders["one set"])
