@@ -301,7 +301,7 @@ _pool = _Pool()
 def _after_fork():
     global _pool
     _pool = _Pool()
-    _thread.running = False
+    _thread.running = None
     blas_on_one_thread.after_fork()
 
 
@@ -358,7 +358,7 @@ class _Job:
                     self._left.release()
 
     def _runner(self, caller=False):
-        nested, _thread.running = getattr(_thread, "running", False), True
+        nested, _thread.running = getattr(_thread, "running", None), self
         try:
             with self._guard:
                 while (chain := self._next()) is not None:
@@ -398,10 +398,16 @@ class _Job:
             raise interrupt
 
 
+def stopped():
+    """Whether the call that this block belongs to is to end: a long block asks now and then."""
+    job = getattr(_thread, "running", None)
+    return job is not None and job._stop
+
+
 def _run(chains, blocks, workers, blas):
-    if getattr(_thread, "running", False):
+    if getattr(_thread, "running", None):
         workers = 1  # the call came from inside a block: its runners are all at work
-    bar = _progress(total=blocks) if _progress and not getattr(_thread, "running", False) else None
+    bar = _progress(total=blocks) if _progress and not getattr(_thread, "running", None) else None
     _Job(chains, bar, blas).run(min(workers, len(chains)) - 1)
 
 
