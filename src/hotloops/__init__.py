@@ -24,9 +24,20 @@ __all__ = [
 ]
 
 
+_LAZY = ("gp",)  # modules that are imported when they are first asked for
+
+
 def __getattr__(name):
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f".{name}", __name__)
     if name == "__version__":
         import importlib.metadata
 
         return importlib.metadata.version("hotloops")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_LAZY])

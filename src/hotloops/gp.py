@@ -1,0 +1,992 @@
+"""Gaussian-process regression on the ARD kernels.
+
+The estimator keeps to scikit-learn's conventions, and works without scikit-learn.
+"""
+
+import functools
+import inspect
+import warnings
+
+import numpy as np
+import scipy.optimize
+from scipy.linalg import blas, lapack, solve_triangular
+
+from . import _arrays, _blocks
+from .ard import KernelOperator, ard_kernel, ard_kernel_vjp
+
+__all__ = ["GaussianProcessRegressor"]
+
+_BASES = {"NotFittedError": (ValueError, AttributeError), "ConvergenceWarning": (UserWarning,)}
+
+
+@functools.cache
+def _class(name):
+    """scikit-learn's class of this name; without scikit-learn one like it."""
+    try:
+        from sklearn import exceptions
+    except ImportError:
+        return type(name, _BASES[name], {"__module__": __name__})
+    return getattr(exceptions, name)
+
+
+def __getattr__(name):
+    if name in _BASES:
+        return _class(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class GaussianProcessRegressor:
+    """Gaussian-process regression, its hyperparameters fitted by the analytic gradient.
+
+    .. math:: y = f(x) + \\varepsilon, \\quad f \\sim \\mathcal{GP}(0, k), \\quad
+              \\varepsilon \\sim \\mathcal{N}(0, \\sigma_n^2)
+
+    with k the `ard_kernel` of the hyperparameters, which maximise the log marginal likelihood
+
+    .. math:: \\log p(y) = -\\tfrac12 y^T A^{-1} y - \\tfrac12 \\log|A| - \\tfrac{N}{2} \\log 2\\pi,
+              \\quad A = K + \\sigma_n^2 I
+
+    All parameters are keywords, and are checked by `fit`.
+
+    Parameters
+    ----------
+    kind : {"se", "matern12", "matern32", "matern52", "rq"}
+        The kernel's profile, as in `ard_kernel`.
+    length_scale : float or array_like, shape (D,)
+        ℓ, in the units of X, where the fit starts. inf drops a dimension, if it is fixed.
+    ard : bool
+        Give each dimension its own length scale, where `length_scale` is one number.
+    n_factors : int
+        The rank of Λ in the metric ΛΛᵀ + diag(ℓ)⁻², from 0 to D. Its entries are always fitted,
+        from small random ones.
+    rq_alpha : float
+        α of kind "rq", where the fit starts.
+    variance : float
+        σ_f², where the fit starts.
+    noise_variance : float or array_like, shape (N,)
+        σ_n², where the fit starts; one for each training point, if it is fixed.
+    length_scale_bounds, rq_alpha_bounds, variance_bounds, noise_variance_bounds
+        (lowest, highest) of each, or "fixed" to keep it as it is.
+    optimizer : {"fmin_l_bfgs_b"}, callable or None
+        None keeps all as it is. A callable is called as in scikit-learn, as
+        ``optimizer(obj_func, initial_theta, bounds=bounds)``, and returns the best theta and its
+        value; ``obj_func(theta, eval_gradient=True)`` is the negative log marginal likelihood and
+        its gradient. It is called from several threads at once where there are restarts.
+    n_restarts_optimizer : int
+        How many more starts, drawn log-uniformly within the bounds, and factors from a normal
+        distribution. They run in parallel; the result does not depend on how many at once.
+    normalize_y : bool
+        Fit y less its mean, over its standard deviation. The variances are in these units then.
+    jitter : float, "auto" or None
+        What to add to the diagonal of A to make it positive definite: so much, or the least power
+        of ten times the rounding error that does at the start, or nothing.
+    solver : {"cholesky", "cg"}
+        "cg" is for an N too large for N² numbers: preconditioned conjugate gradients, on products
+        with a matrix that is never held. It needs ``optimizer=None`` and noise, and gives no
+        likelihood.
+    random_state : None, int, numpy.random.Generator or numpy.random.RandomState
+        Where restarts and factors are drawn from.
+
+    Attributes
+    ----------
+    length_scale_, rq_alpha_, variance_, noise_variance_ : float or ndarray
+        The hyperparameters found.
+    factors_ : ndarray, shape (D, n_factors)
+        Λ.
+    jitter_ : float
+        What was added to the diagonal beside the noise.
+    theta_ : ndarray
+        All that is not fixed, in one vector: the logarithms of what is positive, and the factors
+        themselves.
+    theta_names_ : list of str
+        What each entry of theta_ is (the logarithm) of, such as "length_scale[0]".
+    X_train_, y_train_ : ndarray
+        What was fitted: y less `y_mean_` and over `y_std_`, which are 0 and 1 without
+        `normalize_y`.
+    L_ : ndarray, shape (N, N)
+        The lower Cholesky factor of A (solver "cholesky").
+    alpha_ : ndarray, of y's shape
+        A⁻¹ y.
+    log_marginal_likelihood_value_ : float
+        That of theta_, summed over the targets (solver "cholesky").
+    cg_residual_, cg_iterations_ : float, int
+        The largest ‖y − A alpha_‖ / ‖y‖ of a target, and the number of steps (solver "cg").
+    n_features_in_ : int
+        D.
+
+    Notes
+    -----
+    Computed in double precision. Cost of a fit: N³ and O(N² (D + n_factors)) operations for each
+    step of the optimizer, 2 N² numbers of memory for each start at work; with "cg", O(N² D) for
+    each product and O(N · 200) numbers. LAPACK runs on the threads that BLAS is set to (one each
+    where there are restarts), and its last bits may depend on their number; Ctrl-C waits for it.
+
+    Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, algorithm 2.1
+    and section 5.4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hotloops as hl
+    >>> X = np.linspace(0, 6, 25)[:, None]
+    >>> gp = hl.gp.GaussianProcessRegressor(noise_variance=1e-4).fit(X, np.sin(X[:, 0]))
+    >>> mean, std = gp.predict([[1.0], [9.0]], return_std=True)
+    >>> bool(abs(mean[0] - np.sin(1)) < 1e-4), bool(std[0] < 1e-3 < std[1])
+    (True, True)
+    >>> gp.theta_names_
+    ['length_scale[0]', 'variance', 'noise_variance']
+    """
+
+    def __init__(
+        self,
+        *,
+        kind="se",
+        length_scale=1.0,
+        ard=True,
+        n_factors=0,
+        rq_alpha=1.0,
+        variance=1.0,
+        noise_variance=1e-2,
+        length_scale_bounds=(1e-5, 1e5),
+        rq_alpha_bounds=(1e-5, 1e5),
+        variance_bounds=(1e-5, 1e5),
+        noise_variance_bounds=(1e-10, 1e5),
+        optimizer="fmin_l_bfgs_b",
+        n_restarts_optimizer=0,
+        normalize_y=False,
+        jitter=None,
+        solver="cholesky",
+        random_state=None,
+    ):
+        self.kind = kind
+        self.length_scale = length_scale
+        self.ard = ard
+        self.n_factors = n_factors
+        self.rq_alpha = rq_alpha
+        self.variance = variance
+        self.noise_variance = noise_variance
+        self.length_scale_bounds = length_scale_bounds
+        self.rq_alpha_bounds = rq_alpha_bounds
+        self.variance_bounds = variance_bounds
+        self.noise_variance_bounds = noise_variance_bounds
+        self.optimizer = optimizer
+        self.n_restarts_optimizer = n_restarts_optimizer
+        self.normalize_y = normalize_y
+        self.jitter = jitter
+        self.solver = solver
+        self.random_state = random_state
+
+    # --- what scikit-learn expects of an estimator ------------------------------------------
+
+    def get_params(self, deep=True):
+        """The parameters by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **params):
+        """Set parameters by name, and return the estimator."""
+        known = self.get_params()
+        for name, value in params.items():
+            _arrays.choice("the name of a parameter", name, known)
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self):
+        given = [
+            f"{name}={getattr(self, name)!r}"
+            for name, parameter in inspect.signature(type(self)).parameters.items()
+            if repr(getattr(self, name)) != repr(parameter.default)
+        ]
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def __sklearn_tags__(self):
+        from sklearn.utils import RegressorTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="regressor",
+            target_tags=TargetTags(required=True, multi_output=True),
+            regressor_tags=RegressorTags(),
+        )
+
+    def score(self, X, y, sample_weight=None):
+        """The coefficient of determination R² of the prediction, the mean of those of the targets.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, D)
+        y : array_like, shape (n,) or (n, n_targets)
+        sample_weight : array_like, shape (n,), optional
+
+        Returns
+        -------
+        float
+            1 − Σ (y − prediction)² / Σ (y − mean)². Of a constant target 1 if it is met exactly,
+            else 0.
+        """
+        prediction = self.predict(X)
+        y = _numbers("y", y)
+        if y.shape != prediction.shape:
+            raise ValueError(f"y must have shape {prediction.shape}, got {y.shape}")
+        mean = functools.partial(np.average, axis=0, weights=sample_weight)
+        errors = np.atleast_1d(mean((y - prediction) ** 2))
+        spread = np.atleast_1d(mean((y - mean(y)) ** 2))
+        unexplained = (errors > 0).astype(np.float64)
+        np.divide(errors, spread, out=unexplained, where=spread > 0)
+        return float(np.mean(1 - unexplained))
+
+    # --- fit --------------------------------------------------------------------------------
+
+    def fit(self, X, y):
+        """Find the hyperparameters, and factor the covariance of the training points.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, D)
+            At least one point.
+        y : array_like, shape (N,) or (N, n_targets)
+            Several targets share the hyperparameters.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters and data that are not as described, or not finite.
+        numpy.linalg.LinAlgError
+            Where A is not positive definite at the hyperparameters found.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Where the optimizer, or "cg", gives up. The best point that it found is kept. It is
+            scikit-learn's class where that is installed.
+        RuntimeWarning
+            Where ``jitter="auto"`` adds something.
+        """
+        X, y = self._training_data(X, y)
+        rng = _generator(self.random_state)
+        parameters = self._parameters(X, rng)
+        jitter = self._settings(parameters)
+
+        mean, std = np.zeros(y.shape[1:]), np.ones(y.shape[1:])
+        if self.normalize_y:
+            # a constant has no scale, whatever rounding makes of its deviation
+            mean, std = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 1.0)
+        target = (y - mean) / std
+        likelihood = _Likelihood(X, target, self.kind, parameters, jitter)
+        if self.solver == "cg":
+            self._fit_cg(likelihood)
+        else:
+            self._fit_cholesky(likelihood, rng)
+
+        values = parameters.values
+        self.length_scale_, self.variance_ = values["length_scale"], values["variance"]
+        self.noise_variance_ = values["noise_variance"]
+        self.factors_ = values.get("factors", np.empty((X.shape[1], 0)))
+        self.rq_alpha_ = values.get("rq_alpha", float(self.rq_alpha))
+        self.jitter_ = likelihood.jitter
+        self.theta_, self.theta_names_ = parameters.theta, parameters.names
+        self.X_train_, self.y_train_, self.y_mean_, self.y_std_ = X, target, mean, std
+        self.n_features_in_ = X.shape[1]
+        self._likelihood = likelihood
+        return self
+
+    def _training_data(self, X, y):
+        if y is None:
+            name = type(self).__name__
+            raise ValueError(f"{name} requires y to be passed, but the target y is None")
+        X, y = _points(X), _numbers("y", y)
+        if not len(X):
+            raise ValueError(f"X must have at least one row, got shape {X.shape}")
+        if y.ndim not in (1, 2) or not y.size:
+            raise ValueError(f"y must have shape (N,) or (N, n_targets), got {y.shape}")
+        if len(X) != len(y):
+            raise ValueError(f"X and y must be of one length, got shapes {X.shape} and {y.shape}")
+        return X.copy(), y
+
+    def _parameters(self, X, rng):
+        """The hyperparameters where the fit starts."""
+        (n, d), optimise = X.shape, self.optimizer is not None
+        noise = _arrays.real("noise_variance", self.noise_variance)
+        if noise.shape not in ((), (n,)):
+            raise ValueError(
+                f"noise_variance must be a number or have shape ({n},), one for each point, "
+                f"got shape {noise.shape}"
+            )
+        if not (np.isfinite(noise) & (noise >= 0)).all():
+            raise ValueError(f"noise_variance must be finite and >= 0, got {noise}")
+        values = {"length_scale": self.length_scale, "rq_alpha": self.rq_alpha,
+                  "variance": self.variance}  # fmt: skip
+        ard_kernel(X[:0], kind=self.kind, **values)  # checks them
+        values = {name: np.asarray(value, np.float64) for name, value in values.items()}
+        if self.ard:
+            values["length_scale"] = np.broadcast_to(values["length_scale"], d).copy()
+        values["noise_variance"] = noise.astype(np.float64)
+
+        n_factors = _arrays.integer("n_factors", self.n_factors, maximum=d)
+        if n_factors and not optimise:
+            raise ValueError(
+                f"n_factors must be 0 with optimizer=None, got {n_factors}: factors have no value "
+                f"to keep"
+            )
+        bounds = {name: _bounds(name, getattr(self, f"{name}_bounds")) for name in values}
+        if noise.ndim and bounds["noise_variance"] is not None:
+            raise ValueError(
+                'noise_variance_bounds must be "fixed" where noise_variance is an array'
+            )
+        if self.kind != "rq":
+            del values["rq_alpha"]
+        for name, value in values.items():
+            if bounds[name] is None:
+                continue
+            low, high = bounds[name]
+            if optimise and not ((low <= value) & (value <= high)).all():
+                raise ValueError(
+                    f"{name}_bounds must contain the start, {name}={value}, got ({low:g}, "
+                    f'{high:g}); "fixed" keeps it as it is'
+                )
+            if not (np.isfinite(value) & (value > 0)).all():
+                bounds[name] = None  # it has no logarithm
+        return _Parameters(values, bounds, d, n_factors, rng)
+
+    def _settings(self, parameters):
+        """The jitter to start from, after the checks of everything but the hyperparameters."""
+        _arrays.choice("solver", self.solver, ("cholesky", "cg"))
+        _arrays.integer("n_restarts_optimizer", self.n_restarts_optimizer)
+        if not (self.optimizer is None or callable(self.optimizer)):
+            hint = ", a callable or None"
+            _arrays.choice("optimizer", self.optimizer, ("fmin_l_bfgs_b",), hint)
+        if isinstance(self.jitter, str) and self.jitter != "auto":
+            raise ValueError(f'jitter must be a number, "auto" or None, got {self.jitter!r}')
+        automatic = isinstance(self.jitter, str)
+        jitter = 0.0
+        if not (automatic or self.jitter is None):
+            jitter = _arrays.scalar("jitter", self.jitter, minimum=0)
+        if self.solver == "cg":
+            if self.optimizer is not None:
+                raise ValueError(
+                    'optimizer must be None with solver="cg", which gives no likelihood to '
+                    f"maximise, got {self.optimizer!r}"
+                )
+            if automatic:
+                raise ValueError('jitter must be a number or None with solver="cg", got "auto"')
+            if not (parameters.values["noise_variance"] + jitter > 0).all():
+                raise ValueError(
+                    'noise_variance (or jitter) must be positive with solver="cg": without noise '
+                    "conjugate gradients do not converge"
+                )
+        return jitter
+
+    def _fit_cholesky(self, likelihood, rng):
+        parameters = likelihood.parameters
+        if isinstance(self.jitter, str):
+            likelihood.find_jitter()
+        if self.optimizer is not None and parameters.names:
+            starts = [parameters.theta]
+            starts += [parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
+            parameters.values = parameters.at(self._maximise(likelihood, starts))
+        factor = likelihood.cholesky(parameters.values, likelihood.scratch())
+        if factor is None:
+            raise np.linalg.LinAlgError(
+                f"the covariance matrix of the training points is not positive definite with "
+                f"{parameters}: raise noise_variance or jitter (now {likelihood.jitter:g}), or "
+                f'pass jitter="auto" to add the least that works'
+            )
+        alpha, self.log_marginal_likelihood_value_ = likelihood.value(factor)
+        self.alpha_ = alpha.reshape(likelihood.shape)
+        self.L_, self._solver = factor, _Cholesky(factor)
+
+    def _fit_cg(self, likelihood):
+        solver = _ConjugateGradients(
+            likelihood.X,
+            likelihood.kernel(likelihood.parameters.values),
+            likelihood.parameters.values["noise_variance"] + likelihood.jitter,
+        )
+        alpha, self.cg_residual_, self.cg_iterations_ = solver.solve(likelihood.y)
+        self.alpha_, self._solver = alpha.reshape(likelihood.shape), solver
+
+    def _maximise(self, likelihood, starts):
+        """The best theta that the optimizer finds from any of the starts."""
+        found = [None] * len(starts)
+
+        def run(first, last):
+            for k in range(first, last):
+                found[k] = self._optimise(likelihood, starts[k])
+
+        bounds = _blocks.grid((len(starts),), (1,))
+        _blocks.fill(run, bounds, (), workers=_blocks.workers(), blas=len(starts) > 1)
+        messages = [message for _, _, message in found if message]
+        if messages:
+            warnings.warn(
+                f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
+                f"best point found is kept: {messages[0]}",
+                _class("ConvergenceWarning"),
+                stacklevel=4,
+            )
+        values = [value for value, _, _ in found]
+        return found[int(np.argmin(values))][1]
+
+    def _optimise(self, likelihood, start):
+        """The least value found from `start`, where it is, and why the optimizer failed."""
+        parameters, scratch = likelihood.parameters, likelihood.scratch()
+        best = [np.inf, start]
+
+        def objective(theta, eval_gradient=True):
+            if _blocks.stopped():
+                raise _Stopped
+            value, gradient = likelihood(np.asarray(theta, np.float64), eval_gradient, scratch)
+            if -value < best[0]:
+                best[:] = -value, np.array(theta, np.float64)
+            return (-value, -gradient) if eval_gradient else -value
+
+        try:
+            if callable(self.optimizer):
+                theta, value = self.optimizer(objective, start, bounds=parameters.limits)
+                return float(value), parameters.check("the optimizer's theta", theta), ""
+            result = scipy.optimize.minimize(
+                objective, start, method="L-BFGS-B", jac=True, bounds=parameters.limits
+            )
+        except _Stopped:  # another start's error, or Ctrl-C, is on its way to the caller
+            return None
+        return *best, "" if result.success else result.message
+
+    # --- what the fit knows -----------------------------------------------------------------
+
+    def predict(self, X, return_std=False, return_cov=False, include_noise=False):
+        """Mean, and standard deviation or covariance, of the posterior of f.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, D)
+        return_std, return_cov : bool
+            Return the standard deviations, or the covariance matrix, too; not both.
+        include_noise : bool
+            Of an observation y, not of f: add `noise_variance_`, which must be one number.
+
+        Returns
+        -------
+        mean : ndarray, shape (n,) or (n, n_targets)
+            As y.
+        std : ndarray, of the same shape
+        covariance : ndarray, shape (n, n) or (n, n, n_targets)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`. It is scikit-learn's class where that is installed.
+        TypeError, ValueError
+            For an X of another number of columns or that is not finite.
+
+        Notes
+        -----
+        A variance is the prior's less what the training points explain. It is never negative, but
+        the difference rounds where they explain all of it: what comes out below 0 is then 0.
+
+        Cost: O(n N D) for the mean, which holds no n × N matrix; n N² more for the others. With
+        solver "cg" a standard deviation, or a row of the covariance, costs one solve for each
+        test point, as much as the fit; 64 of them share their products.
+        """
+        X = self._test_points(X)
+        if return_std and return_cov:
+            raise ValueError("return_std and return_cov must not both be true")
+        noise = self._noise() if include_noise else 0.0
+        kernel = self._kernel()
+        mean = KernelOperator(X, self.X_train_, **kernel) @ self.alpha_
+        mean = self.y_std_ * mean + self.y_mean_
+        if return_cov:
+            covariance = ard_kernel(X, **kernel)
+            if len(X):
+                cross = ard_kernel(X, self.X_train_, **kernel)
+                covariance -= self._solver.explained_covariance(cross)
+            diagonal = np.einsum("ii->i", covariance)
+            np.maximum(diagonal, 0, out=diagonal)
+            diagonal += noise
+            return mean, np.multiply.outer(covariance, self.y_std_**2)
+        if return_std:
+            return mean, np.multiply.outer(np.sqrt(self._variances(X) + noise), self.y_std_)
+        return mean
+
+    def sample_y(self, X, n_samples=1, random_state=0):
+        """Draw functions from the posterior of f, at the points X.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, D)
+        n_samples : int
+        random_state : None, int, numpy.random.Generator or numpy.random.RandomState
+
+        Returns
+        -------
+        ndarray, shape (n, n_samples) or (n, n_targets, n_samples)
+        """
+        n_samples = _arrays.integer("n_samples", n_samples)
+        rng = _generator(random_state)
+        mean, covariance = self.predict(X, return_cov=True)
+        n = len(mean)
+        targets = zip(mean.reshape(n, -1).T, np.moveaxis(covariance.reshape(n, n, -1), -1, 0),
+                      strict=True)  # fmt: skip
+        # semidefinite it is to rounding, which a fixed tolerance does not know
+        draws = [rng.multivariate_normal(*t, n_samples, check_valid="ignore").T for t in targets]
+        return np.stack(draws, axis=1).reshape(*mean.shape, n_samples)
+
+    def log_marginal_likelihood(self, theta=None, eval_gradient=False):
+        """The log marginal likelihood of the training data, summed over the targets.
+
+        Parameters
+        ----------
+        theta : array_like, shape (len(theta_names_),), optional
+            Hyperparameters as in `theta_`, which is the default.
+        eval_gradient : bool
+            Return the gradient too.
+
+        Returns
+        -------
+        value : float
+            −inf where the covariance matrix is not positive definite.
+        gradient : ndarray
+            With respect to theta as it is: to the logarithms of what is positive, and to the
+            factors themselves. 0 where the value is −inf.
+        """
+        self._check_fitted()
+        likelihood = self._likelihood
+        if isinstance(self._solver, _ConjugateGradients):
+            raise ValueError(
+                'log_marginal_likelihood needs a fit with solver="cholesky": conjugate gradients '
+                "give no determinant"
+            )
+        if theta is None:
+            if not eval_gradient:
+                return self.log_marginal_likelihood_value_
+            theta = self.theta_
+        theta = likelihood.parameters.check("theta", theta)
+        value, gradient = likelihood(theta, eval_gradient, likelihood.scratch())
+        return (value, gradient) if eval_gradient else value
+
+    def predict_gradient(self, X):
+        """Gradients of the posterior mean and standard deviation of f with respect to X.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, D)
+
+        Returns
+        -------
+        mean : ndarray, shape (n, D) or (n, D, n_targets)
+            ∂ mean[i] / ∂ X[i, d].
+        std : ndarray, of the same shape
+            NaN where the standard deviation is 0, for it has a cusp there.
+
+        Notes
+        -----
+        Cost: as `predict` with `return_std`, and one solve more. Kind "matern12" has no gradient
+        at a training point; 0 stands for that point's part in it, as in `ard_kernel_vjp`.
+        """
+        X = self._test_points(X)
+        alpha = self.alpha_.reshape(len(self.X_train_), -1)
+        mean, std = np.empty((*X.shape, alpha.shape[1])), np.full(X.shape, np.nan)
+        for rows in self._batches(X):
+            pull = functools.partial(self._pull, X[rows])
+            for target, weights in enumerate(alpha.T):
+                mean[rows, :, target] = pull(np.broadcast_to(weights, (len(X[rows]), len(weights))))
+            cross = ard_kernel(X[rows], self.X_train_, **self._kernel())
+            weights, explained = self._solver.weights(cross)
+            deviation = np.sqrt(np.maximum(self.variance_ - explained, 0))[:, None]
+            np.divide(-pull(weights), deviation, out=std[rows], where=deviation > 0)
+        mean = mean.reshape(*X.shape, *self.alpha_.shape[1:])
+        return mean * self.y_std_, np.multiply.outer(std, self.y_std_)
+
+    def _pull(self, X, weights):
+        """The gradients of Σ_j weights[i, j] k(x_i, x_j)."""
+        return ard_kernel_vjp(weights, X, self.X_train_, **self._kernel(), wrt=["X"])["X"]
+
+    def _variances(self, X):
+        variances = np.empty(len(X))
+        for rows in self._batches(X):
+            cross = ard_kernel(X[rows], self.X_train_, **self._kernel())
+            variances[rows] = self.variance_ - self._solver.explained(cross)
+        return np.maximum(variances, 0)
+
+    def _batches(self, X):
+        size = self._solver.batch
+        return (slice(start, start + size) for start in range(0, len(X), size))
+
+    def _kernel(self):
+        return self._likelihood.kernel(self._likelihood.parameters.values)
+
+    def _noise(self):
+        if np.ndim(self.noise_variance_):
+            raise ValueError(
+                "include_noise must be False where each training point has a noise_variance of "
+                "its own: none is known for others"
+            )
+        return self.noise_variance_
+
+    def _test_points(self, X):
+        self._check_fitted()
+        X, d = _points(X), self.n_features_in_
+        if X.shape[1] != d:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {d} "
+                f"features as input"
+            )
+        return X
+
+    def _check_fitted(self):
+        if not hasattr(self, "alpha_"):
+            name = type(self).__name__
+            raise _class("NotFittedError")(f"this {name} is not fitted yet: call fit first")
+
+
+# --- hyperparameters and their likelihood ---------------------------------------------------
+
+
+class _Stopped(Exception):
+    pass
+
+
+class _Parameters:
+    """The hyperparameters by name, and theta, the vector of those that are free."""
+
+    def __init__(self, values, bounds, d, n_factors, rng):
+        values = {name: value if value.ndim else float(value) for name, value in values.items()}
+        self.bounds = {name: bounds[name] for name in values if bounds[name] is not None}
+        if n_factors:
+            # an inverse length is the unit of a factor
+            scale = np.broadcast_to(values["length_scale"], d)
+            self.unit = np.where(np.isfinite(scale), 1 / scale, 1)[:, None]
+            factors = 0.1 * self.unit * rng.normal(size=(d, n_factors))
+            values = {"length_scale": values.pop("length_scale"), "factors": factors, **values}
+            self.bounds["factors"] = None
+        self.values = values
+        self.free = [name for name in values if name in self.bounds]
+        self.names = [
+            name + (str(list(index)) if index else "")
+            for name in self.free
+            for index in np.ndindex(np.shape(values[name]))
+        ]
+
+    @property
+    def theta(self):
+        return self._join(
+            self.values[name] if name == "factors" else np.log(self.values[name])
+            for name in self.free
+        )
+
+    @property
+    def limits(self):
+        """The bounds of theta, shape (len(theta), 2)."""
+        unbounded = -np.inf, np.inf
+        return np.stack([
+            self._join(
+                np.full(np.shape(self.values[name]), unbounded[k] if name == "factors"
+                        else np.log(self.bounds[name][k]))
+                for name in self.free
+            )
+            for k in (0, 1)
+        ], axis=1)  # fmt: skip
+
+    def draw(self, rng):
+        """A theta from anywhere within the bounds."""
+        parts = []
+        for name in self.free:
+            shape = np.shape(self.values[name])
+            if name == "factors":
+                parts.append(self.unit * rng.normal(size=shape))
+            else:
+                parts.append(rng.uniform(*np.log(self.bounds[name]), size=shape))
+        return self._join(parts)
+
+    def at(self, theta):
+        """The values that theta stands for."""
+        values, start = dict(self.values), 0
+        for name in self.free:
+            shape = np.shape(values[name])
+            stop = start + int(np.prod(shape))
+            part = theta[start:stop].reshape(shape)
+            part = part.copy() if name == "factors" else np.exp(part)
+            values[name], start = part if shape else float(part), stop
+        return values
+
+    def chain(self, values, gradients):
+        """The gradient with respect to theta, from those with respect to the values."""
+        return self._join(
+            gradients[name] if name == "factors" else values[name] * gradients[name]
+            for name in self.free
+        )
+
+    def check(self, name, theta):
+        theta = _arrays.real(name, theta).astype(np.float64)
+        if theta.shape != (len(self.names),) or not np.isfinite(theta).all():
+            raise ValueError(
+                f"{name} must be {len(self.names)} finite number(s), one for each of "
+                f"{self.names}, got {theta}"
+            )
+        return theta
+
+    def __str__(self):
+        return ", ".join(f"{name}={value}" for name, value in self.values.items())
+
+    @staticmethod
+    def _join(parts):
+        return np.concatenate([np.empty(0), *map(np.ravel, parts)])
+
+
+class _Likelihood:
+    """The log marginal likelihood of the targets y at the points X, as a function of theta."""
+
+    def __init__(self, X, y, kind, parameters, jitter):
+        self.X, self.shape, self.kind = X, y.shape, kind
+        self.y = y.reshape(len(y), -1)
+        self.parameters, self.jitter = parameters, jitter
+
+    def scratch(self):
+        return np.empty((len(self.X), len(self.X)))
+
+    def kernel(self, values):
+        """What the ARD functions are called with."""
+        given = {name: value for name, value in values.items() if name != "noise_variance"}
+        return {"kind": self.kind, **given}
+
+    def cholesky(self, values, scratch):
+        """L, over `scratch`, of A = K + noise; None where A is not positive definite."""
+        a = ard_kernel(self.X, **self.kernel(values), out=scratch)
+        np.einsum("ii->i", a)[:] += values["noise_variance"] + self.jitter
+        # LAPACK's columns are rows here: its upper triangle is the lower one
+        factor, info = lapack.dpotrf(a.T, lower=0, clean=1, overwrite_a=1)
+        return factor.T if info == 0 else None
+
+    def value(self, factor):
+        """A⁻¹ y and the log marginal likelihood, from the Cholesky factor of A."""
+        n, targets = self.y.shape
+        alpha, _ = lapack.dpotrs(factor.T, self.y, lower=0)
+        half_determinant = np.log(factor.diagonal()).sum()
+        constant = targets * (half_determinant + n / 2 * np.log(2 * np.pi))
+        return alpha, float(np.vdot(self.y, alpha) / -2 - constant)
+
+    def __call__(self, theta, eval_gradient, scratch):
+        """The value at theta, and its gradient if that is asked for."""
+        parameters = self.parameters
+        nowhere = -np.inf, np.zeros(len(theta))
+        if np.isnan(theta).any():  # what a line search makes of an infinite value
+            return nowhere
+        values = parameters.at(theta)
+        factor = self.cholesky(values, scratch)
+        if factor is None:
+            return nowhere
+        alpha, value = self.value(factor)
+        if not np.isfinite(value):
+            return nowhere
+        if not eval_gradient:
+            return value, None
+        # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹: twice that below the diagonal stands for both sides
+        inverse, _ = lapack.dpotri(factor.T, lower=0, overwrite_c=1)
+        cotangent = blas.dsyrk(1, alpha, beta=-alpha.shape[1], c=inverse, overwrite_c=1).T
+        np.einsum("ii->i", cotangent)[:] /= 2
+        gradients = ard_kernel_vjp(
+            cotangent, self.X, **self.kernel(values), wrt=parameters.free
+        )  # fmt: skip
+        return value, parameters.chain(values, gradients)
+
+    def find_jitter(self):
+        """Set the least jitter, in powers of ten times the rounding error, that makes A positive
+        definite at the start."""
+        values, scratch = self.parameters.values, self.scratch()
+        unit = np.finfo(np.float64).eps * (values["variance"] + np.mean(values["noise_variance"]))
+        for jitter in (0.0, *(10.0**k * unit for k in range(16))):
+            self.jitter = jitter
+            if self.cholesky(values, scratch) is not None:
+                break
+        if self.jitter:
+            warnings.warn(
+                f"the covariance matrix of the training points is not positive definite: "
+                f'jitter="auto" added {self.jitter:.3g} to its diagonal',
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+# --- A⁻¹ ------------------------------------------------------------------------------------
+
+
+class _Cholesky:
+    """A⁻¹ by the Cholesky factor L; `cross` is k(x, x_train), shape (n, N)."""
+
+    batch = 1024
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def _solve(self, b, trans=0):
+        return solve_triangular(
+            self.factor, b, trans=trans, lower=True, overwrite_b=True, check_finite=False
+        )
+
+    def explained(self, cross):
+        """kᵀ A⁻¹ k of each row k."""
+        v = self._solve(cross.T)
+        return np.einsum("ji,ji->i", v, v)
+
+    def explained_covariance(self, cross):
+        """kᵀ A⁻¹ k of all pairs of rows."""
+        v = self._solve(cross.T)
+        return v.T @ v
+
+    def weights(self, cross):
+        """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
+        v = self._solve(cross.T)
+        explained = np.einsum("ji,ji->i", v, v)
+        return self._solve(v, trans=1).T, explained
+
+
+class _ConjugateGradients:
+    """A⁻¹ by conjugate gradients, on products with a K that is never held.
+
+    The preconditioner is P = S + RᵀR, S the noise and R a pivoted Cholesky factor of K of a low
+    rank. With Q = R S^(-1/2) and C the Cholesky factor of I + QQᵀ, T = C⁻¹ Q,
+    P⁻¹ = S^(-1/2) (I − TᵀT) S^(-1/2).
+    """
+
+    batch = 64  # right-hand sides share the entries of K, which each product makes anew
+    rank = 200
+    tolerance = 1e-10
+    most = 1000
+
+    def __init__(self, X, kernel, noise):
+        self.X, self.kernel = X, kernel
+        self.noise = np.broadcast_to(noise, len(X))[:, None]
+        self.root = np.sqrt(self.noise)
+        q = self._pivoted_cholesky() / self.root.T
+        inner = np.linalg.cholesky(np.eye(len(q)) + q @ q.T)
+        self.t = solve_triangular(inner, q, lower=True)
+
+    def _pivoted_cholesky(self):
+        """R: K less RᵀR has the diagonal `rest`, of which the largest entry is the next pivot."""
+        n, variance = len(self.X), self.kernel["variance"]
+        rows, rest = np.zeros((min(n, self.rank), n)), np.full(n, variance)
+        enough = max(1e-14 * variance, 1e-2 * self.noise.min() / n)
+        for k, row in enumerate(rows):
+            pivot = rest.argmax()
+            if rest[pivot] <= enough:
+                return rows[:k]
+            row[:] = ard_kernel(self.X[pivot : pivot + 1], self.X, **self.kernel)[0]
+            row -= rows[:k, pivot] @ rows[:k]
+            row /= np.sqrt(rest[pivot])
+            rest -= row**2
+            rest[pivot] = 0
+        return rows
+
+    def _precondition(self, r):
+        w = r / self.root
+        return (w - self.t.T @ (self.t @ w)) / self.root
+
+    def solve(self, b):
+        """x with A x = b, the largest relative residual of a column, and how many steps it took."""
+        operator = KernelOperator(self.X, **self.kernel)
+        norms = np.linalg.norm(b, axis=0)
+        x, r = np.zeros_like(b), b.copy()
+        p = z = self._precondition(r)
+        rz = _columns(r, z)
+        steps = 0
+        while (active := np.linalg.norm(r, axis=0) > self.tolerance * norms).any():
+            if steps == self.most:
+                break
+            steps += 1
+            q = operator @ p + self.noise * p
+            step = np.divide(rz, _columns(p, q), out=np.zeros_like(rz), where=active)
+            x += step * p
+            r -= step * q
+            z = self._precondition(r)
+            before, rz = rz, _columns(r, z)
+            p = z + np.divide(rz, before, out=np.zeros_like(rz), where=active) * p
+        # r is what the recursion says; this is what is
+        residual = np.linalg.norm(b - operator @ x - self.noise * x, axis=0)
+        worst = float(np.divide(residual, norms, out=residual, where=norms > 0).max(initial=0))
+        if active.any():
+            warnings.warn(
+                f"conjugate gradients reached a relative residual of {worst:.3g} in "
+                f"{self.most} steps, not {self.tolerance:g}: raise noise_variance or jitter",
+                _class("ConvergenceWarning"),
+                stacklevel=4,
+            )
+        return x, worst, steps
+
+    def explained(self, cross):
+        return self.weights(cross)[1]
+
+    def explained_covariance(self, cross):
+        product = np.empty((len(cross), len(cross)))
+        for start in range(0, len(cross), self.batch):
+            rows = slice(start, start + self.batch)
+            product[rows] = self.weights(cross[rows])[0] @ cross.T
+        return (product + product.T) / 2
+
+    def weights(self, cross):
+        weights = self.solve(np.ascontiguousarray(cross.T))[0].T
+        return weights, _columns(cross.T, weights.T)
+
+
+def _columns(a, b):
+    """The inner products of the columns."""
+    return np.einsum("ij,ij->j", a, b)
+
+
+# --- checks ---------------------------------------------------------------------------------
+
+
+def _numbers(name, value):
+    """`value` as an array of float64, finite."""
+    if hasattr(value, "toarray"):
+        raise TypeError(
+            f"{name} must be dense, got a sparse {type(value).__name__}: pass {name}.toarray()"
+        )
+    try:
+        array = np.asanyarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array: {error}") from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} must be real, got {array.dtype}")
+    if array.dtype.kind == "O":
+        array = array.astype(np.float64)
+    array = _arrays.ready(_arrays.real(name, array), np.float64)
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = [int(i) for i in np.argwhere(~finite)[0]]
+        bad = array[tuple(index)]
+        bad = "NaN" if np.isnan(bad) else bad
+        raise ValueError(f"{name} must be finite, got {bad} at {name}{index}")
+    return array
+
+
+def _points(X):
+    X = _numbers("X", X)
+    if X.ndim != 2:
+        raise ValueError(
+            f"X must have shape (N, D), got {X.shape}. Reshape your data: X.reshape(-1, 1) if it "
+            f"is one feature, X.reshape(1, -1) if it is one point"
+        )
+    if not X.shape[1]:
+        raise ValueError(f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
+    return X
+
+
+def _bounds(name, bounds):
+    """(low, high); None for "fixed"."""
+    if isinstance(bounds, str) and bounds == "fixed":
+        return None
+    try:
+        low, high = map(float, bounds)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not 0 < low <= high < np.inf:
+        raise ValueError(
+            f"{name}_bounds must be a pair of positive numbers, the lower one first, or "
+            f'"fixed", got {bounds!r}'
+        )
+    return low, high
+
+
+def _generator(random_state):
+    if isinstance(random_state, np.random.Generator | np.random.RandomState):
+        return random_state
+    return np.random.default_rng(random_state)
