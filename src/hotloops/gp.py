@@ -16,6 +16,7 @@ from .ard import KernelOperator, ard_kernel, ard_kernel_vjp
 
 __all__ = ["GaussianProcessRegressor"]
 
+_OF_A_SOLVER = ("L_", "log_marginal_likelihood_value_", "cg_residual_", "cg_iterations_")
 _BASES = {"NotFittedError": (ValueError, AttributeError), "ConvergenceWarning": (UserWarning,)}
 
 
@@ -118,8 +119,9 @@ class GaussianProcessRegressor:
     -----
     Computed in double precision. Cost of a fit: N³ and O(N² (D + n_factors)) operations for each
     step of the optimizer, 2 N² numbers of memory for each start at work; with "cg", O(N² D) for
-    each product and O(N · 200) numbers. LAPACK runs on the threads that BLAS is set to (one each
-    where there are restarts), and its last bits may depend on their number; Ctrl-C waits for it.
+    each product and O(N · 200) numbers. LAPACK runs on the threads that BLAS is set to (on one
+    where there are restarts, or fewer than 400 points), and its last bits may depend on their
+    number; Ctrl-C waits for it.
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, algorithm 2.1
     and section 5.4.
@@ -275,6 +277,8 @@ class GaussianProcessRegressor:
             mean, std = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 1.0)
         target = (y - mean) / std
         likelihood = _Likelihood(X, target, self.kind, parameters, jitter)
+        for name in _OF_A_SOLVER:
+            vars(self).pop(name, None)
         if self.solver == "cg":
             self._fit_cg(likelihood)
         else:
@@ -354,15 +358,15 @@ class GaussianProcessRegressor:
         """The jitter to start from, after the checks of everything but the hyperparameters."""
         _arrays.choice("solver", self.solver, ("cholesky", "cg"))
         _arrays.integer("n_restarts_optimizer", self.n_restarts_optimizer)
-        if not (self.optimizer is None or callable(self.optimizer)):
-            hint = ", a callable or None"
-            _arrays.choice("optimizer", self.optimizer, ("fmin_l_bfgs_b",), hint)
-        if isinstance(self.jitter, str) and self.jitter != "auto":
-            raise ValueError(f'jitter must be a number, "auto" or None, got {self.jitter!r}')
+        if not (self.optimizer in (None, "fmin_l_bfgs_b") or callable(self.optimizer)):
+            raise ValueError(
+                f'optimizer must be "fmin_l_bfgs_b", a callable or None, got {self.optimizer!r}'
+            )
         automatic = isinstance(self.jitter, str)
-        jitter = 0.0
-        if not (automatic or self.jitter is None):
-            jitter = _arrays.scalar("jitter", self.jitter, minimum=0)
+        if automatic and self.jitter != "auto":
+            raise ValueError(f'jitter must be a number, "auto" or None, got {self.jitter!r}')
+        given = 0.0 if automatic or self.jitter is None else self.jitter
+        jitter = _arrays.scalar("jitter", given, minimum=0)
         if self.solver == "cg":
             if self.optimizer is not None:
                 raise ValueError(
@@ -415,7 +419,9 @@ class GaussianProcessRegressor:
                 found[k] = self._optimise(likelihood, starts[k])
 
         bounds = _blocks.grid((len(starts),), (1,))
-        _blocks.fill(run, bounds, (), workers=_blocks.workers(), blas=len(starts) > 1)
+        # a start alone leaves the threads to BLAS, where the matrix is worth them
+        alone = len(starts) == 1 and len(likelihood.X) >= 400
+        _blocks.fill(run, bounds, (), workers=_blocks.workers(), blas=not alone)
         messages = [message for _, _, message in found if message]
         if messages:
             warnings.warn(
