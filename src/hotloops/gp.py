@@ -375,7 +375,7 @@ class GaussianProcessRegressor:
                 )
             if automatic:
                 raise ValueError('jitter must be a number or None with solver="cg", got "auto"')
-            if not (parameters.values["noise_variance"] + jitter > 0).all():
+            if not np.min(parameters.values["noise_variance"]) + jitter > 0:
                 raise ValueError(
                     'noise_variance (or jitter) must be positive with solver="cg": without noise '
                     "conjugate gradients do not converge"
@@ -529,11 +529,17 @@ class GaussianProcessRegressor:
         n_samples = _arrays.integer("n_samples", n_samples)
         rng = _generator(random_state)
         mean, covariance = self.predict(X, return_cov=True)
-        n = len(mean)
-        targets = zip(mean.reshape(n, -1).T, np.moveaxis(covariance.reshape(n, n, -1), -1, 0),
-                      strict=True)  # fmt: skip
+        n, targets = len(mean), int(np.prod(mean.shape[1:]))
+        if not n:
+            return np.empty((*mean.shape, n_samples))
+        means, covariances = mean.reshape(n, targets), covariance.reshape(n, n, targets)
         # semidefinite it is to rounding, which a fixed tolerance does not know
-        draws = [rng.multivariate_normal(*t, n_samples, check_valid="ignore").T for t in targets]
+        draws = [
+            rng.multivariate_normal(
+                means[:, t], covariances[..., t], n_samples, check_valid="ignore"
+            ).T
+            for t in range(targets)
+        ]
         return np.stack(draws, axis=1).reshape(*mean.shape, n_samples)
 
     def log_marginal_likelihood(self, theta=None, eval_gradient=False):
