@@ -251,7 +251,10 @@ def test_ctrl_c_within_a_second(backend):
 
 
 def test_a_long_block_learns_that_its_call_is_to_end():
+    both = threading.Barrier(2, timeout=30)
+
     def block(a, b):
+        both.wait()
         if a == 0:
             raise RuntimeError("mine")
         deadline = time.monotonic() + 30
