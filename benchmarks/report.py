@@ -32,19 +32,23 @@ def figures(benchmarks):
     return groups
 
 
+def cell(times, name):
+    return duration(times[name]) if name in times else "–"
+
+
 def row(group, times):
     size = ", ".join(f"{name} = {value}" for name, value in times.pop("size").items())
     peers = {name: time for name, time in times.items() if name not in FIXED}
     best, cython = min(peers, key=peers.get, default=None), times["cython"]
     named = f"{duration(peers[best])} ({best})" if best else "–"
-    rivals = [times["best NumPy"], *peers.values()]
+    question = times.get("question")
+    rivals = [*peers.values(), *(times[name] for name in ("best NumPy",) if name in times)]
     cells = [
         f"**{group}**<br>{size}",
-        *(duration(times[name]) for name in ("question", "best NumPy")),
+        *(cell(times, name) for name in ("question", "best NumPy")),
         named,
-        *(duration(times[name]) for name in ("numba", "cython", "cython, out=")),
-        duration(times["writing the output"]),
-        f"{times['question'] / cython:.3g}×",
+        *(cell(times, name) for name in ("numba", "cython", "cython, out=", "writing the output")),
+        f"{question / cython:.3g}×" if question else "–",
         f"{min(rivals) / cython:.3g}×",
     ]
     return "| " + " | ".join(cells) + " |"

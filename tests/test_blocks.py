@@ -250,6 +250,23 @@ def test_ctrl_c_within_a_second(backend):
     assert float(result.stdout.split()[-1]) < 1.3
 
 
+def test_a_long_block_learns_that_its_call_is_to_end():
+    both = threading.Barrier(2, timeout=30)
+
+    def block(a, b):
+        both.wait()
+        if a == 0:
+            raise RuntimeError("mine")
+        deadline = time.monotonic() + 30
+        while not _blocks.stopped():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    with pytest.raises(RuntimeError, match="mine"):
+        _blocks.fill(block, [(0, 1), (1, 2)], (), workers=2)
+    assert not _blocks.stopped()
+
+
 def test_ctrl_c_stops_the_other_runners():
     ran = []
 

@@ -819,6 +819,16 @@ def test_bad_parameters(keywords, error, message):
     assert not hasattr(gp, "alpha_")
 
 
+def test_a_failed_fit_leaves_the_last_one():
+    X, y = repeated()
+    gp = fixed().fit(X, y)
+    before = gp.predict(X), gp.log_marginal_likelihood()
+    with pytest.raises(np.linalg.LinAlgError):
+        gp.set_params(noise_variance=0.0).fit(X, y + 1)
+    np.testing.assert_array_equal(gp.predict(X), before[0])
+    assert gp.log_marginal_likelihood() == before[1]
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -848,6 +858,7 @@ def test_before_fit(call):
             r"theta must be 4 finite number\(s\), one for each of \['length_scale\[0\]'",
         ),
         (lambda gp: gp.log_marginal_likelihood([np.nan] * 4), ValueError, "theta must be 4 finite"),
+        (lambda gp: gp.log_marginal_likelihood([800.0] * 4), ValueError, "variance must be finite"),
         (lambda gp: gp.log_marginal_likelihood(["a"] * 4), TypeError, "theta must be real"),
     ],
 )

@@ -83,8 +83,8 @@ class GaussianProcessRegressor:
         of ten times the rounding error that does at the start, or nothing.
     solver : {"cholesky", "cg"}
         "cg" is for an N too large for N² numbers: preconditioned conjugate gradients, on products
-        with a matrix that is never held. It needs ``optimizer=None`` and noise, and gives no
-        likelihood.
+        with a matrix that is never held, to a relative residual of 1e-10 or for 1000 steps. It
+        needs ``optimizer=None`` and noise, and gives no likelihood.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
         Where restarts and factors are drawn from.
 
@@ -277,8 +277,6 @@ class GaussianProcessRegressor:
             mean, std = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 1.0)
         target = (y - mean) / std
         likelihood = _Likelihood(X, target, self.kind, parameters, jitter)
-        for name in _OF_A_SOLVER:
-            vars(self).pop(name, None)
         if self.solver == "cg":
             self._fit_cg(likelihood)
         else:
@@ -397,9 +395,11 @@ class GaussianProcessRegressor:
                 f"{parameters}: raise noise_variance or jitter (now {likelihood.jitter:g}), or "
                 f'pass jitter="auto" to add the least that works'
             )
-        alpha, self.log_marginal_likelihood_value_ = likelihood.value(factor)
-        self.alpha_ = alpha.reshape(likelihood.shape)
-        self.L_, self._solver = factor, _Cholesky(factor)
+        alpha, value = likelihood.value(factor)
+        self._keep(
+            alpha_=alpha.reshape(likelihood.shape), L_=factor,
+            log_marginal_likelihood_value_=value, _solver=_Cholesky(factor),
+        )  # fmt: skip
 
     def _fit_cg(self, likelihood):
         solver = _ConjugateGradients(
@@ -407,8 +407,17 @@ class GaussianProcessRegressor:
             likelihood.kernel(likelihood.parameters.values),
             likelihood.parameters.values["noise_variance"] + likelihood.jitter,
         )
-        alpha, self.cg_residual_, self.cg_iterations_ = solver.solve(likelihood.y)
-        self.alpha_, self._solver = alpha.reshape(likelihood.shape), solver
+        alpha, residual, steps = solver.solve(likelihood.y)
+        self._keep(
+            alpha_=alpha.reshape(likelihood.shape), cg_residual_=residual, cg_iterations_=steps,
+            _solver=solver,
+        )  # fmt: skip
+
+    def _keep(self, **fitted):
+        """Put what a solver found in place of what the last one left."""
+        for name in _OF_A_SOLVER:
+            vars(self).pop(name, None)
+        vars(self).update(fitted)
 
     def _maximise(self, likelihood, starts):
         """The best theta that the optimizer finds from any of the starts."""
@@ -716,7 +725,8 @@ class _Parameters:
             shape = np.shape(values[name])
             stop = start + int(np.prod(shape))
             part = theta[start:stop].reshape(shape)
-            part = part.copy() if name == "factors" else np.exp(part)
+            with np.errstate(over="ignore", under="ignore"):
+                part = part.copy() if name == "factors" else np.exp(part)
             values[name], start = part if shape else float(part), stop
         return values
 
@@ -795,9 +805,7 @@ class _Likelihood:
         inverse, _ = lapack.dpotri(factor.T, lower=0, overwrite_c=1)
         cotangent = blas.dsyrk(1, alpha, beta=-alpha.shape[1], c=inverse, overwrite_c=1).T
         np.einsum("ii->i", cotangent)[:] /= 2
-        gradients = ard_kernel_vjp(
-            cotangent, self.X, **self.kernel(values), wrt=parameters.free
-        )  # fmt: skip
+        gradients = ard_kernel_vjp(cotangent, self.X, **self.kernel(values), wrt=parameters.free)
         return value, parameters.chain(values, gradients)
 
     def find_jitter(self):
