@@ -614,7 +614,10 @@ def _centre(dtype, x, y, symmetric):
     """The mean of the finite rows."""
     points = (x,) if symmetric else (x, y)
     with np.errstate(all="ignore"):
-        centre = sum(p.sum(axis=0, dtype=np.float64) for p in points) / sum(map(len, points))
+        sums = [
+            np.einsum("nd->d", p, dtype=np.float64) for p in points
+        ]  # a third of sum's overhead
+        centre = sum(sums) / sum(map(len, points))
         if not np.isfinite(centre).all():
             rows = [p[np.isfinite(p).all(axis=1)] for p in points]
             count = max(1, sum(map(len, rows)))
