@@ -153,7 +153,7 @@ def prepare(
                      &features[plain, start], features.shape[1])
 
 
-cdef cloned _tile(
+cdef inline inlined _tile_of(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
     const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
     int profile, double alpha, floating variance, floating* out, Py_ssize_t i_stride,
@@ -175,6 +175,27 @@ cdef cloned _tile(
                 for w in range(min(n - j, <Py_ssize_t> (256 // sizeof(floating)))):
                     out[i * i_stride + (j + w) * j_stride] = variance * q[w]
             j += 256 // sizeof(floating)
+
+
+cdef cloned _tile(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
+    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
+    int profile, double alpha, floating variance, floating* out, Py_ssize_t i_stride,
+    Py_ssize_t j_stride,
+) noexcept nogil:
+    # with a constant the loop holds what its profile needs, and no more
+    if profile == SE:
+        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, SE, alpha, variance, out,
+                 i_stride, j_stride)
+    elif profile == MATERN32:
+        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, MATERN32, alpha, variance,
+                 out, i_stride, j_stride)
+    elif profile == MATERN52:
+        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, MATERN52, alpha, variance,
+                 out, i_stride, j_stride)
+    else:
+        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, profile, alpha, variance,
+                 out, i_stride, j_stride)
 
 
 cdef void _mirror(
@@ -245,7 +266,7 @@ def prepare_products(
                    columns.shape[1], 1, &norms[start])
 
 
-cdef cloned _finish(
+cdef inline inlined _finish_of(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
     const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
     const floating* x_norms, const floating* y_norms, int profile, double alpha,
@@ -281,6 +302,20 @@ cdef cloned _finish(
                 for w in range(rest):
                     o[w] = variance * q[w]
             j += width
+
+
+cdef cloned _finish(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
+    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
+    const floating* x_norms, const floating* y_norms, int profile, double alpha,
+    floating variance, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    if profile == SE:
+        _finish_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, x_norms, y_norms, SE,
+                   alpha, variance, out, stride)
+    else:
+        _finish_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, x_norms, y_norms, profile,
+                   alpha, variance, out, stride)
 
 
 def fill_products(
@@ -340,7 +375,7 @@ def apply(
         free(tile)
 
 
-cdef cloned _pull(
+cdef inline inlined _pull_of(
     Py_ssize_t m, Py_ssize_t count, const floating* x, Py_ssize_t x_stride, const floating* y,
     Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale, int profile, double alpha,
     const floating* cotangent, floating* groups, double* totals,
@@ -387,6 +422,19 @@ cdef cloned _pull(
             for w in range(width):
                 total += groups[f * width + w]
             totals[f] += total
+
+
+cdef cloned _pull(
+    Py_ssize_t m, Py_ssize_t count, const floating* x, Py_ssize_t x_stride, const floating* y,
+    Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale, int profile, double alpha,
+    const floating* cotangent, floating* groups, double* totals,
+) noexcept nogil:
+    if profile == SE:
+        _pull_of(m, count, x, x_stride, y, y_stride, scaled, scale, SE, alpha, cotangent, groups,
+                 totals)
+    else:
+        _pull_of(m, count, x, x_stride, y, y_stride, scaled, scale, profile, alpha, cotangent,
+                 groups, totals)
 
 
 def pull(
