@@ -26,9 +26,14 @@ _PARTIALS = 8
 # --- which blocks ---------------------------------------------------------------------------
 
 
+def is_short(time):
+    """Whether work of `time` ns is one block, which the caller runs."""
+    return time < 1.5 * _SHORT
+
+
 def _count(time):
     """How many blocks work of `time` ns makes: 16, unless they would be too short or too long."""
-    if time < 1.5 * _SHORT:
+    if is_short(time):
         return 1
     return round(max(time / _LONG, min(time / _SHORT, 16)))
 
@@ -426,7 +431,7 @@ def fill(block, bounds, args, *, workers, blas=False):
 
 def fill_rows(block, length, cost, args, *, workers, blas=False):
     """`fill` over pieces of range(length), one item of which takes about `cost` ns."""
-    if length * cost < 1.5 * _SHORT and not blas:
+    if is_short(length * cost) and not blas:
         block(0, length, *args)
     else:
         fill(block, grid((length,), (split(length, cost),)), args, workers=workers, blas=blas)

@@ -430,7 +430,10 @@ class _Pairs:
 
     def fill(self, profile, alpha, variance, noise, out):
         """The matrix of the pairs."""
-        result = _arrays.output(out, self.shape, self.dtype, **self.inputs)
+        if out is None:  # without the arguments of a check
+            result = np.empty(self.shape, self.dtype)
+        else:
+            result = _arrays.output(out, self.shape, self.dtype, **self.inputs)
         if not result.size:
             return result
         x, y = self.features()
@@ -458,6 +461,8 @@ class _Pairs:
         enough for a matrix product to be worth its preparation."""
         (n, m), features = self.shape, self.plain + self.projection.shape[1]
         width, height, cost = 4096, 1, self._cost()
+        if _blocks.is_short(n * m * cost):
+            return [(0, n, 0, m)]
         if features >= _MANY:
             cost = 1.5 + 0.045 * features
             height = 128
