@@ -144,9 +144,9 @@ def prepare(
 ):
     cdef Py_ssize_t a, i, f, d = x.shape[1], r = projection.shape[1]
     with nogil:
-        for a in range(start, stop, 16):  # rows that stay in the cache while they are transposed
+        for a in range(start, stop, 64):  # rows that stay in the cache while they are transposed
             for f in range(plain):
-                for i in range(a, min(a + 16, stop)):
+                for i in range(a, min(a + 64, stop)):
                     features[f, i] = x[i, f]
         if r:
             _project(stop - start, d, r, &x[start, 0], &centre[0], &projection[0, 0],
@@ -243,8 +243,8 @@ cdef cloned _normalise(
     # columns[f, i] = scale[f] (features[f, i] - centre[f]), norms[i] = the sum of its squares
     cdef Py_ssize_t a, b, f, i
     cdef floating s, z
-    for a in range(0, n, 16):  # points that stay in the cache, where they are transposed
-        b = min(a + 16, n)
+    for a in range(0, n, 64):  # points that stay in the cache, where they are transposed
+        b = min(a + 64, n)
         for i in range(a, b):
             norms[i] = 0
         for f in range(count):

@@ -147,9 +147,9 @@ def _slope(profile, alpha, p, slope, by_alpha):
 @jit
 def prepare(start, stop, x, plain, centre, projection, features):
     d, r = projection.shape
-    for a in range(start, stop, 16):  # rows that stay in the cache while they are transposed
+    for a in range(start, stop, 64):  # rows that stay in the cache while they are transposed
         for f in range(plain):
-            for i in range(a, min(a + 16, stop)):
+            for i in range(a, min(a + 64, stop)):
                 features[f, i] = x[i, f]
     sums = np.empty(r, features.dtype)
     for i in range(start, stop):
@@ -222,10 +222,10 @@ def prepare_products(start, stop, features, centre, scale, columns, norms):
 @jit
 def _rows(start, stop, x, centre, scale, rows, norms):
     # the same for some points, row by row
-    for a in range(start, stop, 16):  # points that stay in the cache while they are transposed
+    for a in range(start, stop, 64):  # points that stay in the cache while they are transposed
         for f in range(len(x)):
             s = _scale(scale, f)
-            for i in range(a, min(a + 16, stop)):
+            for i in range(a, min(a + 64, stop)):
                 rows[i - start, f] = s * (x[f, i] - centre[f])
     for i in range(stop - start):
         total = rows.dtype.type(0)
