@@ -18,9 +18,11 @@ def contend(benchmark):
         seconds = time.perf_counter() - start
         reference = case.call(arguments, backend="numpy")
         assert result.shape == reference.shape
-        if case.random:
+        if name == "writing the output":
+            pass
+        elif case.random:
             assert result.sum() == reference.sum()
-        elif name != "writing the output":
+        else:
             assert case.error(result, reference) < tolerance
         del result, reference
         benchmark.group = f"{case.subject}: {case.name}"
