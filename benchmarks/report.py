@@ -9,16 +9,11 @@ import json
 import pathlib
 import sys
 
+from hotloops._compare import duration
+
 START, END = "<!-- figures: benchmarks/report.py -->", "<!-- end of figures -->"
 OURS = ("numba", "numba, out=", "cython", "cython, out=")
 FIXED = ("question", "best NumPy", "writing the output", *OURS)
-
-
-def duration(seconds):
-    for unit, scale in (("s", 1), ("ms", 1e3)):
-        if seconds * scale >= 1:
-            return f"{seconds * scale:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
 
 
 def figures(benchmarks):

@@ -349,7 +349,7 @@ def test_gradients_of_what_was_given():
     assert isinstance(hl.ard_kernel_vjp(one, X, length_scale=1)["length_scale"], float)
     assert hl.ard_kernel_vjp(one, X, wrt=()) == {}
     for wrt, error, message in [
-        ("X", TypeError, "wrt must be a sequence of names, got the string 'X'"),
+        ("X", TypeError, "wrt must be a sequence of names, got 'X'"),
         (["gamma"], ValueError, "wrt must be one of 'length_scale', .* got 'gamma'"),
         (["Y"], ValueError, "wrt must name what the kernel depends on, got 'Y'"),
         (["rq_alpha"], ValueError, "wrt must name what the kernel depends on, got 'rq_alpha'"),
@@ -566,6 +566,11 @@ X3 = np.zeros((4, 3))
         ({"metric": np.eye(3), "factors": X3.T}, ValueError, "got factors too"),
         ({"metric": np.eye(3), "length_scale": 1}, ValueError, "got length_scale too"),
         ({"metric": np.tri(3)}, ValueError, "metric must be symmetric.*pass F as factors"),
+        (
+            {"metric": [[1e12, 0.04, 0], [0, 1, 0], [0, 0, 1]]},
+            ValueError,
+            "metric must be symmetric",
+        ),
         ({"metric": np.ones((3, 3))}, ValueError, "positive definite.*pass F as factors"),
         ({"metric": np.full((3, 3), np.nan)}, ValueError, "metric must be symmetric"),
         ({"backend": "fortran"}, ValueError, "backend must be one of 'cython', 'numba', 'numpy'"),
@@ -590,6 +595,8 @@ def test_bad_input(function, keywords, error, message):
         ({"rq_alpha": 0}, ValueError, "rq_alpha must be finite and > 0, got 0"),
         ({"variance": -1}, ValueError, "variance must be finite and >= 0, got -1"),
         ({"variance": np.nan}, ValueError, "variance must be finite"),
+        ({"variance": 1 + 0j}, TypeError, r"variance must be a real number, got \(1\+0j\)"),
+        ({"kind": ["se"]}, ValueError, r"kind must be one of .* got \['se'\]"),
         ({"variance": "one"}, TypeError, "variance must be a real number, got 'one'"),
         ({"noise_variance": -1}, ValueError, "noise_variance must be finite and >= 0"),
         ({"noise_variance": 1, "Y": X3}, ValueError, "noise_variance must be 0 where Y is given"),

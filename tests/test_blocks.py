@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import os
 import signal
@@ -170,6 +171,16 @@ def test_bad_environment():
 # --- BLAS on one thread ---------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def held():
+    hold = _blocks.blas_on_one_thread.hold()
+    hold.enter()
+    try:
+        yield
+    finally:
+        hold.leave()
+
+
 def test_the_guard_limits_and_restores():
     import scipy.linalg.blas  # noqa: F401
 
@@ -186,14 +197,14 @@ def test_overlapping_guards_restore():
     seen = []
 
     def first():
-        with _blocks.blas_on_one_thread:
+        with held():
             first_in.set()
             second_in.wait(10)
         first_out.set()
 
     def second():
         first_in.wait(10)
-        with _blocks.blas_on_one_thread:
+        with held():
             second_in.set()
             first_out.wait(10)
             seen.append(blas_threads())
@@ -210,12 +221,10 @@ def test_overlapping_guards_restore():
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_forked_inside_the_guard_gets_its_threads_back():
     before = blas_threads()
-    with _blocks.blas_on_one_thread:
+    with held():
         pid = os.fork()
         if pid == 0:
-            os._exit(
-                0 if blas_threads() == before and not _blocks.blas_on_one_thread._inside else 1
-            )
+            os._exit(0 if blas_threads() == before and not _blocks.blas_on_one_thread.inside else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert blas_threads() == before
 
@@ -282,6 +291,42 @@ def test_ctrl_c_stops_the_other_runners():
     assert count < 50
     time.sleep(0.05)
     assert len(ran) == count
+
+
+OFTEN_INTERRUPTED = """
+import random, signal
+import numpy as np, hotloops as hl, threadpoolctl
+from hotloops import _blocks
+op = hl.KernelOperator(np.random.default_rng(0).normal(size=(200, 3)), workers=2)
+v = np.ones(200)
+expected = op @ v
+
+def blas_threads():
+    return [lib["num_threads"] for lib in threadpoolctl.threadpool_info()
+            if lib["user_api"] == "blas"]
+
+def interrupt(*args):
+    raise KeyboardInterrupt
+
+before, count = blas_threads(), 0
+signal.signal(signal.SIGALRM, interrupt)
+for _ in range(200):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(2e-4, 1e-3))
+        while True:
+            op @ v
+    except KeyboardInterrupt:
+        count += 1
+assert count == 200
+assert blas_threads() == before, blas_threads()
+assert not _blocks.blas_on_one_thread.inside
+assert (op @ v == expected).all()
+"""
+
+
+def test_ctrl_c_leaves_the_guard_clean():
+    result = in_new_python(OFTEN_INTERRUPTED)
+    assert result.returncode == 0, result.stderr
 
 
 def test_progress_counts_the_blocks(capsys):

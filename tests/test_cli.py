@@ -1,5 +1,8 @@
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -66,6 +69,22 @@ def test_config(capsys):
     assert re.search(r"BLAS integer\s+(32|64) bits", shown)
     assert re.search(r"SIMD level\s+\S", shown)
     assert re.search(r"workers\s+\d", shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("HOTLOOPS_BACKEND", "f77", "must be one of 'cython'"),
+        ("OMP_NUM_THREADS", "0", "OMP_NUM_THREADS must be"),
+    ],
+)
+def test_config_in_a_wrong_environment(name, value, reason):
+    result = subprocess.run(
+        [sys.executable, "-m", "hotloops", "config"], env=os.environ | {name: value},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert reason in result.stdout
 
 
 def test_config_names_every_kernel():

@@ -102,6 +102,8 @@ def common_dtype(*arrays):
 def scalar(name, value, *, minimum=-math.inf, maximum=math.inf, strict=False):
     """`value` as a float, finite and in [minimum, maximum] (`strict`: above the minimum)."""
     try:
+        if isinstance(value, str) or np.iscomplexobj(value):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a real number, got {value!r}") from None
@@ -148,7 +150,7 @@ def generator(name, value):
 
 def choice(name, value, options, hint=""):
     """`value`, one of the strings in `options`."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         expected = ", ".join(map(repr, options))
         raise ValueError(f"{name} must be one of {expected}, got {value!r}{hint}")
     return value

@@ -170,20 +170,19 @@ class set_workers:
 
 
 class _BlasGuard:
-    """While a thread is inside, its BLAS calls run on one thread.
+    """From a hold's `enter` to its `leave`, a thread's BLAS calls run on one thread.
 
-    Most libraries have one setting for the process: the first thread in sets it, the last one out
-    puts back what was there. OpenBLAS over OpenMP has one for each thread.
+    Most libraries have one setting for the process: the first in sets it, the last one out puts
+    back what was there. OpenBLAS over OpenMP has one for each thread.
     """
 
     def __init__(self):
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._before = ()
-        self._own = threading.local()
+        self.lock = threading.Lock()
+        self.inside = set()
+        self.before = None
 
     @functools.cached_property
-    def _libraries(self):
+    def libraries(self):
         """Those with one setting for the process, and those with one for each thread."""
         import scipy.linalg.cython_blas  # noqa: F401  the library that the kernels call
 
@@ -191,30 +190,46 @@ class _BlasGuard:
         own = [lib for lib in libraries if getattr(lib, "threading_layer", None) == "openmp"]
         return [lib for lib in libraries if lib not in own], own
 
-    def __enter__(self):
-        with self._lock:
-            shared, own = self._libraries
-            if not self._inside:
-                self._before = [(lib, lib.num_threads) for lib in shared]
-                _set_threads((lib, 1) for lib in shared)
-            self._inside += 1
-            if own:
-                self._own.before = [(lib, lib.num_threads) for lib in own]
-                _set_threads((lib, 1) for lib in own)
-
-    def __exit__(self, *exc):
-        with self._lock:
-            _set_threads(getattr(self._own, "before", ()))
-            self._inside -= 1
-            if not self._inside:
-                _set_threads(self._before)
+    def hold(self):
+        return _Hold(self)
 
     def after_fork(self):
         # Whoever was inside did not come along.
-        self._lock = threading.Lock()
-        if self._inside:
-            self._inside = 0
-            _set_threads(self._before)
+        self.lock = threading.Lock()
+        self.inside.clear()
+        if self.before is not None:
+            _set_threads(self.before)
+            self.before = None
+
+
+class _Hold:
+    """One stay inside the guard. A step that Ctrl-C cut short can be repeated."""
+
+    def __init__(self, guard):
+        self._guard = guard
+        self._own_before = None
+
+    def enter(self):
+        guard = self._guard
+        with guard.lock:
+            shared, own = guard.libraries
+            guard.inside.add(self)
+            if guard.before is None:
+                guard.before = [(lib, lib.num_threads) for lib in shared]
+            if self._own_before is None:
+                self._own_before = [(lib, lib.num_threads) for lib in own]
+            _set_threads((lib, 1) for lib in shared if lib.num_threads != 1)
+            _set_threads((lib, 1) for lib in own)
+
+    def leave(self):
+        guard = self._guard
+        with guard.lock:
+            _set_threads(self._own_before or ())
+            self._own_before = None
+            guard.inside.discard(self)
+            if not guard.inside and guard.before is not None:
+                _set_threads(guard.before)
+                guard.before = None
 
 
 def _set_threads(settings):
@@ -247,8 +262,10 @@ class progress:
     """
 
     def __init__(self, **keywords):
-        from tqdm.auto import tqdm
-
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            raise ImportError("progress needs tqdm: pip install 'hotloops[cli]'") from error
         self._make = functools.partial(tqdm, **{"delay": 0.5, "unit": "block", **keywords})
 
     def __enter__(self):
@@ -318,7 +335,7 @@ class _Job:
     """One call's chains of blocks: a chain's blocks run one after another, the chains anyhow."""
 
     def __init__(self, chains, bar, blas):
-        self._guard = blas_on_one_thread if blas else contextlib.nullcontext()
+        self._blas = blas
         self._chains = iter(chains)
         self._bar = bar
         self._lock = threading.Lock()
@@ -326,26 +343,31 @@ class _Job:
         self._done = 0
         self._helpers = 0
         self._stop = self._closed = False
-        self._left = threading.Lock()  # held while helpers are at work that the caller waits for
+        self._left = threading.Event()  # when the last helper is gone that the caller waits for
 
     def run(self, helpers):
         """Run all blocks on this thread and up to `helpers` others."""
+        interrupt = None
         try:
+            for _ in range(helpers):
+                _pool.submit(self._help)
+            self._runner(caller=True)
+        except BaseException as error:
+            self._stop, interrupt = True, error
+        while True:  # until no helper is inside a block, whatever is pressed meanwhile
             try:
-                for _ in range(helpers):
-                    _pool.submit(self._help)
-                self._runner(caller=True)
-            except BaseException:
-                self._stop = True
-                raise
-            finally:
-                self._wait()
-        finally:
-            if self._bar is not None:
-                self._bar.update(self._done - self._bar.n)
-                self._bar.close()
-        if self._error is not None:
-            raise self._error
+                with self._lock:
+                    self._closed, busy = True, self._helpers
+                if busy:
+                    self._left.wait()
+                break
+            except BaseException as error:
+                self._stop, interrupt = True, error
+        if self._bar is not None:
+            self._bar.update(self._done - self._bar.n)
+            self._bar.close()
+        if interrupt is not None or self._error is not None:
+            raise interrupt or self._error
 
     def _help(self):
         with self._lock:
@@ -360,20 +382,27 @@ class _Job:
             with self._lock:
                 self._helpers -= 1
                 if self._closed and not self._helpers:
-                    self._left.release()
+                    self._left.set()
 
     def _runner(self, caller=False):
         nested, _thread.running = getattr(_thread, "running", None), self
+        hold = blas_on_one_thread.hold() if self._blas else None
         try:
-            with self._guard:
-                while (chain := self._next()) is not None:
-                    for block in chain:
-                        if self._stop:
-                            return
-                        block()
-                        self._count(caller)
+            if hold is not None:
+                hold.enter()
+            while (chain := self._next()) is not None:
+                for block in chain:
+                    if self._stop:
+                        return
+                    block()
+                    self._count(caller)
         finally:
             _thread.running = nested
+            if hold is not None:
+                try:
+                    hold.leave()
+                finally:
+                    hold.leave()  # once more: Ctrl-C may come as the first begins
 
     def _next(self):
         with self._lock:
@@ -384,23 +413,6 @@ class _Job:
             self._done += 1
         if caller and self._bar is not None:
             self._bar.update(self._done - self._bar.n)
-
-    def _wait(self):
-        """Until no helper is inside a block, whatever is pressed meanwhile."""
-        with self._lock:
-            self._closed = True
-            if not self._helpers:
-                return
-            self._left.acquire()
-        interrupt = None
-        while True:
-            try:
-                self._left.acquire()
-                break
-            except BaseException as error:
-                self._stop, interrupt = True, error
-        if interrupt is not None:
-            raise interrupt
 
 
 def stopped():

@@ -56,6 +56,18 @@ def _build(name):
     return getattr(_build, name)()
 
 
+def _or_reason(function, *args):
+    """What the function returns, or why it does not."""
+    try:
+        return function(*args)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _default_backend():
+    return _backends.kernel(subjects()[0]).__name__.rpartition("._")[2]
+
+
 def _affinity():
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
@@ -72,8 +84,8 @@ def config():
     return facts | {
         "BLAS integer": f"{_build('blas_int_bits')} bits",
         "SIMD level": _build("simd_level"),
-        "default backend": _backends.kernel(subjects()[0]).__name__.rpartition("._")[2],
-        "workers": _blocks.workers(),
+        "default backend": _or_reason(_default_backend),
+        "workers": _or_reason(_blocks.workers),
         "CPUs available": _blocks.available_cpus(),
         "affinity": _affinity(),
         "environment": {k: v for k, v in os.environ.items() if k.startswith(_PREFIXES)},
