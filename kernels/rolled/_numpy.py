@@ -9,7 +9,9 @@ def fill(p0, p1, r0, r1, a, b, k, out):
             out[p, r0:r1] = a[i, r0:r1] @ b[(i + j) % len(b)]
 
 
-fill_integer = fill
+def fill_integer(p0, p1, r0, r1, a, b, k, out):
+    """The same: NumPy's integers wrap."""
+    fill(p0, p1, r0, r1, a, b, k, out)
 
 
 def fill_bool(p0, p1, r0, r1, a, b, k, out):
