@@ -13,17 +13,19 @@ ctypedef fused number:
 cdef inline void gemm(
     blas_int m, blas_int n, blas_int k,
     const number* a, blas_int lda, const number* b, blas_int ldb, number* c, blas_int ldc,
-    bint add=False,
+    bint add=False, bint a_transposed=False, bint b_transposed=False,
 ) noexcept nogil:
-    # C (m, n) = A (m, k) @ B (k, n), or with `add` C +=: by columns it reads C^T = B^T A^T
+    # C (m, n) = A (m, k) @ B (k, n), or with `add` C +=; A is stored as (k, m) if `a_transposed`, B
+    # as (n, k) if `b_transposed`. By columns, as BLAS reads, it is C^T = B^T A^T.
     cdef number one = 1, beta = 1 if add else 0
+    cdef char ta = b"T" if a_transposed else b"N", tb = b"T" if b_transposed else b"N"
     if number is float:
-        sgemm("N", "N", &n, &m, &k, &one, <float*> b, &ldb, <float*> a, &lda, &beta, c, &ldc)
+        sgemm(&tb, &ta, &n, &m, &k, &one, <float*> b, &ldb, <float*> a, &lda, &beta, c, &ldc)
     elif number is double:
-        dgemm("N", "N", &n, &m, &k, &one, <double*> b, &ldb, <double*> a, &lda, &beta, c, &ldc)
+        dgemm(&tb, &ta, &n, &m, &k, &one, <double*> b, &ldb, <double*> a, &lda, &beta, c, &ldc)
     elif number is floatcomplex:
-        cgemm("N", "N", &n, &m, &k, &one, <float complex*> b, &ldb, <float complex*> a, &lda,
+        cgemm(&tb, &ta, &n, &m, &k, &one, <float complex*> b, &ldb, <float complex*> a, &lda,
               &beta, c, &ldc)
     else:
-        zgemm("N", "N", &n, &m, &k, &one, <double complex*> b, &ldb, <double complex*> a, &lda,
+        zgemm(&tb, &ta, &n, &m, &k, &one, <double complex*> b, &ldb, <double complex*> a, &lda,
               &beta, c, &ldc)

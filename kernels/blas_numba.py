@@ -38,12 +38,13 @@ _GEMM = {number: _symbol(letter + "gemm") for number, letter in _LETTERS.items()
 
 
 @intrinsic
-def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc, add):
+def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc, add, a_transposed, b_transposed):
     """C (m, n) = A (m, k) @ B (k, n), or with `add` C +=: three arrays, of which the first element
-    is taken, and the distances between their rows."""
+    is taken, and the distances between their rows. A is stored as (k, m) if `a_transposed`, B as
+    (n, k) if `b_transposed`."""
 
     def codegen(context, builder, signature, arguments):
-        m, n, k, a, lda, b, ldb, c, ldc, add = arguments
+        m, n, k, a, lda, b, ldb, c, ldc, add, a_transposed, b_transposed = arguments
         number = signature.args[7].dtype
 
         def integer(value):
@@ -59,11 +60,15 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc, add):
 
         one, zero = (context.get_constant(number, value) for value in (1, 0))
         beta = cgutils.alloca_once_value(builder, builder.select(add, one, zero))
-        plain = cgutils.alloca_once_value(builder, ir.Constant(ir.IntType(8), ord("N")))
+
+        def operation(transposed):
+            letters = (ir.Constant(ir.IntType(8), ord(letter)) for letter in "TN")
+            return cgutils.alloca_once_value(builder, builder.select(transposed, *letters))
+
         # by columns it reads C^T = B^T A^T
         call = [
-            plain,
-            plain,
+            operation(b_transposed),
+            operation(a_transposed),
             integer(n),
             integer(m),
             integer(k),
@@ -82,5 +87,5 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc, add):
         builder.call(function, call)
         return context.get_dummy_value()
 
-    size = types.intp
-    return types.void(size, size, size, a, size, b, size, c, size, types.boolean), codegen
+    size, flag = types.intp, types.boolean
+    return types.void(size, size, size, a, size, b, size, c, size, flag, flag, flag), codegen

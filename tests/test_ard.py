@@ -339,6 +339,40 @@ def test_gradients_where_points_coincide(backend, kind):
     assert (gradients["length_scale"] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [3, 20])
+@pytest.mark.parametrize("data", ["offset", "clusters", "outlier"])
+@pytest.mark.parametrize("one_set", [True, False])
+def test_gradients_keep_their_digits(backend, dtype, d, data, one_set):
+    rng = np.random.default_rng(d)
+    X = rng.normal(size=(150, d))
+    if data == "offset":
+        X += 1e4
+    elif data == "clusters":
+        X[::2] += 1e4
+    else:
+        X[3] = 1e9
+    X = X.astype(dtype)
+    Y = X if one_set else X[:140] + np.asarray(rng.normal(size=(140, d)) / 4, dtype)
+    cotangent = rng.normal(size=(150, len(Y))).astype(dtype)
+    scale = (2 + np.arange(d)).astype(dtype)
+    wrt = ["length_scale", "X"]
+    result = hl.ard_kernel_vjp(cotangent, X, None if one_set else Y, length_scale=scale, wrt=wrt,
+                               backend=backend)  # fmt: skip
+    x, y, s = (array.astype(np.longdouble) for array in (X, Y, scale))
+    difference = (x[:, None] - y) / s
+    pull = cotangent * np.exp(-0.5 * (difference**2).sum(-1))
+    by_scale = pull[..., None] * difference**2 / s
+    by_point = -pull[..., None] * difference / s
+    terms = np.concatenate([by_point, -by_point.swapaxes(0, 1)], axis=1) if one_set else by_point
+    error = 40 * np.finfo(dtype).eps  # of each term: that of the exponential is 8 D eps q
+    for gradient, parts in (
+        (result["length_scale"], by_scale.reshape(-1, d)),
+        (result["X"], terms.swapaxes(0, 1)),
+    ):
+        assert (np.abs(gradient - parts.sum(0)) <= error * np.abs(parts).sum(0)).all()
+
+
 def test_gradients_of_what_was_given():
     X = points(1, 4, 3)
     one = np.ones((4, 4))

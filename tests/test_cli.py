@@ -111,8 +111,6 @@ def test_selftest_finds_a_mismatch(capsys, monkeypatch):
     fill = _backends.load("ard", "cython").fill
 
     class Wrong:
-        prepare = staticmethod(_backends.load("ard", "cython").prepare)
-
         @staticmethod
         def fill(*args):
             fill(*args)

@@ -23,8 +23,8 @@ cdef enum:
     MATERN32 = 3
     MATERN52 = 4
     RQ = 5
-    STRIP = 512  # columns whose features stay in the first cache
-    ROWS = 64  # rows of a strip that stay in the second
+    STRIP = 512  # columns whose features, or values, stay in the first cache
+    ROWS = 128  # rows of a strip that stay in the second
 
 cdef double SMALLEST = 2.0**-128  # what hl_exp_128 leaves to do
 
@@ -33,25 +33,30 @@ cdef double SMALLEST = 2.0**-128  # what hl_exp_128 leaves to do
 
 
 cdef inline inlined _quadform(
-    Py_ssize_t count, const floating* x, Py_ssize_t x_stride, const floating* y,
-    Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale, floating* q,
+    Py_ssize_t count, const floating* x, const floating* strip, const floating* scale, floating* q,
 ) noexcept nogil:
-    # q[w] = sum over f of (scale[f] (x[f] - y[f, w]))^2 for a group
+    # q[w] = sum over f of (scale[f] (x[f] - strip[f, w]))^2 for a group
     cdef Py_ssize_t f, w
     cdef floating d, s, xf
     cdef const floating* yf
     for w in range(256 // sizeof(floating)):
         q[w] = 0
-    for f in range(scaled):
-        xf, s, yf = x[f * x_stride], scale[f], y + f * y_stride
+    for f in range(count):
+        xf, s, yf = x[f], scale[f], strip + f * STRIP
         for w in range(256 // sizeof(floating)):
             d = s * (xf - yf[w])
             q[w] += d * d
-    for f in range(scaled, count):
-        xf, yf = x[f * x_stride], y + f * y_stride
-        for w in range(256 // sizeof(floating)):
-            d = xf - yf[w]
-            q[w] += d * d
+
+
+cdef inline inlined _total(floating* group, double* total) noexcept nogil:
+    # total += the sum of a group
+    cdef Py_ssize_t w
+    for w in range(128 // sizeof(floating)):
+        group[w] += group[128 // sizeof(floating) + w]
+    for w in range(64 // sizeof(floating)):
+        group[w] += group[64 // sizeof(floating) + w]
+    for w in range(64 // sizeof(floating)):
+        total[0] += group[w]
 
 
 cdef inline inlined _root(double c, double q, double* root, double* low) noexcept nogil:
@@ -121,52 +126,94 @@ cdef cloned _project(
     Py_ssize_t n, Py_ssize_t d, Py_ssize_t r, const floating* x, const floating* centre,
     const floating* projection, floating* features, Py_ssize_t stride,
 ) noexcept nogil:
-    # features (r, n) = ((x - centre) @ projection)^T, each sum over d in order
-    cdef Py_ssize_t i, j, k, start, width
-    cdef floating sums[64]
+    # features (n, r) = (x - centre) @ projection, each sum over d in order
+    cdef Py_ssize_t i, j, k
     cdef floating difference
     for i in range(n):
-        for start in range(0, r, 64):
-            width = min(r - start, <Py_ssize_t> 64)
-            for k in range(width):
-                sums[k] = 0
-            for j in range(d):
-                difference = x[i * d + j] - centre[j]
-                for k in range(width):
-                    sums[k] += difference * projection[j * r + start + k]
-            for k in range(width):
-                features[(start + k) * stride + i] = sums[k]
+        for k in range(r):
+            features[i * stride + k] = 0
+        for j in range(d):
+            difference = x[i * d + j] - centre[j]
+            for k in range(r):
+                features[i * stride + k] += difference * projection[j * r + k]
 
 
 def prepare(
     Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, Py_ssize_t plain,
     const floating[::1] centre, const floating[:, ::1] projection, floating[:, ::1] features,
 ):
-    cdef Py_ssize_t a, i, f, d = x.shape[1], r = projection.shape[1]
+    cdef Py_ssize_t i, f
     with nogil:
-        for a in range(start, stop, 64):  # rows that stay in the cache while they are transposed
+        for i in range(start, stop):
             for f in range(plain):
-                for i in range(a, min(a + 64, stop)):
-                    features[f, i] = x[i, f]
-        if r:
-            _project(stop - start, d, r, &x[start, 0], &centre[0], &projection[0, 0],
-                     &features[plain, start], features.shape[1])
+                features[i, f] = x[i, f]
+        _project(stop - start, x.shape[1], projection.shape[1], &x[start, 0], &centre[0],
+                 &projection[0, 0], &features[start, plain], features.shape[1])
+
+
+cdef cloned _normalise(
+    Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* scale,
+    const floating* centre, floating* rows, floating* norms,
+) noexcept nogil:
+    cdef Py_ssize_t f, i, w, whole = count - count % (256 // sizeof(floating))
+    cdef floating group[64]
+    cdef floating z
+    cdef double norm
+    for i in range(n):
+        norm = 0
+        for w in range(256 // sizeof(floating)):
+            group[w] = 0
+        f = 0
+        while f < whole:
+            for w in range(256 // sizeof(floating)):
+                z = scale[f + w] * (x[i * count + f + w] - centre[f + w])
+                rows[i * count + f + w] = z
+                group[w] += z * z
+            f += 256 // sizeof(floating)
+        for f in range(whole, count):
+            z = scale[f] * (x[i * count + f] - centre[f])
+            rows[i * count + f] = z
+            norm += z * z
+        _total(group, &norm)
+        norms[i] = <floating> norm
+
+
+def prepare_products(
+    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, const floating[::1] scale,
+    const floating[::1] centre, floating[:, ::1] rows, floating[::1] norms,
+):
+    with nogil:
+        _normalise(stop - start, x.shape[1], &x[start, 0], &scale[0], &centre[0], &rows[start, 0],
+                   &norms[start])
+
+
+cdef void _load(
+    Py_ssize_t n, Py_ssize_t count, const floating* x, floating* strip,
+) noexcept nogil:
+    # strip[f, i] = x[i, f] for n points of `count` features, and zeros up to a whole group
+    cdef Py_ssize_t a, f, i, padded = n + (-n) % (256 // sizeof(floating))
+    for a in range(0, n, 64):
+        for f in range(count):
+            for i in range(a, min(a + 64, n)):
+                strip[f * STRIP + i] = x[i * count + f]
+    for f in range(count):
+        for i in range(n, padded):
+            strip[f * STRIP + i] = 0
 
 
 cdef inline inlined _tile_of(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
-    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
-    int profile, double alpha, floating variance, floating* out, Py_ssize_t i_stride,
-    Py_ssize_t j_stride,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
+    const floating* scale, int profile, double alpha, floating variance, floating* out,
+    Py_ssize_t i_stride, Py_ssize_t j_stride,
 ) noexcept nogil:
-    # out[i, j] = variance · profile(q[i, j]), i < m, j < n; what a group reads past n is padding
+    # out[i, j] = variance · profile(q[i, j]), i < m, j < n
     cdef Py_ssize_t i, j, w
     cdef floating q[64]
     cdef floating slope[64]
     for i in range(m):
         j = 0
         while j < n:
-            _quadform(count, x + i, x_stride, y + j, y_stride, scaled, scale, q)
+            _quadform(count, x + i * count, strip + j, scale, q)
             _profile(profile, alpha, q, slope, slope)
             if j_stride == 1 and n - j >= <Py_ssize_t> (256 // sizeof(floating)):
                 for w in range(256 // sizeof(floating)):
@@ -178,24 +225,102 @@ cdef inline inlined _tile_of(
 
 
 cdef cloned _tile(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
-    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
-    int profile, double alpha, floating variance, floating* out, Py_ssize_t i_stride,
-    Py_ssize_t j_stride,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
+    const floating* scale, int profile, double alpha, floating variance, floating* out,
+    Py_ssize_t i_stride, Py_ssize_t j_stride,
 ) noexcept nogil:
     # with a constant the loop holds what its profile needs, and no more
     if profile == SE:
-        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, SE, alpha, variance, out,
-                 i_stride, j_stride)
+        _tile_of(m, n, count, x, strip, scale, SE, alpha, variance, out, i_stride, j_stride)
     elif profile == MATERN32:
-        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, MATERN32, alpha, variance,
-                 out, i_stride, j_stride)
+        _tile_of(m, n, count, x, strip, scale, MATERN32, alpha, variance, out, i_stride, j_stride)
     elif profile == MATERN52:
-        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, MATERN52, alpha, variance,
-                 out, i_stride, j_stride)
+        _tile_of(m, n, count, x, strip, scale, MATERN52, alpha, variance, out, i_stride, j_stride)
     else:
-        _tile_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, profile, alpha, variance,
-                 out, i_stride, j_stride)
+        _tile_of(m, n, count, x, strip, scale, profile, alpha, variance, out, i_stride, j_stride)
+
+
+cdef inline inlined _distance(
+    Py_ssize_t count, const floating* x, const floating* y, const floating* scale, floating* q,
+) noexcept nogil:
+    # q of one pair
+    cdef Py_ssize_t f, w, whole = count - count % (256 // sizeof(floating))
+    cdef floating group[64]
+    cdef floating d
+    cdef double total = 0
+    for w in range(256 // sizeof(floating)):
+        group[w] = 0
+    f = 0
+    while f < whole:
+        for w in range(256 // sizeof(floating)):
+            d = scale[f + w] * (x[f + w] - y[f + w])
+            group[w] += d * d
+        f += 256 // sizeof(floating)
+    for f in range(whole, count):
+        d = scale[f] * (x[f] - y[f])
+        total += d * d
+    _total(group, &total)
+    q[0] = <floating> total
+
+
+cdef inline inlined _finish_of(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
+    double alpha, floating variance, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    # The same as _tile from out[i, j] = the product of the two: q = |x|^2 + |y|^2 - 2 x y. Its
+    # error is 1.5 (count + 3) roundings of |x|^2 + |y|^2; where q is less than 0.4 of that, or NaN,
+    # the pair is made anew.
+    cdef Py_ssize_t i, j, w, rest
+    cdef floating norms
+    cdef floating q[64]
+    cdef floating slope[64]
+    cdef floating limit[64]
+    cdef int64_t cancelled
+    cdef floating* o
+    for i in range(m):
+        j = 0
+        while j < n:
+            o, rest, cancelled = out + i * stride + j, n - j, 0
+            if rest >= <Py_ssize_t> (256 // sizeof(floating)):
+                for w in range(256 // sizeof(floating)):
+                    norms = row_norms[i] + column_norms[j + w]
+                    q[w] = norms - 2 * o[w]
+                    limit[w] = <floating> 0.4 * norms
+                    cancelled |= not (q[w] >= limit[w])
+            else:
+                for w in range(rest):
+                    norms = row_norms[i] + column_norms[j + w]
+                    q[w] = norms - 2 * o[w]
+                    limit[w] = <floating> 0.4 * norms
+                    cancelled |= not (q[w] >= limit[w])
+                for w in range(rest, 256 // sizeof(floating)):
+                    q[w] = limit[w] = 0
+            if cancelled:
+                for w in range(256 // sizeof(floating)):
+                    if not (q[w] >= limit[w]):
+                        _distance(count, x + i * count, y + (j + w) * count, scale, q + w)
+            _profile(profile, alpha, q, slope, slope)
+            if rest >= <Py_ssize_t> (256 // sizeof(floating)):
+                for w in range(256 // sizeof(floating)):
+                    o[w] = variance * q[w]
+            else:
+                for w in range(rest):
+                    o[w] = variance * q[w]
+            j += 256 // sizeof(floating)
+
+
+cdef cloned _finish(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
+    double alpha, floating variance, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    if profile == SE:
+        _finish_of(m, n, count, x, y, scale, row_norms, column_norms, SE, alpha, variance, out,
+                   stride)
+    else:
+        _finish_of(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, variance,
+                   out, stride)
 
 
 cdef void _mirror(
@@ -210,256 +335,252 @@ cdef void _mirror(
                     out[j * stride + i] = out[i * stride + j]
 
 
+cdef floating* _scratch(Py_ssize_t size, floating like) except? NULL:
+    cdef floating* scratch = <floating*> malloc(size * sizeof(floating))
+    if scratch == NULL:
+        raise MemoryError
+    return scratch
+
+
 def fill(
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
-    const floating[:, ::1] y, const floating[::1] scale, int profile, double alpha,
-    floating variance, floating noise, bint symmetric, floating[:, ::1] out,
+    const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] rows,
+    const floating[::1] row_norms, const floating[:, ::1] columns,
+    const floating[::1] column_norms, int profile, double alpha, floating variance,
+    floating noise, bint symmetric, floating[:, ::1] out,
 ):
-    cdef Py_ssize_t i, j, stop, x_stride = x.shape[1], y_stride = y.shape[1]
-    cdef Py_ssize_t count = x.shape[0], scaled = scale.shape[0]
-    cdef const floating* scales = &scale[0] if scaled else NULL
+    cdef Py_ssize_t first, i, j, m, n, count = x.shape[1], stride = out.shape[1]
+    cdef bint products = rows.shape[0] > 0
+    cdef floating* strip = _scratch[floating](1 if products else count * STRIP, variance)
     with nogil:
-        if j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a group: groups of rows
-            _tile(j1 - j0, i1 - i0, count, &y[0, j0], y_stride, &x[0, i0], x_stride, scaled,
-                  scales, profile, alpha, variance, &out[i0, j0], 1, out.shape[1])
+        if not products and j1 - j0 < 16 and i1 - i0 > j1 - j0:
+            for i in range(i0, i1, 512):  # too few columns for a group: groups of rows
+                m = min(STRIP, i1 - i)
+                _load(m, count, &x[i, 0], strip)
+                _tile(j1 - j0, m, count, &y[j0, 0], strip, &scale[0], profile, alpha, variance,
+                      &out[i, j0], 1, stride)
+            if symmetric:
+                _mirror(i0, i1, j0, j1, &out[0, 0], stride)
         else:
             for j in range(j0, j1, 512):
-                stop = min(j + STRIP, j1)
-                _tile((min(i1, stop) if symmetric else i1) - i0, stop - j, count, &x[0, i0],
-                      x_stride, &y[0, j], y_stride, scaled, scales, profile, alpha, variance,
-                      &out[i0, j], out.shape[1], 1)
-        if symmetric:
-            _mirror(i0, i1, j0, j1, &out[0, 0], out.shape[1])
-            if i0 == j0:
-                for i in range(i0, i1):
-                    out[i, i] += noise
-
-
-cdef cloned _normalise(
-    Py_ssize_t n, Py_ssize_t count, const floating* features, Py_ssize_t stride,
-    const floating* centre, Py_ssize_t scaled, const floating* scale, floating* columns,
-    Py_ssize_t f_stride, Py_ssize_t i_stride, floating* norms,
-) noexcept nogil:
-    # columns[f, i] = scale[f] (features[f, i] - centre[f]), norms[i] = the sum of its squares
-    cdef Py_ssize_t a, b, f, i
-    cdef floating s, z
-    for a in range(0, n, 64):  # points that stay in the cache, where they are transposed
-        b = min(a + 64, n)
-        for i in range(a, b):
-            norms[i] = 0
-        for f in range(count):
-            s = scale[f] if f < scaled else 1
-            for i in range(a, b):
-                z = s * (features[f * stride + i] - centre[f])
-                columns[f * f_stride + i * i_stride] = z
-                norms[i] += z * z
-
-
-def prepare_products(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] features, const floating[::1] centre,
-    const floating[::1] scale, floating[:, ::1] columns, floating[::1] norms,
-):
-    cdef Py_ssize_t scaled = scale.shape[0]
-    with nogil:
-        _normalise(stop - start, features.shape[0], &features[0, start], features.shape[1],
-                   &centre[0], scaled, &scale[0] if scaled else NULL, &columns[0, start],
-                   columns.shape[1], 1, &norms[start])
-
-
-cdef inline inlined _finish_of(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
-    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
-    const floating* x_norms, const floating* y_norms, int profile, double alpha,
-    floating variance, floating* out, Py_ssize_t stride,
-) noexcept nogil:
-    # The same as _tile from out[i, j] = the product of the two: q = |x|^2 + |y|^2 - 2 x y. Its
-    # error is 1.5 (count + 3) roundings of |x|^2 + |y|^2; where q is less than 0.4 of that, or NaN,
-    # the group is made anew.
-    cdef Py_ssize_t i, j, w, rest, width = 256 // sizeof(floating)
-    cdef floating q[64]
-    cdef floating slope[64]
-    cdef int64_t cancelled
-    cdef floating norms
-    cdef floating* o
-    for i in range(m):
-        j = 0
-        while j < n:
-            o, rest, cancelled = out + i * stride + j, min(n - j, width), 0
-            if rest == width:
-                for w in range(256 // sizeof(floating)):
-                    norms = x_norms[i] + y_norms[j + w]
-                    q[w] = norms - 2 * o[w]
-                    cancelled |= not (q[w] >= <floating> 0.4 * norms)
-            else:
-                cancelled = 1
-            if cancelled:
-                _quadform(count, x + i, x_stride, y + j, y_stride, scaled, scale, q)
-            _profile(profile, alpha, q, slope, slope)
-            if rest == width:
-                for w in range(256 // sizeof(floating)):
-                    o[w] = variance * q[w]
-            else:
-                for w in range(rest):
-                    o[w] = variance * q[w]
-            j += width
-
-
-cdef cloned _finish(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, Py_ssize_t x_stride,
-    const floating* y, Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale,
-    const floating* x_norms, const floating* y_norms, int profile, double alpha,
-    floating variance, floating* out, Py_ssize_t stride,
-) noexcept nogil:
-    if profile == SE:
-        _finish_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, x_norms, y_norms, SE,
-                   alpha, variance, out, stride)
-    else:
-        _finish_of(m, n, count, x, x_stride, y, y_stride, scaled, scale, x_norms, y_norms, profile,
-                   alpha, variance, out, stride)
-
-
-def fill_products(
-    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
-    const floating[:, ::1] y, const floating[::1] scale, const floating[::1] centre,
-    const floating[:, ::1] columns, const floating[::1] norms, int profile, double alpha,
-    floating variance, floating noise, bint symmetric, floating[:, ::1] out,
-):
-    cdef Py_ssize_t i, j, m, n, count = x.shape[0], scaled = scale.shape[0]
-    cdef const floating* scales = &scale[0] if scaled else NULL
-    cdef Py_ssize_t height = max(1, min(128, 2**20 // count))  # of 8 MB at most
-    cdef floating* rows = <floating*> malloc(height * (count + 1) * sizeof(floating))
-    cdef floating* x_norms
-    if rows == NULL:
-        raise MemoryError
-    with nogil:
-        x_norms = rows + height * count
-        i = i0
-        while i < i1:  # 128 × 512 products stay in the second cache
-            m = min(height, i1 - i)
-            _normalise(m, count, &x[0, i], x.shape[1], &centre[0], scaled, scales, rows, 1, count,
-                       x_norms)
-            for j in range(j0, j1, 512):
-                n = min(512, j1 - j)
-                gemm[floating](m, n, count, rows, count, &columns[0, j], columns.shape[1],
-                               &out[i, j], out.shape[1])
-                _finish(m, n, count, &x[0, i], x.shape[1], &y[0, j], y.shape[1], scaled, scales,
-                        x_norms, &norms[j], profile, alpha, variance, &out[i, j], out.shape[1])
-            i += m
-        if symmetric:
-            _mirror(i0, i1, j0, j1, &out[0, 0], out.shape[1])
-            if i0 == j0:
-                for i in range(i0, i1):
-                    out[i, i] += noise
-        free(rows)
+                n = min(STRIP, j1 - j)
+                if not products:
+                    _load(n, count, &y[j, 0], strip)
+                for i in range(i0, min(i1, j + n) if symmetric else i1, 128):
+                    m = min(ROWS, i1 - i)
+                    first = max(i, j) if symmetric else j
+                    if products:
+                        gemm[floating](m, j + n - first, count, &rows[i, 0], count,
+                                       &columns[first, 0], count, &out[i, first], stride, False,
+                                       False, True)
+                        _finish(m, j + n - first, count, &x[i, 0], &y[first, 0], &scale[0],
+                                &row_norms[i], &column_norms[first], profile, alpha, variance,
+                                &out[i, first], stride)
+                    else:
+                        _tile(m, j + n - first, count, &x[i, 0], strip + (first - j), &scale[0],
+                              profile, alpha, variance, &out[i, first], stride, 1)
+                    if symmetric:
+                        _mirror(i, i + m, first, j + n, &out[0, 0], stride)
+        if symmetric and i0 == j0:
+            for i in range(i0, i1):
+                out[i, i] += noise
+    free(strip)
 
 
 def apply(
-    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[:, ::1] y,
-    const floating[::1] scale, int profile, double alpha, floating variance,
-    const floating[:, ::1] v, floating[:, ::1] out,
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
+    const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] rows,
+    const floating[::1] row_norms, const floating[:, ::1] columns,
+    const floating[::1] column_norms, int profile, double alpha, floating variance,
+    const floating[:, ::1] v, bint symmetric, floating[:, ::1] out,
 ):
-    cdef Py_ssize_t i, j, m, n, columns = v.shape[1], scaled = scale.shape[0]
-    cdef const floating* scales = &scale[0] if scaled else NULL
-    cdef floating* tile = <floating*> malloc(ROWS * STRIP * sizeof(floating))
-    if tile == NULL:
-        raise MemoryError
+    cdef Py_ssize_t i, j, m, n, count = x.shape[1], width = v.shape[1]
+    cdef bint products = rows.shape[0] > 0
+    cdef floating* tile = _scratch[floating](
+        ROWS * STRIP + (0 if products else count * STRIP), variance
+    )
+    cdef floating* strip = tile + ROWS * STRIP
     with nogil:
-        for i in range(i0, i1, 64):
-            m = min(ROWS, i1 - i)
-            for j in range(0, v.shape[0], 512):
-                n = min(STRIP, v.shape[0] - j)
-                _tile(m, n, x.shape[0], &x[0, i], x.shape[1], &y[0, j], y.shape[1], scaled, scales,
-                      profile, alpha, variance, tile, STRIP, 1)
-                gemm[floating](m, columns, n, tile, STRIP, &v[j, 0], columns, &out[i, 0], columns,
-                               j > 0)
-        free(tile)
+        for j in range(j0, j1, 512):
+            n = min(STRIP, j1 - j)
+            if not products:
+                _load(n, count, &y[j, 0], strip)
+            for i in range(i0, i1, 128):
+                m = min(ROWS, i1 - i)
+                if products:
+                    gemm[floating](m, n, count, &rows[i, 0], count, &columns[j, 0], count, tile,
+                                   STRIP, False, False, True)
+                    _finish(m, n, count, &x[i, 0], &y[j, 0], &scale[0], &row_norms[i],
+                            &column_norms[j], profile, alpha, variance, tile, STRIP)
+                else:
+                    _tile(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, variance, tile,
+                          STRIP, 1)
+                gemm[floating](m, width, n, tile, STRIP, &v[j, 0], width, &out[i, 0], width, True)
+                if symmetric and i0 != j0:
+                    gemm[floating](n, width, m, tile, STRIP, &v[i, 0], width, &out[j, 0], width,
+                                   True, True)
+    free(tile)
 
 
-cdef inline inlined _pull_of(
-    Py_ssize_t m, Py_ssize_t count, const floating* x, Py_ssize_t x_stride, const floating* y,
-    Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale, int profile, double alpha,
-    const floating* cotangent, floating* groups, double* totals,
+cdef void _weights(
+    Py_ssize_t m, Py_ssize_t n, const floating* c, const floating* transposed, Py_ssize_t stride,
+    floating* weights,
 ) noexcept nogil:
-    # totals[f] += sum over j < m of cotangent[j] slope[j] (x[f] - y[f, j]); then those of
-    # cotangent · p and of cotangent · dp/dalpha. Each strip is added up in the cotangent's
-    # precision, group by group, and the strips in double.
-    cdef Py_ssize_t f, j, w, start, width = 256 // sizeof(floating)
-    cdef floating c[64]
+    # weights[i, j] = c[i, j] + transposed[j, i], one of them may be NULL; zeros up to a whole group
+    cdef Py_ssize_t a, b, i, j, padded = n + (-n) % (256 // sizeof(floating))
+    for i in range(m):
+        for j in range(n):
+            weights[i * STRIP + j] = c[i * stride + j] if c != NULL else 0
+        for j in range(n, padded):
+            weights[i * STRIP + j] = 0
+    if transposed != NULL:
+        for a in range(0, m, 32):
+            for b in range(0, n, 32):  # squares that the first cache holds
+                for i in range(a, min(a + 32, m)):
+                    for j in range(b, min(b + 32, n)):
+                        weights[i * STRIP + j] += transposed[j * stride + i]
+
+
+cdef inline inlined _slopes_of(
+    Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
+    const floating* scale, int profile, double alpha, floating* weights, double* by_variance,
+    double* by_alpha,
+) noexcept nogil:
+    # weights *= dp/dq for a row, from which *by_variance += sum of weights · p, and *by_alpha that
+    # of weights · dp/dalpha
+    cdef Py_ssize_t j, w
     cdef floating p[64]
     cdef floating slope[64]
-    cdef floating by_alpha[64]
-    cdef floating xf
-    cdef double total
-    cdef floating* g
-    cdef const floating* yf
-    for w in range(64):
-        by_alpha[w] = 0
-    for start in range(0, m, 512):
-        for f in range((count + 2) * width):
-            groups[f] = 0
-        j = start
-        while j < min(start + STRIP, m):
-            if m - j >= width:
-                for w in range(256 // sizeof(floating)):
-                    c[w] = cotangent[j + w]
-            else:
-                for w in range(256 // sizeof(floating)):
-                    c[w] = cotangent[j + w] if w < m - j else 0
-            _quadform(count, x, x_stride, y + j, y_stride, scaled, scale, p)
-            _profile(profile, alpha, p, slope, by_alpha)
-            g = groups + count * width
-            for w in range(256 // sizeof(floating)):
-                g[w] += c[w] * p[w]
-                g[width + w] += c[w] * by_alpha[w]
-                c[w] *= slope[w]
-            for f in range(count):
-                xf, yf, g = x[f * x_stride], y + f * y_stride + j, groups + f * width
-                for w in range(256 // sizeof(floating)):
-                    g[w] += c[w] * (xf - yf[w])
-            j += width
-        for f in range(count + 2):
-            total = 0
-            for w in range(width):
-                total += groups[f * width + w]
-            totals[f] += total
+    cdef floating change[64]
+    cdef floating values[64]
+    cdef floating changes[64]
+    for w in range(256 // sizeof(floating)):
+        change[w] = values[w] = changes[w] = 0
+    j = 0
+    while j < n:
+        _quadform(count, x, strip + j, scale, p)
+        _profile(profile, alpha, p, slope, change)
+        for w in range(256 // sizeof(floating)):
+            values[w] += weights[j + w] * p[w]
+            changes[w] += weights[j + w] * change[w]
+            weights[j + w] *= slope[w]
+        j += 256 // sizeof(floating)
+    _total(values, by_variance)
+    _total(changes, by_alpha)
+
+
+cdef inline inlined _slopes(
+    Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
+    const floating* scale, int profile, double alpha, floating* weights, double* by_variance,
+    double* by_alpha,
+) noexcept nogil:
+    if profile == SE:
+        _slopes_of(n, count, x, strip, scale, SE, alpha, weights, by_variance, by_alpha)
+    else:
+        _slopes_of(n, count, x, strip, scale, profile, alpha, weights, by_variance, by_alpha)
 
 
 cdef cloned _pull(
-    Py_ssize_t m, Py_ssize_t count, const floating* x, Py_ssize_t x_stride, const floating* y,
-    Py_ssize_t y_stride, Py_ssize_t scaled, const floating* scale, int profile, double alpha,
-    const floating* cotangent, floating* groups, double* totals,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
+    const floating* scale, int profile, double alpha, floating* weights, double* sums,
 ) noexcept nogil:
-    if profile == SE:
-        _pull_of(m, count, x, x_stride, y, y_stride, scaled, scale, SE, alpha, cotangent, groups,
-                 totals)
-    else:
-        _pull_of(m, count, x, x_stride, y, y_stride, scaled, scale, profile, alpha, cotangent,
-                 groups, totals)
+    # sums[f] += sum of weights · dp/dq (scale[f] (x[i, f] - strip[f, j]))^2, then the two others
+    cdef Py_ssize_t f, i, j, w
+    cdef floating d, s, xf
+    cdef floating group[64]
+    cdef const floating* c
+    for i in range(m):
+        c = weights + i * STRIP
+        _slopes(n, count, x + i * count, strip, scale, profile, alpha, weights + i * STRIP,
+                sums + count, sums + count + 1)
+        for f in range(count):
+            xf, s = x[i * count + f], scale[f]
+            for w in range(256 // sizeof(floating)):
+                group[w] = 0
+            j = 0
+            while j < n:
+                for w in range(256 // sizeof(floating)):
+                    d = s * (xf - strip[f * STRIP + j + w])
+                    group[w] += c[j + w] * d * d
+                j += 256 // sizeof(floating)
+            _total(group, sums + f)
 
 
 def pull(
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
+    const floating[:, ::1] y, const floating[::1] scale, int profile, double alpha,
+    const floating[:, ::1] cotangent, bint symmetric, double[::1] sums,
+):
+    cdef Py_ssize_t i, j, m, n, count = x.shape[1], stride = cotangent.shape[1]
+    cdef floating* weights = _scratch[floating](ROWS * STRIP + count * STRIP, scale[0])
+    cdef floating* strip = weights + ROWS * STRIP
+    cdef bint mirrored = symmetric and i0 != j0
+    with nogil:
+        for j in range(j0, j1, 512):
+            n = min(STRIP, j1 - j)
+            _load(n, count, &y[j, 0], strip)
+            for i in range(i0, i1, 128):
+                m = min(ROWS, i1 - i)
+                _weights(m, n, &cotangent[i, j], &cotangent[j, i] if mirrored else NULL, stride,
+                         weights)
+                _pull(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights, &sums[0])
+    free(weights)
+
+
+cdef cloned _pull_points(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
+    const floating* scale, int profile, double alpha, floating* weights, double* totals,
+) noexcept nogil:
+    # totals[i, f] += the sum over j of weights · dp/dq (x[i, f] - strip[f, j])
+    cdef Py_ssize_t f, i, j, w
+    cdef double unused = 0
+    cdef floating xf
+    cdef floating group[64]
+    cdef const floating* c
+    for i in range(m):
+        c = weights + i * STRIP
+        _slopes(n, count, x + i * count, strip, scale, profile, alpha, weights + i * STRIP,
+                &unused, &unused)
+        for f in range(count):
+            xf = x[i * count + f]
+            for w in range(256 // sizeof(floating)):
+                group[w] = 0
+            j = 0
+            while j < n:
+                for w in range(256 // sizeof(floating)):
+                    group[w] += c[j + w] * (xf - strip[f * STRIP + j + w])
+                j += 256 // sizeof(floating)
+            _total(group, totals + i * count + f)
+
+
+def pull_points(
     Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[:, ::1] y,
     const floating[::1] scale, int profile, double alpha, floating variance,
-    const floating[:, ::1] cotangent, floating[:, ::1] gradient, double[:, ::1] sums,
+    const floating[:, ::1] cotangent, bint straight, bint transposed, floating[:, ::1] gradient,
 ):
-    cdef Py_ssize_t i, f, count = x.shape[0], scaled = scale.shape[0]
-    cdef const floating* scales = &scale[0] if scaled else NULL
-    cdef double s
-    cdef floating* groups = <floating*> malloc((count + 2) * 256)
-    cdef double* totals = <double*> malloc((count + 2) * sizeof(double))
-    if groups == NULL or totals == NULL:
-        free(groups)
-        free(totals)
+    cdef Py_ssize_t f, i, j, k, m, n, count = x.shape[1], stride = cotangent.shape[1]
+    cdef floating* weights = _scratch[floating](ROWS * STRIP + count * STRIP, variance)
+    cdef floating* strip = weights + ROWS * STRIP
+    cdef double* totals = <double*> malloc(ROWS * count * sizeof(double))
+    if totals == NULL:
+        free(weights)
         raise MemoryError
     with nogil:
-        for i in range(i0, i1):
-            for f in range(count + 2):
-                totals[f] = 0
-            _pull(cotangent.shape[1], count, &x[0, i], x.shape[1], &y[0, 0], y.shape[1], scaled,
-                  scales, profile, alpha, &cotangent[i, 0], groups, totals)
-            for f in range(count):
-                s = scale[f] if f < scaled else 1
-                gradient[f, i] = <floating> (2 * variance * s * s * totals[f])
-            sums[0, i], sums[1, i] = totals[count], totals[count + 1]
-        free(groups)
-        free(totals)
+        for i in range(i0, i1, 128):
+            m = min(ROWS, i1 - i)
+            for k in range(m * count):
+                totals[k] = 0
+            for j in range(0, y.shape[0], 512):
+                n = min(STRIP, y.shape[0] - j)
+                _load(n, count, &y[j, 0], strip)
+                _weights(m, n, &cotangent[i, j] if straight else NULL,
+                         &cotangent[j, i] if transposed else NULL, stride, weights)
+                _pull_points(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights,
+                             totals)
+            for k in range(m):
+                for f in range(count):
+                    gradient[i + k, f] = <floating> (
+                        2 * variance * <double> scale[f] * scale[f] * totals[k * count + f]
+                    )
+    free(totals)
+    free(weights)

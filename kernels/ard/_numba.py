@@ -8,51 +8,40 @@ from ..vmath_numba import exp, exp_128, log, product_rest
 from . import MATERN12, MATERN32, MATERN52, RQ, SE
 
 STRIP = 128  # columns finished together: the first cache holds them
+PRODUCTS = 512  # columns of a matrix product
+ROWS = 128  # rows of a tile that stays in the second cache
 SQUARE = 32  # side of what is transposed at a time
-ROWS = 64  # rows of a strip that stay in the second cache
 
 
 @jit
-def _scale(scale, f):
-    return scale[f] if f < len(scale) else scale.dtype.type(1)
+def _load(a, b, x, strip):
+    # strip[f, i] = x[a + i, f] for a + i < b
+    for f in range(x.shape[1]):
+        for i in range(a, b):
+            strip[f, i - a] = x[i, f]
 
 
 @jit
-def _add(x, y, s, q):
-    # q[j] += (s (x - y[j]))^2
-    for j in range(len(q)):
-        a = s * (x - y[j])
-        q[j] += a * a
-
-
-@jit
-def _add_four(x, y, s, q):
-    # the same for four rows of y: q is loaded and stored a quarter as often
-    x0, x1, x2, x3 = x
-    y0, y1, y2, y3 = y
-    s0, s1, s2, s3 = s
-    for j in range(len(q)):
-        a = s0 * (x0 - y0[j])
-        b = s1 * (x1 - y1[j])
-        c = s2 * (x2 - y2[j])
-        d = s3 * (x3 - y3[j])
-        q[j] += (a * a + b * b) + (c * c + d * d)
-
-
-@jit
-def _quadform(x, i, y, a, b, scale, q):
-    # q = sum over f of (scale[f] (x[f, i] - y[f, a:b]))^2
+def _quadform(x, i, strip, scale, q):
+    # q[j] = sum over f of (scale[f] (x[i, f] - strip[f, j]))^2; four at a time, so that q is
+    # loaded and stored a quarter as often
+    count = len(scale)
+    whole = count - count % 4
     q[:] = 0
-    whole = len(x) // 4 * 4
     for f in range(0, whole, 4):
-        _add_four(
-            (x[f, i], x[f + 1, i], x[f + 2, i], x[f + 3, i]),
-            (y[f, a:b], y[f + 1, a:b], y[f + 2, a:b], y[f + 3, a:b]),
-            (_scale(scale, f), _scale(scale, f + 1), _scale(scale, f + 2), _scale(scale, f + 3)),
-            q,
-        )
-    for f in range(whole, len(x)):
-        _add(x[f, i], y[f, a:b], _scale(scale, f), q)
+        x0, x1, x2, x3 = x[i, f], x[i, f + 1], x[i, f + 2], x[i, f + 3]
+        s0, s1, s2, s3 = scale[f], scale[f + 1], scale[f + 2], scale[f + 3]
+        for j in range(len(q)):
+            a = s0 * (x0 - strip[f, j])
+            b = s1 * (x1 - strip[f + 1, j])
+            c = s2 * (x2 - strip[f + 2, j])
+            d = s3 * (x3 - strip[f + 3, j])
+            q[j] += (a * a + b * b) + (c * c + d * d)
+    for f in range(whole, count):
+        x0, s0 = x[i, f], scale[f]
+        for j in range(len(q)):
+            a = s0 * (x0 - strip[f, j])
+            q[j] += a * a
 
 
 @jit
@@ -147,26 +136,24 @@ def _slope(profile, alpha, p, slope, by_alpha):
 @jit
 def prepare(start, stop, x, plain, centre, projection, features):
     d, r = projection.shape
-    for a in range(start, stop, 64):  # rows that stay in the cache while they are transposed
-        for f in range(plain):
-            for i in range(a, min(a + 64, stop)):
-                features[f, i] = x[i, f]
-    sums = np.empty(r, features.dtype)
     for i in range(start, stop):
-        sums[:] = 0
+        features[i, :plain] = x[i, :plain]
+        features[i, plain:] = 0
         for j in range(d):
             difference = x[i, j] - centre[j]
             for k in range(r):
-                sums[k] += difference * projection[j, k]
-        for k in range(r):
-            features[plain + k, i] = sums[k]
+                features[i, plain + k] += difference * projection[j, k]
 
 
 @jit
-def _strip(x, i, y, a, b, scale, profile, alpha, variance, q):
-    # q = variance · profile(q[i, a:b])
-    _quadform(x, i, y, a, b, scale, q)
-    _profile(profile, alpha, variance, q)
+def prepare_products(start, stop, x, scale, centre, rows, norms):
+    for i in range(start, stop):
+        norm = 0.0
+        for f in range(len(scale)):
+            z = scale[f] * (x[i, f] - centre[f])
+            rows[i, f] = z
+            norm += z * z
+        norms[i] = norm
 
 
 @jit
@@ -180,155 +167,191 @@ def _mirror(i0, i1, j0, j1, out):
 
 
 @jit
-def _complete(i0, i1, j0, j1, noise, out):
-    # the mirror of a tile of a symmetric result, and the noise on the diagonal
-    _mirror(i0, i1, j0, j1, out)
-    if i0 == j0:
-        for i in range(i0, i1):
-            out[i, i] += noise
+def _distance(x, y, scale):
+    # q of one pair, in eight sums side by side
+    sums, total = np.zeros(8, x.dtype), 0.0
+    whole = len(x) // 8 * 8
+    for f in range(0, whole, 8):
+        for w in range(8):
+            d = scale[f + w] * (x[f + w] - y[f + w])
+            sums[w] += d * d
+    for w in range(8):
+        total += sums[w]
+    for f in range(whole, len(x)):
+        d = scale[f] * (x[f] - y[f])
+        total += d * d
+    return total
 
 
 @jit
-def fill(i0, i1, j0, j1, x, y, scale, profile, alpha, variance, noise, symmetric, out):
+def _norms(norm, norms, q, cancelled):
+    # q = |x|^2 + |y|^2 - 2 q, and how many of them `cancelled`
+    count, limit, two = 0, q.dtype.type(0.4), q.dtype.type(2)
+    for j in range(len(q)):
+        both = norm + norms[j]
+        q[j] = both - two * q[j]
+        cancelled[j] = not q[j] >= limit * both
+        count += cancelled[j]
+    return count
+
+
+@jit
+def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+             variance, tile):  # fmt: skip
+    # tile = k[i0:i1, j0:j1]
+    count = len(scale)
+    cancelled = np.empty(STRIP, np.bool_)
+    gemm(i1 - i0, j1 - j0, count, rows[i0:], count, columns[j0:], count, tile,
+         tile.strides[0] // tile.itemsize, False, False, True)  # fmt: skip
+    for i in range(i0, i1):
+        for a in range(j0, j1, STRIP):
+            b = min(a + STRIP, j1)
+            q = tile[i - i0, a - j0 : b - j0]
+            if _norms(row_norms[i], column_norms[a:b], q, cancelled):
+                for j in range(b - a):
+                    if cancelled[j]:
+                        q[j] = _distance(x[i], y[a + j], scale)
+            _profile(profile, alpha, variance, q)
+
+
+@jit
+def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+         variance, noise, symmetric, out):  # fmt: skip
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
-    if j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a strip: strips of rows
+    strip = np.empty((len(scale), STRIP), out.dtype)
+    if len(rows):
+        for j in range(j0, j1, PRODUCTS):
+            b = min(j + PRODUCTS, j1)
+            for i in range(i0, min(i1, b) if symmetric else i1, ROWS):
+                a, stop = max(i, j) if symmetric else j, min(i + ROWS, i1)
+                _product(i, stop, a, b, x, y, scale, rows, row_norms, columns, column_norms,
+                         profile, alpha, variance, out[i:stop, a:b])  # fmt: skip
+                if symmetric:
+                    _mirror(i, stop, a, b, out)
+    elif j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a strip: strips of rows
         q = np.empty(min(STRIP, i1 - i0), out.dtype)
         for a in range(i0, i1, STRIP):
             b = min(a + STRIP, i1)
+            _load(a, b, x, strip)
             for j in range(j0, j1):
-                _strip(y, j, x, a, b, scale, profile, alpha, variance, q[: b - a])
+                _quadform(y, j, strip, scale, q[: b - a])
+                _profile(profile, alpha, variance, q[: b - a])
                 for i in range(a, b):
                     out[i, j] = q[i - a]
     else:
         for a in range(j0, j1, STRIP):
             b = min(a + STRIP, j1)
-            for i in range(i0, min(i1, b) if symmetric else i1):
-                _strip(x, i, y, a, b, scale, profile, alpha, variance, out[i, a:b])
-    if symmetric:
-        _complete(i0, i1, j0, j1, noise, out)
+            stop = min(i1, b) if symmetric else i1
+            _load(a, b, y, strip)
+            for i in range(i0, stop):
+                _quadform(x, i, strip, scale, out[i, a:b])
+                _profile(profile, alpha, variance, out[i, a:b])
+            if symmetric:
+                _mirror(i0, stop, a, b, out)
+    if symmetric and i0 == j0:
+        for i in range(i0, i1):
+            out[i, i] += noise
 
 
 @jit
-def prepare_products(start, stop, features, centre, scale, columns, norms):
-    norms[start:stop] = 0
-    for f in range(len(features)):
-        s = _scale(scale, f)
-        for i in range(start, stop):
-            z = s * (features[f, i] - centre[f])
-            columns[f, i] = z
-            norms[i] += z * z
-
-
-@jit
-def _rows(start, stop, x, centre, scale, rows, norms):
-    # the same for some points, row by row
-    for a in range(start, stop, 64):  # points that stay in the cache while they are transposed
-        for f in range(len(x)):
-            s = _scale(scale, f)
-            for i in range(a, min(a + 64, stop)):
-                rows[i - start, f] = s * (x[f, i] - centre[f])
-    for i in range(stop - start):
-        total = rows.dtype.type(0)
-        for f in range(len(x)):
-            total += rows[i, f] * rows[i, f]
-        norms[i] = total
-
-
-@jit
-def _norms(norm, norms, q):
-    # q = |x|^2 + |y|^2 - 2 q, and whether that cancelled
-    cancelled, limit, two = 0, q.dtype.type(0.4), q.dtype.type(2)
-    for j in range(len(q)):
-        both = norm + norms[j]
-        q[j] = both - two * q[j]
-        cancelled += 0 if q[j] >= limit * both else 1
-    return cancelled > 0
-
-
-@jit
-def fill_products(i0, i1, j0, j1, x, y, scale, centre, columns, norms, profile, alpha, variance,
-                  noise, symmetric, out):  # fmt: skip
-    variance, noise = out.dtype.type(variance), out.dtype.type(noise)
-    count = len(x)
-    height = max(1, min(128, 2**20 // count))  # of 8 MB at most
-    rows, x_norms = np.empty((height, count), out.dtype), np.empty(height, out.dtype)
-    for i in range(i0, i1, height):
-        m = min(height, i1 - i)
-        _rows(i, i + m, x, centre, scale, rows, x_norms)
-        for j in range(j0, j1, 512):
-            n = min(512, j1 - j)
-            gemm(m, n, count, rows, count, columns[:, j:], columns.shape[1], out[i:, j:],
-                 out.shape[1], False)  # fmt: skip
-            for r in range(i, i + m):
-                for a in range(j, j + n, STRIP):
-                    b = min(a + STRIP, j + n)
-                    q = out[r, a:b]
-                    if _norms(x_norms[r - i], norms[a:b], q):
-                        _quadform(x, r, y, a, b, scale, q)
-                    _profile(profile, alpha, variance, q)
-    if symmetric:
-        _complete(i0, i1, j0, j1, noise, out)
-
-
-@jit
-def apply(i0, i1, x, y, scale, profile, alpha, variance, v, out):
-    variance = out.dtype.type(variance)
-    count, columns = v.shape
+def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+          variance, v, symmetric, out):  # fmt: skip
+    variance, width = out.dtype.type(variance), v.shape[1]
     tile = np.empty((ROWS, STRIP), out.dtype)
-    for i in range(i0, i1, ROWS):
-        m = min(ROWS, i1 - i)
-        for a in range(0, count, STRIP):
-            b = min(a + STRIP, count)
-            for r in range(m):
-                _strip(x, i + r, y, a, b, scale, profile, alpha, variance, tile[r, : b - a])
-            gemm(m, columns, b - a, tile, STRIP, v[a:], columns, out[i:], columns, a > 0)
+    strip = np.empty((len(scale), STRIP), out.dtype)
+    for a in range(j0, j1, STRIP):
+        b = min(a + STRIP, j1)
+        n = b - a
+        _load(a, b, y, strip)
+        for i in range(i0, i1, ROWS):
+            m = min(ROWS, i1 - i)
+            if len(rows):
+                _product(i, i + m, a, b, x, y, scale, rows, row_norms, columns, column_norms,
+                         profile, alpha, variance, tile[:, :n])  # fmt: skip
+            else:
+                for k in range(m):
+                    _quadform(x, i + k, strip, scale, tile[k, :n])
+                    _profile(profile, alpha, variance, tile[k, :n])
+            gemm(m, width, n, tile, STRIP, v[a:], width, out[i:], width, True, False, False)
+            if symmetric and i0 != j0:
+                gemm(n, width, m, tile, STRIP, v[i:], width, out[a:], width, True, True, False)
 
 
 @jit
-def _weigh(c, p):
-    total = 0.0
-    for j in range(len(c)):
+def _dot(c, p):
+    # in eight sums side by side
+    sums, total = np.zeros(8, c.dtype), 0.0
+    whole = len(c) // 8 * 8
+    for j in range(0, whole, 8):
+        for w in range(8):
+            sums[w] += c[j + w] * p[j + w]
+    for w in range(8):
+        total += sums[w]
+    for j in range(whole, len(c)):
         total += c[j] * p[j]
     return total
 
 
 @jit
-def _moment(x, y, c):
-    # sum over j of c[j] (x - y[j]), in eight sums side by side
-    sums = np.zeros(8, c.dtype)
-    whole = len(c) // 8 * 8
-    for j in range(0, whole, 8):
-        for w in range(8):
-            sums[w] += c[j + w] * (x - y[j + w])
-    total = 0.0
-    for w in range(8):
-        total += sums[w]
-    for j in range(whole, len(c)):
-        total += c[j] * (x - y[j])
-    return total
+def _weigh(x, i, strip, scale, profile, alpha, c, buffers):
+    # c *= dp/dq for a row, and the sums of c · p and of c · dp/dalpha
+    p, slope, by_alpha = buffers[0, : len(c)], buffers[1, : len(c)], buffers[2, : len(c)]
+    _quadform(x, i, strip, scale, p)
+    _slope(profile, alpha, p, slope, by_alpha)
+    sums = _dot(c, p), _dot(c, by_alpha)
+    for j in range(len(c)):
+        c[j] *= slope[j]
+    return sums
 
 
 @jit
-def pull(i0, i1, x, y, scale, profile, alpha, variance, cotangent, gradient, sums):
-    count, m = len(x), cotangent.shape[1]
-    buffers = np.zeros((4, STRIP), cotangent.dtype)
-    totals = np.empty(count)
-    for i in range(i0, i1):
+def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums):
+    buffers = np.zeros((5, STRIP), cotangent.dtype)
+    strip = np.empty((len(scale), STRIP), cotangent.dtype)
+    mirrored = symmetric and i0 != j0
+    for a in range(j0, j1, STRIP):
+        b = min(a + STRIP, j1)
+        c, squares = buffers[3, : b - a], buffers[4, : b - a]
+        _load(a, b, y, strip)
+        for i in range(i0, i1):
+            for j in range(a, b):
+                c[j - a] = cotangent[i, j] + cotangent[j, i] if mirrored else cotangent[i, j]
+            by_variance, by_alpha = _weigh(x, i, strip, scale, profile, alpha, c, buffers)
+            for f in range(len(scale)):
+                xf, s = x[i, f], scale[f]
+                for j in range(len(c)):
+                    d = s * (xf - strip[f, j])
+                    squares[j] = d * d
+                sums[f] += _dot(c, squares)
+            sums[-2] += by_variance
+            sums[-1] += by_alpha
+
+
+@jit
+def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straight, transposed,
+                gradient):  # fmt: skip
+    buffers = np.zeros((5, STRIP), cotangent.dtype)
+    strip = np.empty((len(scale), STRIP), cotangent.dtype)
+    totals = np.empty((ROWS, len(scale)))
+    for start in range(i0, i1, ROWS):
+        stop = min(start + ROWS, i1)
         totals[:] = 0
-        sums[0, i] = sums[1, i] = 0
-        for a in range(0, m, STRIP):
-            b = min(a + STRIP, m)
-            p, slope = buffers[0, : b - a], buffers[1, : b - a]
-            by_alpha, c = buffers[2, : b - a], buffers[3, : b - a]
-            _quadform(x, i, y, a, b, scale, p)
-            _slope(profile, alpha, p, slope, by_alpha)
-            c[:] = cotangent[i, a:b]
-            sums[0, i] += _weigh(c, p)
-            sums[1, i] += _weigh(c, by_alpha)
-            for j in range(b - a):
-                c[j] *= slope[j]
-            for f in range(count):
-                totals[f] += _moment(x[f, i], y[f, a:b], c)
-        for f in range(count):
-            s = np.float64(_scale(scale, f))
-            gradient[f, i] = 2 * variance * s * s * totals[f]
+        for a in range(0, len(y), STRIP):
+            b = min(a + STRIP, len(y))
+            c, differences = buffers[3, : b - a], buffers[4, : b - a]
+            _load(a, b, y, strip)
+            for i in range(start, stop):
+                c[:] = 0
+                if straight:
+                    c += cotangent[i, a:b]
+                if transposed:
+                    c += cotangent[a:b, i]
+                _weigh(x, i, strip, scale, profile, alpha, c, buffers)
+                for f in range(len(scale)):
+                    for j in range(len(c)):
+                        differences[j] = x[i, f] - strip[f, j]
+                    totals[i - start, f] += _dot(c, differences)
+        for i in range(start, stop):
+            for f in range(len(scale)):
+                s = np.float64(scale[f])
+                gradient[i, f] = 2 * variance * s * s * totals[i - start, f]

@@ -1,23 +1,28 @@
-import itertools
-
 import numpy as np
 
 from . import MATERN12, MATERN32, MATERN52, QUADFORM, RQ, SE
 
 
 def prepare(start, stop, x, plain, centre, projection, features):
-    """features[:, start:stop] = first x itself, if `plain` is D not 0, then its projection."""
-    x, last = x[start:stop], plain + projection.shape[1]
+    """features[start:stop] = first x itself, if `plain` is D not 0, then its projection."""
+    x = x[start:stop]
     with np.errstate(all="ignore"):
-        features[:plain, start:stop] = x.T[:plain]
+        features[start:stop, :plain] = x[:, :plain]
         # einsum adds in one order for every row: identical rows keep identical features
-        features[plain:last, start:stop] = np.einsum("nd,dr->rn", x - centre, projection)
+        features[start:stop, plain:] = np.einsum("nd,dr->nr", x - centre, projection)
+
+
+def prepare_products(start, stop, x, scale, centre, rows, norms):
+    """The scaled features less their centre, and the sums of their squares."""
+    with np.errstate(all="ignore"):
+        rows[start:stop] = scale * (x[start:stop] - centre)
+        norms[start:stop] = (rows[start:stop] ** 2).sum(axis=1)
 
 
 def _quadform(x, y, scale):
     """q of all pairs."""
-    q = np.zeros((x.shape[1], y.shape[1]), x.dtype)
-    for xf, yf, s in itertools.zip_longest(x, y, scale, fillvalue=1):
+    q = np.zeros((len(x), len(y)), x.dtype)
+    for xf, yf, s in zip(x.T, y.T, scale, strict=True):
         q += (s * (xf[:, None] - yf)) ** 2
     return q
 
@@ -77,11 +82,12 @@ def _rows(i0, i1, columns):
     return ((a, min(a + step, i1)) for a in range(i0, i1, step))
 
 
-def fill(i0, i1, j0, j1, x, y, scale, profile, alpha, variance, noise, symmetric, out):
+def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+         variance, noise, symmetric, out):  # fmt: skip
     """out[i0:i1, j0:j1] = variance · profile(q) (+ noise on the diagonal), and its mirror."""
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, j1 - j0):
-            q = _quadform(x[:, a:b], y[:, j0:j1], scale)
+            q = _quadform(x[a:b], y[j0:j1], scale)
             out[a:b, j0:j1] = variance * _profile(profile, alpha, q)[0]
         if symmetric and i0 == j0:
             out[range(i0, i1), range(i0, i1)] += noise
@@ -89,46 +95,51 @@ def fill(i0, i1, j0, j1, x, y, scale, profile, alpha, variance, noise, symmetric
             out[j0:j1, i0:i1] = out[i0:i1, j0:j1].T
 
 
-def prepare_products(start, stop, features, centre, scale, columns, norms):
-    """The scaled features, and the sums of their squares."""
+def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+          variance, v, symmetric, out):  # fmt: skip
+    """out[i0:i1] += k[i0:i1, j0:j1] @ v[j0:j1], and beside the diagonal its mirror."""
     with np.errstate(all="ignore"):
-        z = features[:, start:stop] - centre[:, None]
-        z[: len(scale)] *= scale[:, None]
-        columns[:, start:stop] = z
-        norms[start:stop] = (z * z).sum(axis=0)
+        for a, b in _rows(i0, i1, j1 - j0):
+            q = _quadform(x[a:b], y[j0:j1], scale)
+            k = (variance * _profile(profile, alpha, q)[0]).astype(out.dtype)
+            out[a:b] += k @ v[j0:j1]
+            if symmetric and i0 != j0:
+                out[j0:j1] += k.T @ v[a:b]
 
 
-def fill_products(i0, i1, j0, j1, x, y, scale, centre, columns, norms, profile, alpha, variance,
-                  noise, symmetric, out):  # fmt: skip
-    """The same as `fill`: here it is differences for any number of features."""
-    fill(i0, i1, j0, j1, x, y, scale, profile, alpha, variance, noise, symmetric, out)
+def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums):
+    """Add to `sums` those over the tile of
 
+    c p'(q) (s[f] (x[i, f] - y[j, f]))^2 for each f, c p, and c dp/dα for the rational quadratic,
 
-def apply(i0, i1, x, y, scale, profile, alpha, variance, v, out):
-    """out[i0:i1] = k[i0:i1] @ v."""
-    m = len(v)
-    with np.errstate(all="ignore"):
-        for a, b in _rows(i0, i1, m):
-            q = _quadform(x[:, a:b], y[:, :m], scale)
-            out[a:b] = (variance * _profile(profile, alpha, q)[0]).astype(out.dtype) @ v
-
-
-def pull(i0, i1, x, y, scale, profile, alpha, variance, cotangent, gradient, sums):
-    """For the rows i0:i1 of the cotangent c and of profile p:
-
-    gradient[f, i] = variance · sum over j of c[i, j] p'(q[i, j]) 2 s[f]^2 (x[f, i] - y[f, j]),
-    sums[0, i] = that of c p, sums[1, i] = that of c dp/dα for the rational quadratic.
+    c the cotangent; with `symmetric` that of the tile and its mirror.
     """
-    m = cotangent.shape[1]
     with np.errstate(all="ignore"):
-        for a, b in _rows(i0, i1, m):
-            c, q = cotangent[a:b], _quadform(x[:, a:b], y[:, :m], scale)
+        for a, b in _rows(i0, i1, j1 - j0):
+            c, q = cotangent[a:b, j0:j1], _quadform(x[a:b], y[j0:j1], scale)
+            if symmetric and i0 != j0:
+                c = c + cotangent[j0:j1, a:b].T
             p, slope = _profile(profile, alpha, q)
-            sums[0, a:b] = (c * p).sum(axis=1)
+            for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y[j0:j1].T, scale, strict=True)):
+                sums[f] += (c * slope * (s * (xf[:, None] - yf)) ** 2).sum()
+            sums[-2] += (c * p).sum()
             if profile == RQ:
                 t = q.astype(np.float64) / (2 * alpha)
                 log = np.where(p == 0, 0, np.log1p(t) - t / (1 + t))
-                sums[1, a:b] = -(c * p * log).sum(axis=1)
-            weights = 2 * variance * c * slope
-            for f, (xf, yf, s) in enumerate(itertools.zip_longest(x, y, scale, fillvalue=1)):
-                gradient[f, a:b] = (weights * (xf[a:b, None] - yf[:m])).sum(axis=1) * s * s
+                sums[-1] -= (c * p * log).sum()
+
+
+def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straight, transposed,
+                gradient):  # fmt: skip
+    """gradient[i, f] = variance · sum over j of c[i, j] p'(q[i, j]) 2 s[f]^2 (x[i, f] - y[j, f]),
+
+    c the cotangent if `straight`, its transpose if `transposed`, or their sum.
+    """
+    with np.errstate(all="ignore"):
+        for a, b in _rows(i0, i1, len(y)):
+            c = cotangent[a:b] if straight else 0
+            c = c + cotangent[:, a:b].T if transposed else c
+            slope = _profile(profile, alpha, _quadform(x[a:b], y, scale))[1]
+            for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y.T, scale, strict=True)):
+                weighted = c * slope * (xf[:, None] - yf)
+                gradient[a:b, f] = 2 * variance * s * s * weighted.sum(axis=1)

@@ -94,7 +94,7 @@ def fill(p0, p1, r0, r1, a, b, k, out):
         if small:
             _product(i, s, p, a, b, out)
         else:
-            gemm(r1 - r0, l, n, a[i, r0:r1], n, b[s], l, out[p, r0:r1], l, False)
+            gemm(r1 - r0, l, n, a[i, r0:r1], n, b[s], l, out[p, r0:r1], l, False, False, False)
         j += 1
         s += 1
         if s == d:

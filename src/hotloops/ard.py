@@ -208,11 +208,13 @@ def ard_kernel_vjp(
     Notes
     -----
     Where r = 0 the gradients are their limits; Matérn's with ν = 1/2, which has a cusp there, is
-    taken as 0. Accuracy: that of X and Y is a sum of terms each within a few ulps. Those of the
-    metric are contracted from it and from the points less their mean: they lose the digits by which
-    the points' spread exceeds the distances between those that are correlated.
+    taken as 0. Accuracy: a gradient is a sum of N M terms, each within a few ulps of those of the
+    `quadform`; those of factors and metric are contracted from that of the points, and lose the
+    digits by which the points' spread exceeds the distances between those that are correlated.
 
-    Cost: O(N M (D + R)), once for X and once for Y. Memory: O(N M), for the cotangent's transpose.
+    Cost: one pass over the pairs, O(N M (D + R)), for all of length_scale, variance and rq_alpha,
+    half of one if Y is None; one for X, one for Y, and both for factors and metric. Memory:
+    O((N + M)(D + R)).
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, section 5.4.
 
@@ -231,11 +233,14 @@ def ard_kernel_vjp(
         raise ValueError(
             f"cotangent must have the shape of the kernel, {pairs.shape}, got {cotangent.shape}"
         )
-    gradients = {"noise_variance": float(np.trace(cotangent)) if pairs.symmetric else 0.0}
-    parts, sums = pairs.pull(profile, alpha, variance, cotangent, "Y" in wrt)
-    gradients["variance"] = float(sums[0])
-    gradients["rq_alpha"] = float(variance * sums[1])
-    pairs.chain(parts, length_scale, gradients)
+    pull = profile, alpha, variance, cotangent
+    gradients = {}
+    if "noise_variance" in wrt:
+        gradients["noise_variance"] = float(np.trace(cotangent))
+    if {"length_scale", "variance", "rq_alpha"} & set(wrt):
+        gradients |= pairs.pull(*pull, length_scale)
+    if {"X", "Y", "factors", "metric"} & set(wrt):
+        gradients |= pairs.pull_points(*pull, wrt)
     return {name: gradients[name] for name in wrt}
 
 
@@ -339,7 +344,7 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
     ):
         self._profile = _profile(kind, rq_alpha, variance, noise_variance, Y)
         self._pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
-        self._pairs.features()  # of X and Y as they are now
+        self._pairs.keep()
         super().__init__(self._pairs.dtype, self._pairs.shape)
 
     def _matmat(self, V):
@@ -392,45 +397,97 @@ class _Pairs:
         self.plain, self.scale, self.projection = _metric(
             self.dtype, x.shape[1], length_scale, factors, metric
         )
+        if not len(self.scale):
+            self.scale = np.ones(1, self.dtype)
         self.kernel = _backends.kernel("ard", backend)
         self.workers = _blocks.workers(workers)
-        self._features = None
+        self._features = self._products = None
+
+    def points(self):
+        """X and Y as kernels take them."""
+        x = _arrays.ready(self.inputs["X"], self.dtype)
+        return x, x if self.symmetric else _arrays.ready(self.inputs["Y"], self.dtype)
+
+    def keep(self):
+        """Have features of X and Y as they are now, whatever happens to them."""
+        x, y = self.features()
+        x = np.array(x)
+        self._features = x, x if self.symmetric else np.array(y)
 
     def features(self):
-        """Those of x and of y, made when they are first asked for."""
+        """Those of x and of y, made when they are first asked for: the points themselves, unless
+        there is a projection."""
         if self._features is None:
-            x = _arrays.ready(self.inputs["X"], self.dtype)
-            y = x if self.symmetric else _arrays.ready(self.inputs["Y"], self.dtype)
-            if self.projection.shape[1]:
-                self.centre = _centre(self.dtype, x, y, self.symmetric)
-            else:
-                self.centre = np.zeros(x.shape[1], self.dtype)
-            first = self._prepare(x)
-            self._features = first, first if self.symmetric else self._prepare(y)
+            x, y = self.points()
+            d, r = self.projection.shape
+            if r or self.plain < d:
+                centre = _centre(x, y, self.symmetric)
+                first = self._project(x, centre)
+                x, y = first, first if self.symmetric else self._project(y, centre)
+            if not x.shape[1]:  # none are as one that is the same for all
+                x, y = (np.zeros((len(points), 1), self.dtype) for points in (x, y))
+            self._features = x, y
         return self._features
 
-    def _prepare(self, points):
+    def _project(self, points, centre):
         d, r = self.projection.shape
-        # rows are padded with zeros: kernels work on groups of up to 64 points
-        shape = max(1, self.plain + r), -(-len(points) // 64) * 64
-        features = np.zeros(shape, points.dtype)
-        args = points, self.plain, self.centre, self.projection, features
-        cost = 2 * d * (1 + r)
-        _blocks.fill_rows(self.kernel.prepare, len(points), cost, args, workers=self.workers)
+        features = np.empty((len(points), self.plain + r), self.dtype)
+        if features.size:
+            args, cost = (points, self.plain, centre, self.projection, features), 2 * d * (1 + r)
+            _blocks.fill_rows(self.kernel.prepare, len(points), cost, args, workers=self.workers)
         return features
 
-    def _cost(self, extra=0):
-        """About how many ns a pair takes."""
-        return 1 + 0.15 * (self.plain + self.projection.shape[1] + extra)
+    def products(self):
+        """The scaled features less their centre, and their norms, of x and of y; empty where
+        differences are as fast."""
+        if self._products is None:
+            x, y = self.features()
+            if x.shape[1] < _MANY:
+                none = np.empty((0, 0), self.dtype), np.empty(0, self.dtype)
+                self._products = none + none
+            else:
+                centre = _centre(x, y, self.symmetric)
+                rows = self._normalise(x, centre)
+                self._products = rows + (rows if self.symmetric else self._normalise(y, centre))
+        return self._products
+
+    def _normalise(self, x, centre):
+        rows, norms = np.empty_like(x), np.empty(len(x), x.dtype)
+        args, cost = (x, self.scale, centre, rows, norms), x.shape[1]
+        _blocks.fill_rows(self.kernel.prepare_products, len(x), cost, args, workers=self.workers)
+        return rows, norms
 
     def transposed(self):
         """The same with the two sets exchanged."""
         if self.symmetric:
             return self
         x, y = self.features()
+        a, b, c, d = self.products()
         other = object.__new__(_Pairs)
-        other.__dict__.update(self.__dict__, shape=self.shape[::-1], _features=(y, x))
+        other.__dict__.update(
+            self.__dict__, shape=self.shape[::-1], _features=(y, x), _products=(c, d, a, b)
+        )
         return other
+
+    def _cost(self, extra=0):
+        """About how many ns a pair takes."""
+        features = len(self.scale)
+        if features < _MANY:
+            return 1 + 0.15 * (features + extra)
+        return 1.5 + 0.045 * features + 0.15 * extra
+
+    def _tiles(self, extra=0):
+        """Tiles of the result: wide ones, so that rows of it are written in long runs, and high
+        enough for a matrix product to be worth its preparation."""
+        n, m = self.shape
+        cost, height = self._cost(extra), 1 if len(self.scale) < _MANY else 128
+        if self.symmetric:
+            side = max(min(n, height), _blocks.square(n, cost, 128))
+            return _blocks.grid(self.shape, (side, side), upper=True)
+        if _blocks.is_short(n * m * cost):
+            return [(0, n, 0, m)]
+        width = min(m, max(512, min(4096, int(20e6 / (height * cost)))))
+        return _blocks.grid(self.shape, (max(height, _blocks.split(n, cost * width)), width))
 
     def fill(self, profile, alpha, variance, noise, out):
         """The matrix of the pairs."""
@@ -438,53 +495,34 @@ class _Pairs:
             result = np.empty(self.shape, self.dtype)
         else:
             result = _arrays.output(out, self.shape, self.dtype, **self.inputs)
-        if not result.size:
-            return result
-        x, y = self.features()
-        block, args = self.kernel.fill, (x, y, self.scale)
-        products = len(x) >= _MANY
-        if products:
-            block, args = self.kernel.fill_products, args + self._products()
-        args += profile, alpha, variance, noise, self.symmetric, np.asarray(result)
-        _blocks.fill(block, self._tiles(), args, workers=self.workers, blas=products)
+        if result.size:
+            args = *self.features(), self.scale, *self.products(), profile, alpha, variance, noise
+            args += self.symmetric, np.asarray(result)
+            blas = len(self.scale) >= _MANY
+            _blocks.fill(self.kernel.fill, self._tiles(), args, workers=self.workers, blas=blas)
         return result
-
-    def _products(self):
-        """What `fill_products` takes: a centre, and y's scaled features less it, with their
-        norms."""
-        x, y = self.features()
-        n, m = self.shape
-        centre = _centre(x.dtype, x[:, :n].T, y[:, :m].T, self.symmetric)
-        columns, norms = np.zeros_like(y), np.zeros(y.shape[1], self.dtype)
-        args, cost = (y, centre, self.scale, columns, norms), 2 * len(y)
-        _blocks.fill_rows(self.kernel.prepare_products, m, cost, args, workers=self.workers)
-        return centre, columns, norms
-
-    def _tiles(self):
-        """Tiles of the result: wide ones, so that rows of `out` are written in long runs, and high
-        enough for a matrix product to be worth its preparation."""
-        (n, m), features = self.shape, self.plain + self.projection.shape[1]
-        width, height, cost = 4096, 1, self._cost()
-        if _blocks.is_short(n * m * cost):
-            return [(0, n, 0, m)]
-        if features >= _MANY:
-            cost = 1.5 + 0.045 * features
-            height = 128
-            width = min(width, max(512, int(20e6 / (height * cost))))
-        if self.symmetric:
-            side = max(min(n, height), _blocks.square(n, cost, 64))
-            return _blocks.grid(self.shape, (side, side), upper=True)
-        width = min(m, width)
-        return _blocks.grid(self.shape, (max(height, _blocks.split(n, cost * width)), width))
 
     def apply(self, profile, alpha, variance, v):
         """The matrix times v."""
-        n, m = self.shape
-        product = np.zeros((n, v.shape[1]), self.dtype)
-        if product.size and m:
-            args = *self.features(), self.scale, profile, alpha, variance, v, product
-            cost = self._cost(v.shape[1]) * m
-            _blocks.fill_rows(self.kernel.apply, n, cost, args, workers=self.workers, blas=True)
+        (n, m), width = self.shape, v.shape[1]
+        if not (n and m and width):
+            return np.zeros((n, width), self.dtype)
+        args = *self.features(), self.scale, *self.products(), profile, alpha, variance, v
+        args += (self.symmetric,)
+        if self.symmetric:
+            bounds = self._tiles(width)
+            return _blocks.reduce(
+                self.kernel.apply,
+                bounds,
+                args,
+                lambda count: np.zeros((count, n, width), self.dtype),
+                workers=self.workers,
+                blas=True,
+            )
+        product = np.zeros((n, width), self.dtype)
+        height = max(min(n, 128), _blocks.split(n, self._cost(width) * m))
+        bounds = _blocks.grid(self.shape, (height, m))
+        _blocks.fill(self.kernel.apply, bounds, (*args, product), workers=self.workers, blas=True)
         return product
 
     def diagonal(self, profile, alpha, variance, noise):
@@ -492,81 +530,81 @@ class _Pairs:
         if self.symmetric:
             return np.full(n, variance + noise, self.dtype)
         diagonal, tile = np.empty(n, self.dtype), np.empty((64, 64), self.dtype)
-        x, y = self.features() if n else (None, None)
-        for start in range(0, n, 64):
-            k = min(64, n - start)
-            columns = slice(start, start + 64)
-            parts = np.ascontiguousarray(x[:, columns]), np.ascontiguousarray(y[:, columns])
-            args = *parts, self.scale, profile, alpha, variance, 0.0, False, tile
-            self.kernel.fill(0, k, 0, k, *args)
-            diagonal[start : start + k] = tile.diagonal()[:k]
+        x, y = self.features()
+        for a in range(0, n, 64):
+            b = min(a + 64, n)
+            parts = [p[a:b] for p in (x, y)]
+            products = [p[a:b] for p in self.products()]
+            args = *parts, self.scale, *products, profile, alpha, variance, 0.0, False, tile
+            self.kernel.fill(0, b - a, 0, b - a, *args)
+            diagonal[a:b] = tile.diagonal()[: b - a]
         return diagonal
 
-    def pull(self, profile, alpha, variance, cotangent, both):
-        """The gradients with respect to the features of x and, if asked for or needed, of y; and
-        the sums of cotangent · profile and of its derivative by alpha."""
-        if self.symmetric:
-            # k[i, j] and k[j, i] both move with x[i]
-            first, sums = self._pull(profile, alpha, variance, cotangent + cotangent.T)
-            return (first,), sums / 2
-        first, sums = self._pull(profile, alpha, variance, cotangent)
-        turned = np.ascontiguousarray(cotangent.T)
-        second, _ = self.transposed()._pull(profile, alpha, variance, turned)
-        return (first, second), sums
-
-    def _pull(self, profile, alpha, variance, cotangent):
-        n, m = self.shape
-        x, y = (
-            self.features()
-            if n and m
-            else (np.zeros((self.plain + self.projection.shape[1], 0)),) * 2
-        )
-        gradient, sums = np.zeros((len(x), n), self.dtype), np.zeros((2, n))
-        if n and m:
-            args = x, y, self.scale, profile, alpha, variance, cotangent, gradient, sums
-            cost = 2 * self._cost() * m
-            _blocks.fill_rows(self.kernel.pull, n, cost, args, workers=self.workers)
-        return gradient, sums.sum(axis=1)
-
-    def chain(self, parts, length_scale, gradients):
-        """Add the gradients of what the features are made of, from those of the features."""
-        points = [_arrays.ready(self.inputs[name], self.dtype) for name in ("X", "Y")]
-        centre = _centre(self.dtype, *points, self.symmetric)
-        p, plain = self.projection, self.plain
-        moment, projected = np.zeros(plain), np.zeros(p.shape)
-        for name, x, part in zip(("X", "Y"), points, parts, strict=False):
-            first, last = part[:plain], part[plain : plain + p.shape[1]]
-            gradients[name] = last.T @ p.T
-            if plain:
-                gradients[name] += first.T
-            moment += np.einsum("nd,dn->d", x[:, :plain] - centre[:plain], first)
-            projected += (x - centre).T @ last.T
+    def pull(self, profile, alpha, variance, cotangent, length_scale):
+        """The gradients with respect to length_scale, variance and rq_alpha."""
+        sums = np.zeros(len(self.scale) + 2)
+        if cotangent.size:
+            args = *self.features(), self.scale, profile, alpha, cotangent, self.symmetric
+            sums = _blocks.reduce(
+                self.kernel.pull,
+                self._tiles(len(self.scale)),
+                args,
+                lambda count: np.zeros((count, len(sums))),
+                workers=self.workers,
+            )
+        gradients = {"variance": float(sums[-2]), "rq_alpha": float(variance * sums[-1])}
         if length_scale is not None:
-            # the scale s = 1 / length_scale multiplies its feature
-            gradient = -self.scale * moment
+            # q moves with the scale s = 1 / length_scale by 2 / s of its part
+            d = self.projection.shape[0]
+            gradient = -2 * variance * sums[:d] * self.scale[:d]
             scalar = np.ndim(length_scale) == 0
             gradients["length_scale"] = float(gradient.sum()) if scalar else self._cast(gradient)
+        return gradients
+
+    def pull_points(self, profile, alpha, variance, cotangent, wrt):
+        """The gradients with respect to X, Y, factors and metric."""
+        points, features = self.points(), self.features()
+        centre = _centre(*points, self.symmetric)
+        p, plain = self.projection, self.plain
+        gradients, projected = {}, np.zeros(p.shape)
+        # with one set k[i, j] and k[j, i] both move with x[i]
+        sides = {"X": (True, self.symmetric), "Y": (False, True)}
+        for k, (name, which) in enumerate(sides.items()):
+            chained = {"factors", "metric"} & set(wrt)
+            if name not in wrt and not (chained and (name == "X" or not self.symmetric)):
+                continue
+            x, y = features[k], features[1 - k]
+            gradient = np.zeros_like(x)
+            if cotangent.size:
+                args = x, y, self.scale, profile, alpha, variance, cotangent, *which, gradient
+                cost = self._cost(len(self.scale)) * len(y)
+                _blocks.fill_rows(self.kernel.pull_points, len(x), cost, args, workers=self.workers)
+            first, last = gradient[:, :plain], gradient[:, plain : plain + p.shape[1]]
+            gradients[name] = last @ p.T
+            if plain:
+                gradients[name] += first
+            projected += (points[k] - centre).T @ last
         gradients["factors"] = self._cast(projected)
         if self.inputs["metric"] is not None:
             # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P
             half = scipy.linalg.solve_triangular(p.T, projected.T, lower=False).T / 2
             gradients["metric"] = self._cast((half + half.T) / 2)
+        return gradients
 
     def _cast(self, array):
         return array.astype(self.dtype)
 
 
 def _metric(dtype, d, length_scale, factors, metric):
-    """How many features are the coordinates themselves, the scales of the first features, and the
+    """How many features are the coordinates themselves, the scale of each feature, and the
     projection (D, R) that makes the last of them."""
-    scale = np.empty(0, dtype)
     if metric is not None:
         if length_scale is not None or factors is not None:
             other = "factors" if length_scale is None else "length_scale"
             raise ValueError(f"metric must come without length_scale and factors, got {other} too")
-        return 0, scale, _cholesky(_arrays.real("metric", metric, 2), d).astype(dtype)
-    if length_scale is not None:
-        scale = _inverse(dtype, d, length_scale)
+        projection = _cholesky(_arrays.real("metric", metric, 2), d).astype(dtype)
+        return 0, np.ones(d, dtype), projection
+    scale = np.ones(d, dtype) if length_scale is None else _inverse(dtype, d, length_scale)
     if factors is None:
         return d, scale, np.empty((d, 0), dtype)
     projection = _arrays.ready(_arrays.real("factors", factors, 2), dtype)
@@ -575,7 +613,9 @@ def _metric(dtype, d, length_scale, factors, metric):
             f"factors must have one row for each of the {d} columns of X, "
             f"got shape {projection.shape}"
         )
-    return len(scale), scale, projection
+    if length_scale is None:
+        scale = scale[:0]
+    return len(scale), np.append(scale, np.ones(projection.shape[1], dtype)), projection
 
 
 def _inverse(dtype, d, length_scale):
@@ -622,7 +662,7 @@ def _cholesky(metric, d):
         raise ValueError(f"metric must be positive definite, and is not; {advice}") from None
 
 
-def _centre(dtype, x, y, symmetric):
+def _centre(x, y, symmetric):
     """The mean of the finite rows."""
     points = (x,) if symmetric else (x, y)
     with np.errstate(all="ignore"):
@@ -634,4 +674,4 @@ def _centre(dtype, x, y, symmetric):
             rows = [p[np.isfinite(p).all(axis=1)] for p in points]
             count = max(1, sum(map(len, rows)))
             centre = sum((r / count).sum(axis=0, dtype=np.float64) for r in rows)
-        return centre.astype(dtype)
+        return centre.astype(x.dtype)
