@@ -25,6 +25,7 @@ cdef enum:
     RQ = 5
     STRIP = 512  # columns whose features, or values, stay in the first cache
     ROWS = 128  # rows of a strip that stay in the second
+    MANY = 128  # features whose products take longer than all the rest
 
 cdef double SMALLEST = 2.0**-128  # what hl_exp_128 leaves to do
 
@@ -326,12 +327,12 @@ cdef cloned _finish(
 cdef void _mirror(
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, floating* out, Py_ssize_t stride,
 ) noexcept nogil:
-    # out[j, i] = out[i, j] for i < j, in squares of 32 that the first cache holds
+    # out[j, i] = out[i, j] for i < j, written in long runs, read from lines the first cache holds
     cdef Py_ssize_t a, b, i, j
-    for a in range(i0, i1, 32):
-        for b in range(j0, j1, 32):
-            for j in range(b, min(b + 32, j1)):
-                for i in range(a, min(a + 32, i1, j)):
+    for a in range(i0, i1, 128):
+        for b in range(j0, j1, 8):
+            for j in range(b, min(b + 8, j1)):
+                for i in range(a, min(a + 128, i1, j)):
                     out[j * stride + i] = out[i * stride + j]
 
 
@@ -351,6 +352,9 @@ def fill(
 ):
     cdef Py_ssize_t first, i, j, m, n, count = x.shape[1], stride = out.shape[1]
     cdef bint products = rows.shape[0] > 0
+    # a product of many terms is worth more rows than the second cache holds
+    cdef Py_ssize_t height = 512 if products and count >= MANY else ROWS
+    cdef Py_ssize_t width = 4096 if products and count >= MANY else STRIP
     cdef floating* strip = _scratch[floating](1 if products else count * STRIP, variance)
     with nogil:
         if not products and j1 - j0 < 16 and i1 - i0 > j1 - j0:
@@ -362,12 +366,13 @@ def fill(
             if symmetric:
                 _mirror(i0, i1, j0, j1, &out[0, 0], stride)
         else:
-            for j in range(j0, j1, 512):
-                n = min(STRIP, j1 - j)
+            j = j0
+            while j < j1:
+                n, i = min(width, j1 - j), i0
                 if not products:
                     _load(n, count, &y[j, 0], strip)
-                for i in range(i0, min(i1, j + n) if symmetric else i1, 128):
-                    m = min(ROWS, i1 - i)
+                while i < (min(i1, j + n) if symmetric else i1):
+                    m = min(height, i1 - i)
                     first = max(i, j) if symmetric else j
                     if products:
                         gemm[floating](m, j + n - first, count, &rows[i, 0], count,
@@ -381,6 +386,8 @@ def fill(
                               profile, alpha, variance, &out[i, first], stride, 1)
                     if symmetric:
                         _mirror(i, i + m, first, j + n, &out[0, 0], stride)
+                    i += m
+                j += n
         if symmetric and i0 == j0:
             for i in range(i0, i1):
                 out[i, i] += noise

@@ -9,8 +9,8 @@ from . import MATERN12, MATERN32, MATERN52, RQ, SE
 
 STRIP = 128  # columns finished together: the first cache holds them
 PRODUCTS = 512  # columns of a matrix product
-ROWS = 128  # rows of a tile that stays in the second cache
-SQUARE = 32  # side of what is transposed at a time
+ROWS = 128  # rows of it that stay in the second cache
+MANY = 128  # features whose products take longer than all the rest
 
 
 @jit
@@ -158,11 +158,11 @@ def prepare_products(start, stop, x, scale, centre, rows, norms):
 
 @jit
 def _mirror(i0, i1, j0, j1, out):
-    # out[j, i] = out[i, j] for i < j, in squares that the first cache holds
-    for a in range(i0, i1, SQUARE):
-        for b in range(j0, j1, SQUARE):
-            for j in range(b, min(b + SQUARE, j1)):
-                for i in range(a, min(a + SQUARE, i1, j)):
+    # out[j, i] = out[i, j] for i < j, written in long runs, read from lines the first cache holds
+    for a in range(i0, i1, 128):
+        for b in range(j0, j1, 8):
+            for j in range(b, min(b + 8, j1)):
+                for i in range(a, min(a + 128, i1, j)):
                     out[j, i] = out[i, j]
 
 
@@ -184,15 +184,14 @@ def _distance(x, y, scale):
 
 
 @jit
-def _norms(norm, norms, q, cancelled):
-    # q = |x|^2 + |y|^2 - 2 q, and how many of them `cancelled`
-    count, limit, two = 0, q.dtype.type(0.4), q.dtype.type(2)
+def _norms(norm, norms, q):
+    # q = |x|^2 + |y|^2 - 2 q, and whether any of them cancelled
+    cancelled, limit, two = 0, q.dtype.type(0.4), q.dtype.type(2)
     for j in range(len(q)):
         both = norm + norms[j]
         q[j] = both - two * q[j]
-        cancelled[j] = not q[j] >= limit * both
-        count += cancelled[j]
-    return count
+        cancelled += 0 if q[j] >= limit * both else 1
+    return cancelled > 0
 
 
 @jit
@@ -200,16 +199,16 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
              variance, tile):  # fmt: skip
     # tile = k[i0:i1, j0:j1]
     count = len(scale)
-    cancelled = np.empty(STRIP, np.bool_)
+    limit = tile.dtype.type(0.4)
     gemm(i1 - i0, j1 - j0, count, rows[i0:], count, columns[j0:], count, tile,
          tile.strides[0] // tile.itemsize, False, False, True)  # fmt: skip
     for i in range(i0, i1):
         for a in range(j0, j1, STRIP):
             b = min(a + STRIP, j1)
             q = tile[i - i0, a - j0 : b - j0]
-            if _norms(row_norms[i], column_norms[a:b], q, cancelled):
+            if _norms(row_norms[i], column_norms[a:b], q):
                 for j in range(b - a):
-                    if cancelled[j]:
+                    if not q[j] >= limit * (row_norms[i] + column_norms[a + j]):
                         q[j] = _distance(x[i], y[a + j], scale)
             _profile(profile, alpha, variance, q)
 
@@ -219,11 +218,13 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
          variance, noise, symmetric, out):  # fmt: skip
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
     strip = np.empty((len(scale), STRIP), out.dtype)
+    # a product of many terms is worth more rows than the second cache holds
+    height, width = (ROWS, PRODUCTS) if len(scale) < MANY else (4 * ROWS, 8 * PRODUCTS)
     if len(rows):
-        for j in range(j0, j1, PRODUCTS):
-            b = min(j + PRODUCTS, j1)
-            for i in range(i0, min(i1, b) if symmetric else i1, ROWS):
-                a, stop = max(i, j) if symmetric else j, min(i + ROWS, i1)
+        for j in range(j0, j1, width):
+            b = min(j + width, j1)
+            for i in range(i0, min(i1, b) if symmetric else i1, height):
+                a, stop = max(i, j) if symmetric else j, min(i + height, i1)
                 _product(i, stop, a, b, x, y, scale, rows, row_norms, columns, column_norms,
                          profile, alpha, variance, out[i:stop, a:b])  # fmt: skip
                 if symmetric:

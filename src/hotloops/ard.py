@@ -480,7 +480,8 @@ class _Pairs:
         """Tiles of the result: wide ones, so that rows of it are written in long runs, and high
         enough for a matrix product to be worth its preparation."""
         n, m = self.shape
-        cost, height = self._cost(extra), 1 if len(self.scale) < _MANY else 128
+        cost, features = self._cost(extra), len(self.scale)
+        height = 1 if features < _MANY else 128 if features < 128 else 512
         if self.symmetric:
             side = max(min(n, height), _blocks.square(n, cost, 128))
             return _blocks.grid(self.shape, (side, side), upper=True)
