@@ -7,9 +7,8 @@ from ..jit_numba import jit
 from ..vmath_numba import exp, exp_128, log, product_rest
 from . import MATERN12, MATERN32, MATERN52, RQ, SE
 
-STRIP = 128  # columns finished together: the first cache holds them
-PRODUCTS = 512  # columns of a matrix product
-ROWS = 128  # rows of it that stay in the second cache
+STRIP = 512  # columns whose features, or values, stay in the first cache
+ROWS = 128  # rows of a strip that stay in the second
 MANY = 128  # features whose products take longer than all the rest
 
 
@@ -196,21 +195,18 @@ def _norms(norm, norms, q):
 
 @jit
 def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
-             variance, tile):  # fmt: skip
-    # tile = k[i0:i1, j0:j1]
-    count = len(scale)
-    limit = tile.dtype.type(0.4)
-    gemm(i1 - i0, j1 - j0, count, rows[i0:], count, columns[j0:], count, tile,
-         tile.strides[0] // tile.itemsize, False, False, True)  # fmt: skip
-    for i in range(i0, i1):
-        for a in range(j0, j1, STRIP):
-            b = min(a + STRIP, j1)
-            q = tile[i - i0, a - j0 : b - j0]
-            if _norms(row_norms[i], column_norms[a:b], q):
-                for j in range(b - a):
-                    if not q[j] >= limit * (row_norms[i] + column_norms[a + j]):
-                        q[j] = _distance(x[i], y[a + j], scale)
-            _profile(profile, alpha, variance, q)
+             variance, tile, i, j):  # fmt: skip
+    # the part of tile from [i, j] on = k[i0:i1, j0:j1]
+    count, limit = len(scale), tile.dtype.type(0.4)
+    gemm(i1 - i0, j1 - j0, count, rows[i0:], count, columns[j0:], count, tile[i:, j:],
+         tile.shape[1], False, False, True)  # fmt: skip
+    for r in range(i0, i1):
+        q = tile[i + r - i0, j : j + j1 - j0]
+        if _norms(row_norms[r], column_norms[j0:j1], q):
+            for c in range(len(q)):
+                if not q[c] >= limit * (row_norms[r] + column_norms[j0 + c]):
+                    q[c] = _distance(x[r], y[j0 + c], scale)
+        _profile(profile, alpha, variance, q)
 
 
 @jit
@@ -219,14 +215,14 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
     strip = np.empty((len(scale), STRIP), out.dtype)
     # a product of many terms is worth more rows than the second cache holds
-    height, width = (ROWS, PRODUCTS) if len(scale) < MANY else (4 * ROWS, 8 * PRODUCTS)
+    height, width = (ROWS, STRIP) if len(scale) < MANY else (4 * ROWS, 8 * STRIP)
     if len(rows):
         for j in range(j0, j1, width):
             b = min(j + width, j1)
             for i in range(i0, min(i1, b) if symmetric else i1, height):
                 a, stop = max(i, j) if symmetric else j, min(i + height, i1)
                 _product(i, stop, a, b, x, y, scale, rows, row_norms, columns, column_norms,
-                         profile, alpha, variance, out[i:stop, a:b])  # fmt: skip
+                         profile, alpha, variance, out, i, a)  # fmt: skip
                 if symmetric:
                     _mirror(i, stop, a, b, out)
     elif j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a strip: strips of rows
@@ -268,7 +264,7 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
             m = min(ROWS, i1 - i)
             if len(rows):
                 _product(i, i + m, a, b, x, y, scale, rows, row_norms, columns, column_norms,
-                         profile, alpha, variance, tile[:, :n])  # fmt: skip
+                         profile, alpha, variance, tile, 0, 0)  # fmt: skip
             else:
                 for k in range(m):
                     _quadform(x, i + k, strip, scale, tile[k, :n])
@@ -294,6 +290,38 @@ def _dot(c, p):
 
 
 @jit
+def _moment(x, strip, f, c):
+    # sum over j of c[j] (x - strip[f, j]), in eight sums side by side
+    sums, total = np.zeros(8, c.dtype), 0.0
+    whole = len(c) // 8 * 8
+    for j in range(0, whole, 8):
+        for w in range(8):
+            sums[w] += c[j + w] * (x - strip[f, j + w])
+    for w in range(8):
+        total += sums[w]
+    for j in range(whole, len(c)):
+        total += c[j] * (x - strip[f, j])
+    return total
+
+
+@jit
+def _second_moment(x, s, strip, f, c):
+    # the same for c[j] (s (x - strip[f, j]))^2
+    sums, total = np.zeros(8, c.dtype), 0.0
+    whole = len(c) // 8 * 8
+    for j in range(0, whole, 8):
+        for w in range(8):
+            d = s * (x - strip[f, j + w])
+            sums[w] += c[j + w] * d * d
+    for w in range(8):
+        total += sums[w]
+    for j in range(whole, len(c)):
+        d = s * (x - strip[f, j])
+        total += c[j] * d * d
+    return total
+
+
+@jit
 def _weigh(x, i, strip, scale, profile, alpha, c, buffers):
     # c *= dp/dq for a row, and the sums of c · p and of c · dp/dalpha
     p, slope, by_alpha = buffers[0, : len(c)], buffers[1, : len(c)], buffers[2, : len(c)]
@@ -307,23 +335,22 @@ def _weigh(x, i, strip, scale, profile, alpha, c, buffers):
 
 @jit
 def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums):
-    buffers = np.zeros((5, STRIP), cotangent.dtype)
+    buffers = np.zeros((4, STRIP), cotangent.dtype)
     strip = np.empty((len(scale), STRIP), cotangent.dtype)
     mirrored = symmetric and i0 != j0
     for a in range(j0, j1, STRIP):
         b = min(a + STRIP, j1)
-        c, squares = buffers[3, : b - a], buffers[4, : b - a]
+        c = buffers[3, : b - a]
         _load(a, b, y, strip)
         for i in range(i0, i1):
             for j in range(a, b):
-                c[j - a] = cotangent[i, j] + cotangent[j, i] if mirrored else cotangent[i, j]
+                c[j - a] = cotangent[i, j]
+            if mirrored:
+                for j in range(a, b):
+                    c[j - a] += cotangent[j, i]
             by_variance, by_alpha = _weigh(x, i, strip, scale, profile, alpha, c, buffers)
             for f in range(len(scale)):
-                xf, s = x[i, f], scale[f]
-                for j in range(len(c)):
-                    d = s * (xf - strip[f, j])
-                    squares[j] = d * d
-                sums[f] += _dot(c, squares)
+                sums[f] += _second_moment(x[i, f], scale[f], strip, f, c)
             sums[-2] += by_variance
             sums[-1] += by_alpha
 
@@ -331,7 +358,7 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
 @jit
 def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straight, transposed,
                 gradient):  # fmt: skip
-    buffers = np.zeros((5, STRIP), cotangent.dtype)
+    buffers = np.zeros((4, STRIP), cotangent.dtype)
     strip = np.empty((len(scale), STRIP), cotangent.dtype)
     totals = np.empty((ROWS, len(scale)))
     for start in range(i0, i1, ROWS):
@@ -339,19 +366,19 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straig
         totals[:] = 0
         for a in range(0, len(y), STRIP):
             b = min(a + STRIP, len(y))
-            c, differences = buffers[3, : b - a], buffers[4, : b - a]
+            c = buffers[3, : b - a]
             _load(a, b, y, strip)
             for i in range(start, stop):
                 c[:] = 0
                 if straight:
-                    c += cotangent[i, a:b]
+                    for j in range(a, b):
+                        c[j - a] += cotangent[i, j]
                 if transposed:
-                    c += cotangent[a:b, i]
+                    for j in range(a, b):
+                        c[j - a] += cotangent[j, i]
                 _weigh(x, i, strip, scale, profile, alpha, c, buffers)
                 for f in range(len(scale)):
-                    for j in range(len(c)):
-                        differences[j] = x[i, f] - strip[f, j]
-                    totals[i - start, f] += _dot(c, differences)
+                    totals[i - start, f] += _moment(x[i, f], strip, f, c)
         for i in range(start, stop):
             for f in range(len(scale)):
                 s = np.float64(scale[f])
