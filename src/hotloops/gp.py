@@ -5,34 +5,24 @@ The estimator keeps to scikit-learn's conventions, and works without scikit-lear
 
 import functools
 import inspect
-import warnings
 
 import numpy as np
-import scipy.optimize
-from scipy.linalg import blas, lapack, solve_triangular
 
-from . import _arrays, _blocks
+from . import _arrays
+from ._gp_checks import BASES, exception, generator, interval, numbers, points
+from ._gp_likelihood import Likelihood, maximise
+from ._gp_parameters import Parameters
+from ._gp_solvers import Cholesky, ConjugateGradients
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp
 
 __all__ = ["GaussianProcessRegressor"]
 
 _OF_A_SOLVER = ("L_", "log_marginal_likelihood_value_", "cg_residual_", "cg_iterations_")
-_BASES = {"NotFittedError": (ValueError, AttributeError), "ConvergenceWarning": (UserWarning,)}
-
-
-@functools.cache
-def _class(name):
-    """scikit-learn's class of this name; without scikit-learn one like it."""
-    try:
-        from sklearn import exceptions
-    except ImportError:
-        return type(name, _BASES[name], {"__module__": __name__})
-    return getattr(exceptions, name)
 
 
 def __getattr__(name):
-    if name in _BASES:
-        return _class(name)
+    if name in BASES:
+        return exception(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -225,7 +215,7 @@ class GaussianProcessRegressor:
             else 0.
         """
         prediction = self.predict(X)
-        y = _numbers("y", y)
+        y = numbers("y", y)
         if y.shape != prediction.shape:
             raise ValueError(f"y must have shape {prediction.shape}, got {y.shape}")
         mean = functools.partial(np.average, axis=0, weights=sample_weight)
@@ -267,7 +257,7 @@ class GaussianProcessRegressor:
             Where ``jitter="auto"`` adds something.
         """
         X, y = self._training_data(X, y)
-        rng = _generator(self.random_state)
+        rng = generator(self.random_state)
         parameters = self._parameters(X, rng)
         jitter = self._settings(parameters)
 
@@ -276,7 +266,7 @@ class GaussianProcessRegressor:
             # a constant has no scale, whatever rounding makes of its deviation
             mean, std = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 1.0)
         target = (y - mean) / std
-        likelihood = _Likelihood(X, target, self.kind, parameters, jitter)
+        likelihood = Likelihood(X, target, self.kind, parameters, jitter)
         if self.solver == "cg":
             self._fit_cg(likelihood)
         else:
@@ -298,7 +288,7 @@ class GaussianProcessRegressor:
         if y is None:
             name = type(self).__name__
             raise ValueError(f"{name} requires y to be passed, but the target y is None")
-        X, y = _points(X), _numbers("y", y)
+        X, y = points(X), numbers("y", y)
         if not len(X):
             raise ValueError(f"X must have at least one row, got shape {X.shape}")
         if y.ndim not in (1, 2) or not y.size:
@@ -332,7 +322,7 @@ class GaussianProcessRegressor:
                 f"n_factors must be 0 with optimizer=None, got {n_factors}: factors have no value "
                 f"to keep"
             )
-        bounds = {name: _bounds(name, getattr(self, f"{name}_bounds")) for name in values}
+        bounds = {name: interval(name, getattr(self, f"{name}_bounds")) for name in values}
         if noise.ndim and bounds["noise_variance"] is not None:
             raise ValueError(
                 'noise_variance_bounds must be "fixed" where noise_variance is an array'
@@ -350,7 +340,7 @@ class GaussianProcessRegressor:
                 )
             if not (np.isfinite(value) & (value > 0)).all():
                 bounds[name] = None  # it has no logarithm
-        return _Parameters(values, bounds, d, n_factors, rng)
+        return Parameters(values, bounds, d, n_factors, rng)
 
     def _settings(self, parameters):
         """The jitter to start from, after the checks of everything but the hyperparameters."""
@@ -387,7 +377,7 @@ class GaussianProcessRegressor:
         if self.optimizer is not None and parameters.names:
             starts = [parameters.theta]
             starts += [parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
-            parameters.values = parameters.at(self._maximise(likelihood, starts))
+            parameters.values = parameters.at(maximise(likelihood, self.optimizer, starts))
         factor = likelihood.cholesky(parameters.values, likelihood.scratch())
         if factor is None:
             raise np.linalg.LinAlgError(
@@ -398,11 +388,11 @@ class GaussianProcessRegressor:
         alpha, value = likelihood.value(factor)
         self._keep(
             alpha_=alpha.reshape(likelihood.shape), L_=factor,
-            log_marginal_likelihood_value_=value, _solver=_Cholesky(factor),
+            log_marginal_likelihood_value_=value, _solver=Cholesky(factor),
         )  # fmt: skip
 
     def _fit_cg(self, likelihood):
-        solver = _ConjugateGradients(
+        solver = ConjugateGradients(
             likelihood.X,
             likelihood.kernel(likelihood.parameters.values),
             likelihood.parameters.values["noise_variance"] + likelihood.jitter,
@@ -418,53 +408,6 @@ class GaussianProcessRegressor:
         for name in _OF_A_SOLVER:
             vars(self).pop(name, None)
         vars(self).update(fitted)
-
-    def _maximise(self, likelihood, starts):
-        """The best theta that the optimizer finds from any of the starts."""
-        found = [None] * len(starts)
-
-        def run(first, last):
-            for k in range(first, last):
-                found[k] = self._optimise(likelihood, starts[k])
-
-        bounds = _blocks.grid((len(starts),), (1,))
-        # a start alone leaves the threads to BLAS, where the matrix is worth them
-        alone = len(starts) == 1 and len(likelihood.X) >= 400
-        _blocks.fill(run, bounds, (), workers=_blocks.workers(), blas=not alone)
-        messages = [message for _, _, message in found if message]
-        if messages:
-            warnings.warn(
-                f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
-                f"best point found is kept: {messages[0]}",
-                _class("ConvergenceWarning"),
-                stacklevel=4,
-            )
-        values = [value for value, _, _ in found]
-        return found[int(np.argmin(values))][1]
-
-    def _optimise(self, likelihood, start):
-        """The least value found from `start`, where it is, and why the optimizer failed."""
-        parameters, scratch = likelihood.parameters, likelihood.scratch()
-        best = [np.inf, start]
-
-        def objective(theta, eval_gradient=True):
-            if _blocks.stopped():
-                raise _Stopped
-            value, gradient = likelihood(np.asarray(theta, np.float64), eval_gradient, scratch)
-            if -value < best[0]:
-                best[:] = -value, np.array(theta, np.float64)
-            return (-value, -gradient) if eval_gradient else -value
-
-        try:
-            if callable(self.optimizer):
-                theta, value = self.optimizer(objective, start, bounds=parameters.limits)
-                return float(value), parameters.check("the optimizer's theta", theta), ""
-            result = scipy.optimize.minimize(
-                objective, start, method="L-BFGS-B", jac=True, bounds=parameters.limits
-            )
-        except _Stopped:  # another start's error, or Ctrl-C, is on its way to the caller
-            return None
-        return *best, "" if result.success else result.message
 
     # --- what the fit knows -----------------------------------------------------------------
 
@@ -536,7 +479,7 @@ class GaussianProcessRegressor:
         ndarray, shape (n, n_samples) or (n, n_targets, n_samples)
         """
         n_samples = _arrays.integer("n_samples", n_samples)
-        rng = _generator(random_state)
+        rng = generator(random_state)
         mean, covariance = self.predict(X, return_cov=True)
         n, targets = len(mean), int(np.prod(mean.shape[1:]))
         if not n:
@@ -571,7 +514,7 @@ class GaussianProcessRegressor:
         """
         self._check_fitted()
         likelihood = self._likelihood
-        if isinstance(self._solver, _ConjugateGradients):
+        if isinstance(self._solver, ConjugateGradients):
             raise ValueError(
                 'log_marginal_likelihood needs a fit with solver="cholesky": conjugate gradients '
                 "give no determinant"
@@ -645,7 +588,7 @@ class GaussianProcessRegressor:
 
     def _test_points(self, X):
         self._check_fitted()
-        X, d = _points(X), self.n_features_in_
+        X, d = points(X), self.n_features_in_
         if X.shape[1] != d:
             raise ValueError(
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {d} "
@@ -656,357 +599,4 @@ class GaussianProcessRegressor:
     def _check_fitted(self):
         if not hasattr(self, "alpha_"):
             name = type(self).__name__
-            raise _class("NotFittedError")(f"this {name} is not fitted yet: call fit first")
-
-
-# --- hyperparameters and their likelihood ---------------------------------------------------
-
-
-class _Stopped(Exception):
-    pass
-
-
-class _Parameters:
-    """The hyperparameters by name, and theta, the vector of those that are free."""
-
-    def __init__(self, values, bounds, d, n_factors, rng):
-        values = {name: value if value.ndim else float(value) for name, value in values.items()}
-        self.bounds = {name: bounds[name] for name in values if bounds[name] is not None}
-        if n_factors:
-            # an inverse length is the unit of a factor
-            scale = np.broadcast_to(values["length_scale"], d)
-            self.unit = np.where(np.isfinite(scale), 1 / scale, 1)[:, None]
-            factors = 0.1 * self.unit * rng.normal(size=(d, n_factors))
-            values = {"length_scale": values.pop("length_scale"), "factors": factors, **values}
-            self.bounds["factors"] = None
-        self.values = values
-        self.free = [name for name in values if name in self.bounds]
-        self.names = [
-            name + (str(list(index)) if index else "")
-            for name in self.free
-            for index in np.ndindex(np.shape(values[name]))
-        ]
-
-    @property
-    def theta(self):
-        return self._join(
-            self.values[name] if name == "factors" else np.log(self.values[name])
-            for name in self.free
-        )
-
-    @property
-    def limits(self):
-        """The bounds of theta, shape (len(theta), 2)."""
-        unbounded = -np.inf, np.inf
-        return np.stack([
-            self._join(
-                np.full(np.shape(self.values[name]), unbounded[k] if name == "factors"
-                        else np.log(self.bounds[name][k]))
-                for name in self.free
-            )
-            for k in (0, 1)
-        ], axis=1)  # fmt: skip
-
-    def draw(self, rng):
-        """A theta from anywhere within the bounds."""
-        parts = []
-        for name in self.free:
-            shape = np.shape(self.values[name])
-            if name == "factors":
-                parts.append(self.unit * rng.normal(size=shape))
-            else:
-                parts.append(rng.uniform(*np.log(self.bounds[name]), size=shape))
-        return self._join(parts)
-
-    def at(self, theta):
-        """The values that theta stands for."""
-        values, start = dict(self.values), 0
-        for name in self.free:
-            shape = np.shape(values[name])
-            stop = start + int(np.prod(shape))
-            part = theta[start:stop].reshape(shape)
-            with np.errstate(over="ignore", under="ignore"):
-                part = part.copy() if name == "factors" else np.exp(part)
-            values[name], start = part if shape else float(part), stop
-        return values
-
-    def chain(self, values, gradients):
-        """The gradient with respect to theta, from those with respect to the values."""
-        return self._join(
-            gradients[name] if name == "factors" else values[name] * gradients[name]
-            for name in self.free
-        )
-
-    def check(self, name, theta):
-        theta = _arrays.real(name, theta).astype(np.float64)
-        if theta.shape != (len(self.names),) or not np.isfinite(theta).all():
-            raise ValueError(
-                f"{name} must be {len(self.names)} finite number(s), one for each of "
-                f"{self.names}, got {theta}"
-            )
-        return theta
-
-    def __str__(self):
-        return ", ".join(f"{name}={value}" for name, value in self.values.items())
-
-    @staticmethod
-    def _join(parts):
-        return np.concatenate([np.empty(0), *map(np.ravel, parts)])
-
-
-class _Likelihood:
-    """The log marginal likelihood of the targets y at the points X, as a function of theta."""
-
-    def __init__(self, X, y, kind, parameters, jitter):
-        self.X, self.shape, self.kind = X, y.shape, kind
-        self.y = y.reshape(len(y), -1)
-        self.parameters, self.jitter = parameters, jitter
-
-    def scratch(self):
-        return np.empty((len(self.X), len(self.X)))
-
-    def kernel(self, values):
-        """What the ARD functions are called with."""
-        given = {name: value for name, value in values.items() if name != "noise_variance"}
-        return {"kind": self.kind, **given}
-
-    def cholesky(self, values, scratch):
-        """L, over `scratch`, of A = K + noise; None where A is not positive definite."""
-        a = ard_kernel(self.X, **self.kernel(values), out=scratch)
-        np.einsum("ii->i", a)[:] += values["noise_variance"] + self.jitter
-        # LAPACK's columns are rows here: its upper triangle is the lower one
-        factor, info = lapack.dpotrf(a.T, lower=0, clean=1, overwrite_a=1)
-        return factor.T if info == 0 else None
-
-    def value(self, factor):
-        """A⁻¹ y and the log marginal likelihood, from the Cholesky factor of A."""
-        n, targets = self.y.shape
-        alpha, _ = lapack.dpotrs(factor.T, self.y, lower=0)
-        half_determinant = np.log(factor.diagonal()).sum()
-        constant = targets * (half_determinant + n / 2 * np.log(2 * np.pi))
-        return alpha, float(np.vdot(self.y, alpha) / -2 - constant)
-
-    def __call__(self, theta, eval_gradient, scratch):
-        """The value at theta, and its gradient if that is asked for."""
-        parameters = self.parameters
-        nowhere = -np.inf, np.zeros(len(theta))
-        if np.isnan(theta).any():  # what a line search makes of an infinite value
-            return nowhere
-        values = parameters.at(theta)
-        factor = self.cholesky(values, scratch)
-        if factor is None:
-            return nowhere
-        alpha, value = self.value(factor)
-        if not np.isfinite(value):
-            return nowhere
-        if not eval_gradient:
-            return value, None
-        # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹: twice that below the diagonal stands for both sides
-        inverse, _ = lapack.dpotri(factor.T, lower=0, overwrite_c=1)
-        cotangent = blas.dsyrk(1, alpha, beta=-alpha.shape[1], c=inverse, overwrite_c=1).T
-        np.einsum("ii->i", cotangent)[:] /= 2
-        gradients = ard_kernel_vjp(cotangent, self.X, **self.kernel(values), wrt=parameters.free)
-        return value, parameters.chain(values, gradients)
-
-    def find_jitter(self):
-        """Set the least jitter, in powers of ten times the rounding error, that makes A positive
-        definite at the start."""
-        values, scratch = self.parameters.values, self.scratch()
-        unit = np.finfo(np.float64).eps * (values["variance"] + np.mean(values["noise_variance"]))
-        for jitter in (0.0, *(10.0**k * unit for k in range(16))):
-            self.jitter = jitter
-            if self.cholesky(values, scratch) is not None:
-                break
-        if self.jitter:
-            warnings.warn(
-                f"the covariance matrix of the training points is not positive definite: "
-                f'jitter="auto" added {self.jitter:.3g} to its diagonal',
-                RuntimeWarning,
-                stacklevel=4,
-            )
-
-
-# --- A⁻¹ ------------------------------------------------------------------------------------
-
-
-class _Cholesky:
-    """A⁻¹ by the Cholesky factor L; `cross` is k(x, x_train), shape (n, N)."""
-
-    batch = 1024
-
-    def __init__(self, factor):
-        self.factor = factor
-
-    def _solve(self, b, trans=0):
-        return solve_triangular(
-            self.factor, b, trans=trans, lower=True, overwrite_b=True, check_finite=False
-        )
-
-    def explained(self, cross):
-        """kᵀ A⁻¹ k of each row k."""
-        v = self._solve(cross.T)
-        return np.einsum("ji,ji->i", v, v)
-
-    def explained_covariance(self, cross):
-        """kᵀ A⁻¹ k of all pairs of rows."""
-        v = self._solve(cross.T)
-        return v.T @ v
-
-    def weights(self, cross):
-        """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
-        v = self._solve(cross.T)
-        explained = np.einsum("ji,ji->i", v, v)
-        return self._solve(v, trans=1).T, explained
-
-
-class _ConjugateGradients:
-    """A⁻¹ by conjugate gradients, on products with a K that is never held.
-
-    The preconditioner is P = S + RᵀR, S the noise and R a pivoted Cholesky factor of K of a low
-    rank. With Q = R S^(-1/2) and C the Cholesky factor of I + QQᵀ, T = C⁻¹ Q,
-    P⁻¹ = S^(-1/2) (I − TᵀT) S^(-1/2).
-    """
-
-    batch = 64  # right-hand sides share the entries of K, which each product makes anew
-    rank = 200
-    tolerance = 1e-10
-    most = 1000
-
-    def __init__(self, X, kernel, noise):
-        self.X, self.kernel = X, kernel
-        self.noise = np.broadcast_to(noise, len(X))[:, None]
-        self.root = np.sqrt(self.noise)
-        q = self._pivoted_cholesky() / self.root.T
-        inner = np.linalg.cholesky(np.eye(len(q)) + q @ q.T)
-        self.t = solve_triangular(inner, q, lower=True)
-
-    def _pivoted_cholesky(self):
-        """R: K less RᵀR has the diagonal `rest`, of which the largest entry is the next pivot."""
-        n, variance = len(self.X), self.kernel["variance"]
-        rows, rest = np.zeros((min(n, self.rank), n)), np.full(n, variance)
-        enough = max(1e-14 * variance, 1e-2 * self.noise.min() / n)
-        for k, row in enumerate(rows):
-            pivot = rest.argmax()
-            if rest[pivot] <= enough:
-                return rows[:k]
-            row[:] = ard_kernel(self.X[pivot : pivot + 1], self.X, **self.kernel)[0]
-            row -= rows[:k, pivot] @ rows[:k]
-            row /= np.sqrt(rest[pivot])
-            rest -= row**2
-            rest[pivot] = 0
-        return rows
-
-    def _precondition(self, r):
-        w = r / self.root
-        return (w - self.t.T @ (self.t @ w)) / self.root
-
-    def solve(self, b):
-        """x with A x = b, the largest relative residual of a column, and how many steps it took."""
-        operator = KernelOperator(self.X, **self.kernel)
-        norms = np.linalg.norm(b, axis=0)
-        x, r = np.zeros_like(b), b.copy()
-        p = z = self._precondition(r)
-        rz = _columns(r, z)
-        steps = 0
-        while (active := np.linalg.norm(r, axis=0) > self.tolerance * norms).any():
-            if steps == self.most:
-                break
-            steps += 1
-            q = operator @ p + self.noise * p
-            step = np.divide(rz, _columns(p, q), out=np.zeros_like(rz), where=active)
-            x += step * p
-            r -= step * q
-            z = self._precondition(r)
-            before, rz = rz, _columns(r, z)
-            p = z + np.divide(rz, before, out=np.zeros_like(rz), where=active) * p
-        # r is what the recursion says; this is what is
-        residual = np.linalg.norm(b - operator @ x - self.noise * x, axis=0)
-        worst = float(np.divide(residual, norms, out=residual, where=norms > 0).max(initial=0))
-        if active.any():
-            warnings.warn(
-                f"conjugate gradients reached a relative residual of {worst:.3g} in "
-                f"{self.most} steps, not {self.tolerance:g}: raise noise_variance or jitter",
-                _class("ConvergenceWarning"),
-                stacklevel=4,
-            )
-        return x, worst, steps
-
-    def explained(self, cross):
-        return self.weights(cross)[1]
-
-    def explained_covariance(self, cross):
-        product = np.empty((len(cross), len(cross)))
-        for start in range(0, len(cross), self.batch):
-            rows = slice(start, start + self.batch)
-            product[rows] = self.weights(cross[rows])[0] @ cross.T
-        return (product + product.T) / 2
-
-    def weights(self, cross):
-        weights = self.solve(np.ascontiguousarray(cross.T))[0].T
-        return weights, _columns(cross.T, weights.T)
-
-
-def _columns(a, b):
-    """The inner products of the columns."""
-    return np.einsum("ij,ij->j", a, b)
-
-
-# --- checks ---------------------------------------------------------------------------------
-
-
-def _numbers(name, value):
-    """`value` as an array of float64, finite."""
-    if hasattr(value, "toarray"):
-        raise TypeError(
-            f"{name} must be dense, got a sparse {type(value).__name__}: pass {name}.toarray()"
-        )
-    try:
-        array = np.asanyarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array: {error}") from None
-    if array.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: {name} must be real, got {array.dtype}")
-    if array.dtype.kind == "O":
-        array = array.astype(np.float64)
-    array = _arrays.ready(_arrays.real(name, array), np.float64)
-    finite = np.isfinite(array)
-    if not finite.all():
-        index = [int(i) for i in np.argwhere(~finite)[0]]
-        bad = array[tuple(index)]
-        bad = "NaN" if np.isnan(bad) else bad
-        raise ValueError(f"{name} must be finite, got {bad} at {name}{index}")
-    return array
-
-
-def _points(X):
-    X = _numbers("X", X)
-    if X.ndim != 2:
-        raise ValueError(
-            f"X must have shape (N, D), got {X.shape}. Reshape your data: X.reshape(-1, 1) if it "
-            f"is one feature, X.reshape(1, -1) if it is one point"
-        )
-    if not X.shape[1]:
-        raise ValueError(f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
-    return X
-
-
-def _bounds(name, bounds):
-    """(low, high); None for "fixed"."""
-    if isinstance(bounds, str) and bounds == "fixed":
-        return None
-    try:
-        low, high = map(float, bounds)
-    except (TypeError, ValueError):
-        low = high = np.nan
-    if not 0 < low <= high < np.inf:
-        raise ValueError(
-            f"{name}_bounds must be a pair of positive numbers, the lower one first, or "
-            f'"fixed", got {bounds!r}'
-        )
-    return low, high
-
-
-def _generator(random_state):
-    if isinstance(random_state, np.random.Generator | np.random.RandomState):
-        return random_state
-    return np.random.default_rng(random_state)
+            raise exception("NotFittedError")(f"this {name} is not fitted yet: call fit first")

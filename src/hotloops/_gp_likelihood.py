@@ -1,0 +1,139 @@
+"""The log marginal likelihood of a Gaussian process, and where it is largest."""
+
+import warnings
+
+import numpy as np
+import scipy.optimize
+from scipy.linalg import blas, lapack
+
+from . import _blocks
+from ._gp_checks import exception
+from .ard import ard_kernel, ard_kernel_vjp
+
+
+class Likelihood:
+    """The log marginal likelihood of the targets y at the points X, as a function of theta."""
+
+    def __init__(self, X, y, kind, parameters, jitter):
+        self.X, self.shape, self.kind = X, y.shape, kind
+        self.y = y.reshape(len(y), -1)
+        self.parameters, self.jitter = parameters, jitter
+
+    def scratch(self):
+        return np.empty((len(self.X), len(self.X)))
+
+    def kernel(self, values):
+        """What the ARD functions are called with."""
+        given = {name: value for name, value in values.items() if name != "noise_variance"}
+        return {"kind": self.kind, **given}
+
+    def cholesky(self, values, scratch):
+        """L, over `scratch`, of A = K + noise; None where A is not positive definite."""
+        a = ard_kernel(self.X, **self.kernel(values), out=scratch)
+        np.einsum("ii->i", a)[:] += values["noise_variance"] + self.jitter
+        # LAPACK's columns are rows here: its upper triangle is the lower one
+        factor, info = lapack.dpotrf(a.T, lower=0, clean=1, overwrite_a=1)
+        return factor.T if info == 0 else None
+
+    def value(self, factor):
+        """A⁻¹ y and the log marginal likelihood, from the Cholesky factor of A."""
+        n, targets = self.y.shape
+        alpha, _ = lapack.dpotrs(factor.T, self.y, lower=0)
+        half_determinant = np.log(factor.diagonal()).sum()
+        constant = targets * (half_determinant + n / 2 * np.log(2 * np.pi))
+        return alpha, float(np.vdot(self.y, alpha) / -2 - constant)
+
+    def __call__(self, theta, eval_gradient, scratch):
+        """The value at theta, and its gradient if that is asked for."""
+        parameters = self.parameters
+        nowhere = -np.inf, np.zeros(len(theta))
+        if np.isnan(theta).any():  # what a line search makes of an infinite value
+            return nowhere
+        values = parameters.at(theta)
+        factor = self.cholesky(values, scratch)
+        if factor is None:
+            return nowhere
+        alpha, value = self.value(factor)
+        if not np.isfinite(value):
+            return nowhere
+        if not eval_gradient:
+            return value, None
+        # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹: twice that below the diagonal stands for both sides
+        inverse, _ = lapack.dpotri(factor.T, lower=0, overwrite_c=1)
+        cotangent = blas.dsyrk(1, alpha, beta=-alpha.shape[1], c=inverse, overwrite_c=1).T
+        np.einsum("ii->i", cotangent)[:] /= 2
+        gradients = ard_kernel_vjp(cotangent, self.X, **self.kernel(values), wrt=parameters.free)
+        return value, parameters.chain(values, gradients)
+
+    def find_jitter(self):
+        """Set the least jitter, in powers of ten times the rounding error, that makes A positive
+        definite at the start."""
+        values, scratch = self.parameters.values, self.scratch()
+        unit = np.finfo(np.float64).eps * (values["variance"] + np.mean(values["noise_variance"]))
+        for jitter in (0.0, *(10.0**k * unit for k in range(16))):
+            self.jitter = jitter
+            if self.cholesky(values, scratch) is not None:
+                break
+        if self.jitter:
+            warnings.warn(
+                f"the covariance matrix of the training points is not positive definite: "
+                f'jitter="auto" added {self.jitter:.3g} to its diagonal',
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+
+# --- the largest value -----------------------------------------------------------------------
+
+
+class _Stopped(Exception):
+    pass
+
+
+def maximise(likelihood, optimizer, starts):
+    """The best theta that the optimizer finds from any of the starts."""
+    found = [None] * len(starts)
+
+    def run(first, last):
+        for k in range(first, last):
+            found[k] = _optimise(likelihood, optimizer, starts[k])
+
+    bounds = _blocks.grid((len(starts),), (1,))
+    # a start alone leaves the threads to BLAS, where the matrix is worth them
+    alone = len(starts) == 1 and len(likelihood.X) >= 400
+    _blocks.fill(run, bounds, (), workers=_blocks.workers(), blas=not alone)
+    messages = [message for _, _, message in found if message]
+    if messages:
+        warnings.warn(
+            f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
+            f"best point found is kept: {messages[0]}",
+            exception("ConvergenceWarning"),
+            stacklevel=4,
+        )
+    values = [value for value, _, _ in found]
+    return found[int(np.argmin(values))][1]
+
+
+def _optimise(likelihood, optimizer, start):
+    """The least value found from `start`, where it is, and why the optimizer failed."""
+    parameters, scratch = likelihood.parameters, likelihood.scratch()
+    best = [np.inf, start]
+
+    def objective(theta, eval_gradient=True):
+        if _blocks.stopped():
+            raise _Stopped
+        value, gradient = likelihood(np.asarray(theta, np.float64), eval_gradient, scratch)
+        if -value < best[0]:
+            best[:] = -value, np.array(theta, np.float64)
+        return (-value, -gradient) if eval_gradient else -value
+
+    try:
+        if callable(optimizer):
+            theta, value = optimizer(objective, start, bounds=parameters.limits)
+            return float(value), parameters.check("the optimizer's theta", theta), ""
+        result = scipy.optimize.minimize(
+            objective, start, method="L-BFGS-B", jac=True, bounds=parameters.limits
+        )
+    except _Stopped:  # another start's error, or Ctrl-C, is on its way to the caller
+        return None
+    return *best, "" if result.success else result.message

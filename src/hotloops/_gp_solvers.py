@@ -1,0 +1,131 @@
+"""A⁻¹, A the covariance of a Gaussian process at its training points: two ways of solving."""
+
+import warnings
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from ._gp_checks import exception
+from .ard import KernelOperator, ard_kernel
+
+
+class Cholesky:
+    """A⁻¹ by the Cholesky factor L; `cross` is k(x, x_train), shape (n, N)."""
+
+    batch = 1024
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def _solve(self, b, trans=0):
+        return solve_triangular(
+            self.factor, b, trans=trans, lower=True, overwrite_b=True, check_finite=False
+        )
+
+    def explained(self, cross):
+        """kᵀ A⁻¹ k of each row k."""
+        v = self._solve(cross.T)
+        return np.einsum("ji,ji->i", v, v)
+
+    def explained_covariance(self, cross):
+        """kᵀ A⁻¹ k of all pairs of rows."""
+        v = self._solve(cross.T)
+        return v.T @ v
+
+    def weights(self, cross):
+        """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
+        v = self._solve(cross.T)
+        explained = np.einsum("ji,ji->i", v, v)
+        return self._solve(v, trans=1).T, explained
+
+
+class ConjugateGradients:
+    """A⁻¹ by conjugate gradients, on products with a K that is never held.
+
+    The preconditioner is P = S + RᵀR, S the noise and R a pivoted Cholesky factor of K of a low
+    rank. With Q = R S^(-1/2) and C the Cholesky factor of I + QQᵀ, T = C⁻¹ Q,
+    P⁻¹ = S^(-1/2) (I − TᵀT) S^(-1/2).
+    """
+
+    batch = 64  # right-hand sides share the entries of K, which each product makes anew
+    rank = 200
+    tolerance = 1e-10
+    most = 1000
+
+    def __init__(self, X, kernel, noise):
+        self.X, self.kernel = X, kernel
+        self.noise = np.broadcast_to(noise, len(X))[:, None]
+        self.root = np.sqrt(self.noise)
+        q = self._pivoted_cholesky() / self.root.T
+        inner = np.linalg.cholesky(np.eye(len(q)) + q @ q.T)
+        self.t = solve_triangular(inner, q, lower=True)
+
+    def _pivoted_cholesky(self):
+        """R: K less RᵀR has the diagonal `rest`, of which the largest entry is the next pivot."""
+        n, variance = len(self.X), self.kernel["variance"]
+        rows, rest = np.zeros((min(n, self.rank), n)), np.full(n, variance)
+        enough = max(1e-14 * variance, 1e-2 * self.noise.min() / n)
+        for k, row in enumerate(rows):
+            pivot = rest.argmax()
+            if rest[pivot] <= enough:
+                return rows[:k]
+            row[:] = ard_kernel(self.X[pivot : pivot + 1], self.X, **self.kernel)[0]
+            row -= rows[:k, pivot] @ rows[:k]
+            row /= np.sqrt(rest[pivot])
+            rest -= row**2
+            rest[pivot] = 0
+        return rows
+
+    def _precondition(self, r):
+        w = r / self.root
+        return (w - self.t.T @ (self.t @ w)) / self.root
+
+    def solve(self, b):
+        """x with A x = b, the largest relative residual of a column, and how many steps it took."""
+        operator = KernelOperator(self.X, **self.kernel)
+        norms = np.linalg.norm(b, axis=0)
+        x, r = np.zeros_like(b), b.copy()
+        p = z = self._precondition(r)
+        rz = _columns(r, z)
+        steps = 0
+        while (active := np.linalg.norm(r, axis=0) > self.tolerance * norms).any():
+            if steps == self.most:
+                break
+            steps += 1
+            q = operator @ p + self.noise * p
+            step = np.divide(rz, _columns(p, q), out=np.zeros_like(rz), where=active)
+            x += step * p
+            r -= step * q
+            z = self._precondition(r)
+            before, rz = rz, _columns(r, z)
+            p = z + np.divide(rz, before, out=np.zeros_like(rz), where=active) * p
+        # r is what the recursion says; this is what is
+        residual = np.linalg.norm(b - operator @ x - self.noise * x, axis=0)
+        worst = float(np.divide(residual, norms, out=residual, where=norms > 0).max(initial=0))
+        if active.any():
+            warnings.warn(
+                f"conjugate gradients reached a relative residual of {worst:.3g} in "
+                f"{self.most} steps, not {self.tolerance:g}: raise noise_variance or jitter",
+                exception("ConvergenceWarning"),
+                stacklevel=4,
+            )
+        return x, worst, steps
+
+    def explained(self, cross):
+        return self.weights(cross)[1]
+
+    def explained_covariance(self, cross):
+        product = np.empty((len(cross), len(cross)))
+        for start in range(0, len(cross), self.batch):
+            rows = slice(start, start + self.batch)
+            product[rows] = self.weights(cross[rows])[0] @ cross.T
+        return (product + product.T) / 2
+
+    def weights(self, cross):
+        weights = self.solve(np.ascontiguousarray(cross.T))[0].T
+        return weights, _columns(cross.T, weights.T)
+
+
+def _columns(a, b):
+    """The inner products of the columns."""
+    return np.einsum("ij,ij->j", a, b)
