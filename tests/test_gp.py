@@ -636,6 +636,58 @@ def test_cg_that_does_not_converge(monkeypatch):
     assert gp.cg_iterations_ == 2
 
 
+def nearly_singular(noise_variance):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(300, 1))
+    y = np.sin(3 * X[:, 0]) + 0.01 * rng.normal(size=300)
+    k = hl.ard_kernel(X, length_scale=0.5, noise_variance=noise_variance)
+    return X, y, k, fixed(solver="cg", length_scale=0.5, noise_variance=noise_variance)
+
+
+def test_cg_keeps_the_best_where_it_diverges():
+    X, y, k, gp = nearly_singular(1e-15)
+    with pytest.warns(ConvergenceWarning, match="raise noise_variance or jitter, or use solver="):
+        gp.fit(X, y)
+    residual = np.linalg.norm(y - k @ gp.alpha_) / np.linalg.norm(y)
+    assert gp.cg_residual_ == pytest.approx(residual, rel=1e-9)
+    assert gp.cg_residual_ <= 1
+    assert gp.cg_iterations_ < 1000
+
+
+def test_cg_reports_the_residual_of_what_it_returns():
+    # the recursion's own residual gets below the tolerance, which rounding keeps the true one from
+    X, y, k, gp = nearly_singular(1e-12)
+    with pytest.warns(ConvergenceWarning, match="reached a relative residual of .*e-05 in"):
+        gp.fit(X, y)
+    residual = np.linalg.norm(y - k @ gp.alpha_) / np.linalg.norm(y)
+    # the sums of the product round differently from those of k @ alpha
+    rounding = 1e-16 * np.linalg.norm(np.abs(k) @ np.abs(gp.alpha_)) / np.linalg.norm(y)
+    assert 1e-6 < residual < 1e-4
+    assert gp.cg_residual_ == pytest.approx(residual, abs=rounding)
+
+
+def test_cg_takes_each_target_by_itself(monkeypatch):
+    # without the preconditioner an eigenvector takes one step; the second target never gets there
+    monkeypatch.setattr(ConjugateGradients, "rank", 0)
+    X, y, k, gp = nearly_singular(1e-15)
+    easy = np.linalg.eigh(k)[1][:, -1]
+    with pytest.warns(ConvergenceWarning):
+        gp.fit(X, np.stack([easy, y, 0 * y], axis=1))
+    residuals = np.linalg.norm(np.stack([easy, y], axis=1) - k @ gp.alpha_[:, :2], axis=0)
+    residuals /= np.linalg.norm(easy), np.linalg.norm(y)
+    assert residuals[0] < 1e-10 < gp.cg_residual_
+    assert gp.cg_residual_ == pytest.approx(residuals[1], rel=1e-9)
+    np.testing.assert_array_equal(gp.alpha_[:, 2], np.zeros(len(X)))
+
+
+@pytest.mark.parametrize("exponent", [-1000, 1000])
+def test_cg_of_targets_of_any_scale(exponent):
+    X, y = data()
+    plain, scaled = (fixed(solver="cg").fit(X, np.ldexp(y, e)) for e in (0, exponent))
+    np.testing.assert_array_equal(np.ldexp(scaled.alpha_, -exponent), plain.alpha_)
+    assert scaled.cg_residual_ == plain.cg_residual_ > 0
+
+
 def test_cg_of_nothing():
     X, _ = data()
     gp = fixed(solver="cg").fit(X, np.zeros(len(X)))

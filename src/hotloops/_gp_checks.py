@@ -43,6 +43,12 @@ def numbers(name, value):
     return array
 
 
+def scale_exponent(y):
+    """The e with which y / 2ᵉ has entries around 1, whose squares neither overflow nor underflow:
+    one for each column."""
+    return np.frexp(np.abs(y).max(axis=0, initial=0))[1]
+
+
 def points(X):
     X = numbers("X", X)
     if X.ndim != 2:

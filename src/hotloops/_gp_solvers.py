@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from ._gp_checks import exception
+from ._gp_checks import exception, scale_exponent
 from .ard import KernelOperator, ard_kernel
 
 
@@ -51,6 +51,7 @@ class ConjugateGradients:
     rank = 200
     tolerance = 1e-10
     most = 1000
+    patience = 300  # steps without a smaller residual; 160 are common before it falls
 
     def __init__(self, X, kernel, noise):
         self.X, self.kernel = X, kernel
@@ -81,35 +82,70 @@ class ConjugateGradients:
         return (w - self.t.T @ (self.t @ w)) / self.root
 
     def solve(self, b):
-        """x with A x = b, the largest relative residual of a column, and how many steps it took."""
+        """x with A x = b, the largest relative residual of a column, and how many steps it took.
+
+        Rounding parts the residual from the one that the recursion keeps. So each descent starts
+        from the true one, and is kept where it made that smaller.
+        """
         operator = KernelOperator(self.X, **self.kernel)
-        norms = np.linalg.norm(b, axis=0)
-        x, r = np.zeros_like(b), b.copy()
-        p = z = self._precondition(r)
-        rz = _columns(r, z)
-        steps = 0
-        while (active := np.linalg.norm(r, axis=0) > self.tolerance * norms).any():
-            if steps == self.most:
-                break
-            steps += 1
-            q = operator @ p + self.noise * p
-            step = np.divide(rz, _columns(p, q), out=np.zeros_like(rz), where=active)
-            x += step * p
-            r -= step * q
-            z = self._precondition(r)
-            before, rz = rz, _columns(r, z)
-            p = z + np.divide(rz, before, out=np.zeros_like(rz), where=active) * p
-        # r is what the recursion says; this is what is
-        residual = np.linalg.norm(b - operator @ x - self.noise * x, axis=0)
-        worst = float(np.divide(residual, norms, out=residual, where=norms > 0).max(initial=0))
-        if active.any():
+
+        def multiply(v):
+            return operator @ v + self.noise * v
+
+        exponent = scale_exponent(b)
+        b = np.ldexp(b, -exponent)
+        x, r, steps = np.zeros_like(b), b, 0
+        norms = left = np.linalg.norm(b, axis=0)
+        goal = self.tolerance * norms
+        with np.errstate(over="ignore", invalid="ignore"):
+            while (left > goal).any() and steps < self.most:
+                correction, taken = self._descend(multiply, r, goal, self.most - steps)
+                steps += taken
+                trial = x + correction
+                residual = b - multiply(trial)
+                size = np.linalg.norm(residual, axis=0)
+                better, worthwhile = size < left, (left > goal) & (size < left / 2)
+                x, r = np.where(better, trial, x), np.where(better, residual, r)
+                left = np.where(better, size, left)
+                if not worthwhile.any():
+                    break
+        worst = float(np.divide(left, norms, out=np.zeros_like(left), where=norms > 0).max())
+        if worst > self.tolerance:
             warnings.warn(
-                f"conjugate gradients reached a relative residual of {worst:.3g} in "
-                f"{self.most} steps, not {self.tolerance:g}: raise noise_variance or jitter",
+                f"conjugate gradients reached a relative residual of {worst:.3g} in {steps} "
+                f"steps, not {self.tolerance:g}: raise noise_variance or jitter, or use "
+                f'solver="cholesky" if N² numbers fit into memory',
                 exception("ConvergenceWarning"),
                 stacklevel=4,
             )
-        return x, worst, steps
+        return np.ldexp(x, exponent), worst, steps
+
+    def _descend(self, multiply, r, goal, most):
+        """Of the steps towards the d with A d = r, the d of each column's smallest residual; and
+        how many steps were taken."""
+        d, best = np.zeros_like(r), np.zeros_like(r)
+        least = np.linalg.norm(r, axis=0)
+        active, last = least > goal, np.zeros(r.shape[1])
+        p = z = self._precondition(r)
+        rz = _columns(r, z)
+        for step in range(1, most + 1):
+            q = multiply(p)
+            curvature = _columns(p, q)
+            active &= curvature > 0  # what rounding takes from a positive definite A
+            length = np.divide(rz, curvature, out=np.zeros_like(rz), where=active)
+            d += length * p
+            r = r - length * q
+            size = np.linalg.norm(r, axis=0)
+            better = active & (size < least)
+            np.copyto(best, d, where=better)
+            least, last = np.where(better, size, least), np.where(better, step, last)
+            active &= (least > goal) & (step - last < self.patience)
+            if not active.any():
+                break
+            z = self._precondition(r)
+            before, rz = rz, _columns(r, z)
+            p = z + np.divide(rz, before, out=np.zeros_like(rz), where=active) * p
+        return best, step
 
     def explained(self, cross):
         return self.weights(cross)[1]

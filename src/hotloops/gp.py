@@ -73,8 +73,9 @@ class GaussianProcessRegressor:
         of ten times the rounding error that does at the start, or nothing.
     solver : {"cholesky", "cg"}
         "cg" is for an N too large for N² numbers: preconditioned conjugate gradients, on products
-        with a matrix that is never held, to a relative residual of 1e-10 or for 1000 steps. It
-        needs ``optimizer=None`` and noise, and gives no likelihood.
+        with a matrix that is never held, to a relative residual of 1e-10, for 1000 steps or until
+        rounding lets it fall no further; the best solution is kept. It needs ``optimizer=None`` and
+        noise, and gives no likelihood.
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
         Where restarts and factors are drawn from.
 
@@ -251,7 +252,7 @@ class GaussianProcessRegressor:
         Warns
         -----
         ConvergenceWarning
-            Where the optimizer, or "cg", gives up. The best point that it found is kept. It is
+            Where the optimizer, or "cg", gives up. The best that it found is kept. It is
             scikit-learn's class where that is installed.
         RuntimeWarning
             Where ``jitter="auto"`` adds something.
