@@ -377,6 +377,8 @@ def test_the_input_is_copied_and_kept():
     X32[:] = 0
     np.testing.assert_array_equal(gp.X_train_, X.astype(np.float32))
     np.testing.assert_array_equal(y, before)
+    y[:] = 0
+    np.testing.assert_array_equal(gp.y_train_, before)
 
 
 # --- predictions ----------------------------------------------------------------------------
@@ -462,11 +464,53 @@ def test_variances_are_not_negative():
     assert np.isfinite(gp.sample_y(X)).all()
 
 
-def test_a_constant_target_has_no_scale():
-    X, _ = data()
-    gp = fixed(normalize_y=True).fit(X, np.full(len(X), 0.1))
-    assert gp.y_std_ == 1
-    np.testing.assert_allclose(gp.predict(X), 0.1)
+@pytest.mark.parametrize("constant", [0.0, 0.1, -1e300, 1e-300])
+def test_a_constant_target_has_no_scale(constant):
+    X, y = data()
+    gp = fixed(normalize_y=True).fit(X, np.full(len(X), constant))
+    theirs = Sklearn(normalize_y=True, optimizer=None).fit(X, gp.y_train_ + constant)
+    assert gp.y_std_ == theirs._y_train_std == 1
+    np.testing.assert_array_equal(gp.predict(X), np.full(len(X), constant))
+    several = fixed(normalize_y=True).fit(X, np.stack([y, np.full(len(X), constant)], axis=1))
+    np.testing.assert_allclose(several.y_std_, [y.std(), 1], rtol=1e-14)
+    np.testing.assert_array_equal(several.predict(X)[:, 1], np.full(len(X), constant))
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg"])
+@pytest.mark.parametrize("exponent", [-1000, -140, 120, 1000, 1022])
+def test_normalised_targets_of_any_scale(exponent, solver):
+    # a power of two: all but the last bits are as at scale 1
+    X, y = data(targets=(2,))
+    y, T = np.stack([y[:, 0], y[:, 1] + 5], axis=1) / 8, data(n=7, seed=2)[0]
+    plain = fixed(normalize_y=True, solver=solver).fit(X, y)
+    gp = fixed(normalize_y=True, solver=solver).fit(X, np.ldexp(y, exponent))
+    np.testing.assert_array_equal(gp.y_train_, plain.y_train_)
+    np.testing.assert_array_equal(gp.alpha_, plain.alpha_)
+    for name in ("y_mean_", "y_std_"):
+        np.testing.assert_array_equal(np.ldexp(getattr(gp, name), -exponent), getattr(plain, name))
+    for a, b in zip(gp.predict(T, True), plain.predict(T, True), strict=True):
+        np.testing.assert_array_equal(np.ldexp(a, -exponent), b)
+    for a, b in zip(gp.predict_gradient(T), plain.predict_gradient(T), strict=True):
+        np.testing.assert_array_equal(np.ldexp(a, -exponent), b)
+    np.testing.assert_array_equal(np.ldexp(gp.sample_y(T, 3), -exponent), plain.sample_y(T, 3))
+    assert gp.score(X, np.ldexp(y, exponent)) == plain.score(X, y)
+
+
+def test_normalised_targets_of_single_precision():
+    X, y = data()
+    for scale in (1e-38, 1e38):
+        y32 = (scale * y).astype(np.float32)
+        gp = fixed(normalize_y=True).fit(X, y32)
+        assert gp.y_std_ == pytest.approx(y32.astype(np.float64).std(), rel=1e-14)
+        np.testing.assert_allclose(gp.predict(X), y32, atol=0.3 * scale)
+
+
+def test_a_covariance_too_large_to_hold_has_no_nan():
+    X = np.array([[0.0], [1e6]])
+    gp = fixed(normalize_y=True).fit(X, [1e300, 3e300])
+    with np.errstate(over="ignore"):
+        _, covariance = gp.predict([[0.5], [5e5]], return_cov=True)
+    np.testing.assert_array_equal(covariance, [[np.inf, 0], [0, np.inf]])
 
 
 def test_no_test_points():

@@ -9,7 +9,7 @@ import inspect
 import numpy as np
 
 from . import _arrays
-from ._gp_checks import BASES, exception, generator, interval, numbers, points
+from ._gp_checks import BASES, exception, generator, interval, numbers, points, scale_exponent
 from ._gp_likelihood import Likelihood, maximise
 from ._gp_parameters import Parameters
 from ._gp_solvers import Cholesky, ConjugateGradients
@@ -220,6 +220,8 @@ class GaussianProcessRegressor:
         if y.shape != prediction.shape:
             raise ValueError(f"y must have shape {prediction.shape}, got {y.shape}")
         mean = functools.partial(np.average, axis=0, weights=sample_weight)
+        exponent = scale_exponent(y)
+        y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
         errors = np.atleast_1d(mean((y - prediction) ** 2))
         spread = np.atleast_1d(mean((y - mean(y)) ** 2))
         unexplained = (errors > 0).astype(np.float64)
@@ -262,11 +264,9 @@ class GaussianProcessRegressor:
         parameters = self._parameters(X, rng)
         jitter = self._settings(parameters)
 
-        mean, std = np.zeros(y.shape[1:]), np.ones(y.shape[1:])
+        target, mean, std = y, np.zeros(y.shape[1:]), np.ones(y.shape[1:])
         if self.normalize_y:
-            # a constant has no scale, whatever rounding makes of its deviation
-            mean, std = y.mean(axis=0), np.where(np.ptp(y, axis=0) > 0, y.std(axis=0), 1.0)
-        target = (y - mean) / std
+            target, mean, std = _normalised(y)
         likelihood = Likelihood(X, target, self.kind, parameters, jitter)
         if self.solver == "cg":
             self._fit_cg(likelihood)
@@ -296,7 +296,7 @@ class GaussianProcessRegressor:
             raise ValueError(f"y must have shape (N,) or (N, n_targets), got {y.shape}")
         if len(X) != len(y):
             raise ValueError(f"X and y must be of one length, got shapes {X.shape} and {y.shape}")
-        return X.copy(), y
+        return X.copy(), y.copy()
 
     def _parameters(self, X, rng):
         """The hyperparameters where the fit starts."""
@@ -450,18 +450,10 @@ class GaussianProcessRegressor:
         if return_std and return_cov:
             raise ValueError("return_std and return_cov must not both be true")
         noise = self._noise() if include_noise else 0.0
-        kernel = self._kernel()
-        mean = KernelOperator(X, self.X_train_, **kernel) @ self.alpha_
-        mean = self.y_std_ * mean + self.y_mean_
+        mean = self.y_std_ * self._mean(X) + self.y_mean_
         if return_cov:
-            covariance = ard_kernel(X, **kernel)
-            if len(X):
-                cross = ard_kernel(X, self.X_train_, **kernel)
-                covariance -= self._solver.explained_covariance(cross)
-            diagonal = np.einsum("ii->i", covariance)
-            np.maximum(diagonal, 0, out=diagonal)
-            diagonal += noise
-            return mean, np.multiply.outer(covariance, self.y_std_**2)
+            # y_std_ twice: by its square, where that is inf, 0 would become NaN
+            return mean, np.multiply.outer(self._covariance(X, noise), self.y_std_) * self.y_std_
         if return_std:
             return mean, np.multiply.outer(np.sqrt(self._variances(X) + noise), self.y_std_)
         return mean
@@ -481,19 +473,19 @@ class GaussianProcessRegressor:
         """
         n_samples = _arrays.integer("n_samples", n_samples)
         rng = generator(random_state)
-        mean, covariance = self.predict(X, return_cov=True)
-        n, targets = len(mean), int(np.prod(mean.shape[1:]))
+        X = self._test_points(X)
+        mean, n = self._mean(X), len(X)
+        targets = int(np.prod(mean.shape[1:]))
         if not n:
             return np.empty((*mean.shape, n_samples))
-        means, covariances = mean.reshape(n, targets), covariance.reshape(n, n, targets)
+        covariance = self._covariance(X)
         # semidefinite it is to rounding, which a fixed tolerance does not know
         draws = [
-            rng.multivariate_normal(
-                means[:, t], covariances[..., t], n_samples, check_valid="ignore"
-            ).T
-            for t in range(targets)
+            rng.multivariate_normal(column, covariance, n_samples, check_valid="ignore").T
+            for column in mean.reshape(n, targets).T
         ]
-        return np.stack(draws, axis=1).reshape(*mean.shape, n_samples)
+        draws = np.stack(draws, axis=1).reshape(*mean.shape, n_samples)
+        return self.y_std_[..., None] * draws + self.y_mean_[..., None]
 
     def log_marginal_likelihood(self, theta=None, eval_gradient=False):
         """The log marginal likelihood of the training data, summed over the targets.
@@ -565,6 +557,21 @@ class GaussianProcessRegressor:
         """The gradients of Σ_j weights[i, j] k(x_i, x_j)."""
         return ard_kernel_vjp(weights, X, self.X_train_, **self._kernel(), wrt=["X"])["X"]
 
+    def _mean(self, X):
+        """The posterior mean in the units of y_train_, as all that follows."""
+        return KernelOperator(X, self.X_train_, **self._kernel()) @ self.alpha_
+
+    def _covariance(self, X, noise=0.0):
+        kernel = self._kernel()
+        covariance = ard_kernel(X, **kernel)
+        if len(X):
+            cross = ard_kernel(X, self.X_train_, **kernel)
+            covariance -= self._solver.explained_covariance(cross)
+        diagonal = np.einsum("ii->i", covariance)
+        np.maximum(diagonal, 0, out=diagonal)
+        diagonal += noise
+        return covariance
+
     def _variances(self, X):
         variances = np.empty(len(X))
         for rows in self._batches(X):
@@ -601,3 +608,14 @@ class GaussianProcessRegressor:
         if not hasattr(self, "alpha_"):
             name = type(self).__name__
             raise exception("NotFittedError")(f"this {name} is not fitted yet: call fit first")
+
+
+def _normalised(y):
+    """y less its mean and over its standard deviation, and these two."""
+    exponent = scale_exponent(y)
+    y = np.ldexp(y, -exponent)
+    # a constant has no scale, whatever rounding makes of its mean and deviation
+    varies = np.ptp(y, axis=0) > 0
+    mean, std = np.where(varies, y.mean(axis=0), y[0]), np.where(varies, y.std(axis=0), 1.0)
+    scale = np.where(varies, np.ldexp(std, exponent), 1.0)
+    return (y - mean) / std, np.ldexp(mean, exponent), scale
