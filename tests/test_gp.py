@@ -612,6 +612,24 @@ def test_automatic_jitter(optimizer):
     assert fixed(jitter=gp.jitter_, **keywords).fit(X, y).jitter_ == gp.jitter_
 
 
+def test_advice_where_automatic_jitter_is_not_enough():
+    X, y = data(n=10)
+    nothing = fixed(variance=0.0, noise_variance=0.0, jitter="auto")
+    advice = 'raise noise_variance, or pass as jitter a number above the 0 that "auto" found'
+    with pytest.raises(np.linalg.LinAlgError, match=advice):
+        nothing.fit(X, y)
+    assert nothing.set_params(jitter=1e-6).fit(X, y).jitter_ == 1e-6
+
+    def far(obj_func, initial_theta, bounds):
+        return bounds[:, 1], 0.0
+
+    keywords = {"noise_variance": 0.0, "noise_variance_bounds": "fixed", "jitter": "auto"}
+    gp = GaussianProcessRegressor(optimizer=far, variance_bounds="fixed", **keywords)
+    with pytest.raises(np.linalg.LinAlgError, match=advice):
+        gp.fit(X, y)
+    assert gp.set_params(jitter=1e-6).fit(X, y).length_scale_[0] == pytest.approx(1e5)
+
+
 def test_automatic_jitter_adds_nothing_where_nothing_is_needed():
     X, y = data()
     assert GaussianProcessRegressor(jitter="auto").fit(X, y).jitter_ == 0

@@ -381,10 +381,19 @@ class GaussianProcessRegressor:
             parameters.values = parameters.at(maximise(likelihood, self.optimizer, starts))
         factor = likelihood.cholesky(parameters.values, likelihood.scratch())
         if factor is None:
+            if isinstance(self.jitter, str):
+                advice = (
+                    f"raise noise_variance, or pass as jitter a number above the "
+                    f'{likelihood.jitter:.3g} that "auto" found for the start'
+                )
+            else:
+                advice = (
+                    f"raise noise_variance or jitter (now {likelihood.jitter:g}), or pass "
+                    f'jitter="auto" to add the least that the start needs'
+                )
             raise np.linalg.LinAlgError(
                 f"the covariance matrix of the training points is not positive definite with "
-                f"{parameters}: raise noise_variance or jitter (now {likelihood.jitter:g}), or "
-                f'pass jitter="auto" to add the least that works'
+                f"{parameters}: {advice}"
             )
         alpha, value = likelihood.value(factor)
         self._keep(
