@@ -320,6 +320,59 @@ def test_an_optimizer_that_returns_nonsense():
         gp.fit(X, y)
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf, np.inf])
+def test_a_start_of_no_finite_value_is_left_out(value):
+    X, y = data(n=15)
+
+    def optimizer(obj_func, initial_theta, bounds):
+        if (initial_theta == np.log([1, 1, 1, 1, 0.01])).all():
+            return initial_theta, value
+        return _stay(obj_func, initial_theta, bounds)
+
+    gp = GaussianProcessRegressor(
+        optimizer=optimizer, n_restarts_optimizer=2, random_state=0, length_scale_bounds=(0.5, 2)
+    )
+    with pytest.warns(ConvergenceWarning, match=rf"1 of 3 start.*the value {value} of theta=\["):
+        gp.fit(X, y)
+    assert gp.length_scale_[0] != 1
+    assert np.isfinite(gp.log_marginal_likelihood_value_)
+    with pytest.raises(ValueError, match=rf"a finite theta .* 1 start.*returned the value {value}"):
+        gp.set_params(n_restarts_optimizer=0).fit(X, y)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_start_of_no_finite_theta_is_left_out(bad):
+    X, y = data(n=15)
+
+    def optimizer(obj_func, initial_theta, bounds):
+        if (initial_theta == np.log([1, 1, 1, 1, 0.01])).all():
+            return np.r_[initial_theta[:4], bad], -1e9
+        return _stay(obj_func, initial_theta, bounds)
+
+    gp = GaussianProcessRegressor(optimizer=optimizer, n_restarts_optimizer=1, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=rf"1 of 2 start.*of theta=\[.* {bad}\]"):
+        gp.fit(X, y)
+    assert np.isfinite(gp.theta_).all()
+    with pytest.raises(ValueError, match="optimizer must return a finite theta of finite value"):
+        gp.set_params(n_restarts_optimizer=0).fit(X, y)
+
+
+def test_the_objective_is_infinite_where_a_value_is_not_possible():
+    X, y = data(n=10)
+
+    def optimizer(obj_func, initial_theta, bounds):
+        for far in (-800.0, 800.0, np.inf, np.nan):
+            theta = initial_theta.copy()
+            theta[3] = far
+            value, gradient = obj_func(theta)
+            assert value == np.inf
+            np.testing.assert_array_equal(gradient, np.zeros(5))
+        return _stay(obj_func, initial_theta, bounds)
+
+    gp = GaussianProcessRegressor(optimizer=optimizer).fit(X, y)
+    assert gp.variance_ == 1
+
+
 def test_an_error_in_one_start_ends_the_others():
     X, y = data(n=10)
 
@@ -973,7 +1026,16 @@ def test_before_fit(call):
             r"theta must be 4 finite number\(s\), one for each of \['length_scale\[0\]'",
         ),
         (lambda gp: gp.log_marginal_likelihood([np.nan] * 4), ValueError, "theta must be 4 finite"),
-        (lambda gp: gp.log_marginal_likelihood([800.0] * 4), ValueError, "variance must be finite"),
+        (
+            lambda gp: gp.log_marginal_likelihood([800.0] * 4),
+            ValueError,
+            r"theta\[0\], the logarithm of length_scale\[0\], must be in \[-708, 709\], got 800",
+        ),
+        (
+            lambda gp: gp.log_marginal_likelihood([0.0, 0.0, 0.0, -800.0]),
+            ValueError,
+            r"theta\[3\], the logarithm of noise_variance, must be in \[-708, 709\], got -800",
+        ),
         (lambda gp: gp.log_marginal_likelihood(["a"] * 4), TypeError, "theta must be real"),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.optimize
 from scipy.linalg import blas, lapack
 
-from . import _blocks
+from . import _arrays, _blocks
 from ._gp_checks import exception
 from .ard import ard_kernel, ard_kernel_vjp
 
@@ -47,7 +47,7 @@ class Likelihood:
         """The value at theta, and its gradient if that is asked for."""
         parameters = self.parameters
         nowhere = -np.inf, np.zeros(len(theta))
-        if np.isnan(theta).any():  # what a line search makes of an infinite value
+        if not parameters.possible(theta).all():  # a line search may go anywhere
             return nowhere
         values = parameters.at(theta)
         factor = self.cholesky(values, scratch)
@@ -103,6 +103,12 @@ def maximise(likelihood, optimizer, starts):
     alone = len(starts) == 1 and len(likelihood.X) >= 400
     _blocks.fill(run, bounds, (), workers=_blocks.workers(), blas=not alone)
     messages = [message for _, _, message in found if message]
+    if callable(optimizer) and len(messages) == len(starts):
+        raise ValueError(
+            f"optimizer must return a finite theta of finite value from at least one of "
+            f"{len(starts)} start(s): {messages[0]}. The objective is inf where the covariance "
+            f"matrix is not positive definite; more noise_variance or jitter makes it so"
+        )
     if messages:
         warnings.warn(
             f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
@@ -130,7 +136,10 @@ def _optimise(likelihood, optimizer, start):
     try:
         if callable(optimizer):
             theta, value = optimizer(objective, start, bounds=parameters.limits)
-            return float(value), parameters.check("the optimizer's theta", theta), ""
+            name = "the optimizer's theta"
+            if not (np.isfinite(value) and np.isfinite(_arrays.real(name, theta)).all()):
+                return np.inf, start, f"it returned the value {value} of theta={theta}"
+            return float(value), parameters.check(name, theta), ""
         result = scipy.optimize.minimize(
             objective, start, method="L-BFGS-B", jac=True, bounds=parameters.limits
         )

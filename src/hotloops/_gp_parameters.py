@@ -4,6 +4,8 @@ import numpy as np
 
 from . import _arrays
 
+_LOGARITHMS = -708.0, 709.0  # of numbers that double precision holds in full
+
 
 class Parameters:
     """The hyperparameters by name, and theta, the vector of those that are free."""
@@ -64,8 +66,7 @@ class Parameters:
             shape = np.shape(values[name])
             stop = start + int(np.prod(shape))
             part = theta[start:stop].reshape(shape)
-            with np.errstate(over="ignore", under="ignore"):
-                part = part.copy() if name == "factors" else np.exp(part)
+            part = part.copy() if name == "factors" else np.exp(part)
             values[name], start = part if shape else float(part), stop
         return values
 
@@ -76,12 +77,25 @@ class Parameters:
             for name in self.free
         )
 
+    def possible(self, theta):
+        """Which entries of theta stand for a number that double precision holds."""
+        factors = np.array([name.startswith("factors") for name in self.names], bool)
+        low, high = _LOGARITHMS
+        return np.where(factors, np.isfinite(theta), (low <= theta) & (theta <= high))
+
     def check(self, name, theta):
+        """`theta` as an array, if there are values that it stands for."""
         theta = _arrays.real(name, theta).astype(np.float64)
         if theta.shape != (len(self.names),) or not np.isfinite(theta).all():
             raise ValueError(
                 f"{name} must be {len(self.names)} finite number(s), one for each of "
                 f"{self.names}, got {theta}"
+            )
+        for k in np.flatnonzero(~self.possible(theta)):
+            low, high = _LOGARITHMS
+            raise ValueError(
+                f"{name}[{k}], the logarithm of {self.names[k]}, must be in [{low:g}, {high:g}], "
+                f"got {theta[k]:g}"
             )
         return theta
 

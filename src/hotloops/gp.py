@@ -62,7 +62,8 @@ class GaussianProcessRegressor:
         None keeps all as it is. A callable is called as in scikit-learn, as
         ``optimizer(obj_func, initial_theta, bounds=bounds)``, and returns the best theta and its
         value; ``obj_func(theta, eval_gradient=True)`` is the negative log marginal likelihood and
-        its gradient. It is called from several threads at once where there are restarts.
+        its gradient. It is called from several threads at once where there are restarts; one that
+        ends at a theta or a value that is not finite is left out.
     n_restarts_optimizer : int
         How many more starts, drawn log-uniformly within the bounds, and factors from a normal
         distribution. They run in parallel; the result does not depend on how many at once.
@@ -248,6 +249,7 @@ class GaussianProcessRegressor:
         ------
         TypeError, ValueError
             For parameters and data that are not as described, or not finite.
+            Also where a callable optimizer returns nothing finite.
         numpy.linalg.LinAlgError
             Where A is not positive definite at the hyperparameters found.
 
@@ -502,7 +504,7 @@ class GaussianProcessRegressor:
         Parameters
         ----------
         theta : array_like, shape (len(theta_names_),), optional
-            Hyperparameters as in `theta_`, which is the default.
+            Hyperparameters as in `theta_`, which is the default; logarithms in [−708, 709].
         eval_gradient : bool
             Return the gradient too.
 
