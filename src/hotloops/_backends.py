@@ -105,3 +105,8 @@ def kernel(subject, backend=None):
     else:
         _check(backend, "backend")
     return load(subject, backend)
+
+
+def name(kernel):
+    """The backend that this module is."""
+    return kernel.__name__.rpartition("._")[2]

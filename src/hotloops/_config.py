@@ -65,7 +65,7 @@ def _or_reason(function, *args):
 
 
 def _default_backend():
-    return _backends.kernel(subjects()[0]).__name__.rpartition("._")[2]
+    return _backends.name(_backends.kernel(subjects()[0]))
 
 
 def _affinity():

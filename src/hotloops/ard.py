@@ -1,5 +1,7 @@
 """ARD kernels: quadratic forms, covariance matrices, their gradients and products."""
 
+import copy
+
 import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
@@ -311,9 +313,10 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
 
     Notes
     -----
-    It is a `scipy.sparse.linalg.LinearOperator`: ``op @ V``, ``op.T``, and SciPy's iterative
-    methods (``cg``, ``eigsh``) take it. Accuracy: each entry as in `ard_kernel`, and the rounding
-    of a sum of M terms; the bits do not depend on the number of workers.
+    It is a `scipy.sparse.linalg.LinearOperator`: ``op @ V``, and SciPy's iterative methods
+    (``cg``, ``eigsh``) take it. ``op.T`` is a KernelOperator too; both can be copied and pickled.
+    Accuracy: each entry as in `ard_kernel`, and the rounding of a sum of M terms; the bits do not
+    depend on the number of workers.
 
     Cost: O(N M (D + R + columns)) a product. Memory: O((N + M)(D + R + columns)); K is never held.
 
@@ -347,28 +350,47 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
         self._pairs.keep()
         super().__init__(self._pairs.dtype, self._pairs.shape)
 
+    def matvec(self, V):
+        """The product with a vector, of shape (M,) or (M, 1)."""
+        _check_factor(V, (self.shape[1],), (self.shape[1], 1))
+        return super().matvec(V)
+
+    def matmat(self, V):
+        """The product with a matrix, of shape (M, columns)."""
+        _check_factor(V, (self.shape[1], "columns"))
+        return super().matmat(V)
+
+    def rmatvec(self, V):
+        """The adjoint's product with a vector, of shape (N,) or (N, 1)."""
+        return self.H.matvec(V)
+
+    def rmatmat(self, V):
+        """The adjoint's product with a matrix, of shape (N, columns)."""
+        return self.H.matmat(V)
+
+    def dot(self, V):
+        """The product with a vector, a matrix, a scalar or an operator."""
+        if not (np.isscalar(V) or isinstance(V, scipy.sparse.linalg.LinearOperator)):
+            _check_factor(V, (self.shape[1],), (self.shape[1], "columns"))
+        return super().dot(V)
+
     def _matmat(self, V):
-        return self._product(self._pairs, V)
-
-    def _matvec(self, v):
-        return self._product(self._pairs, v.reshape(-1, 1)).reshape(-1)
-
-    def _rmatmat(self, V):
-        return self._product(self._pairs.transposed(), V)
-
-    def _rmatvec(self, v):
-        return self._product(self._pairs.transposed(), v.reshape(-1, 1)).reshape(-1)
-
-    def _product(self, pairs, V):
-        V = np.asarray(V)
-        if V.dtype.kind == "c":
-            return self._product(pairs, V.real) + 1j * self._product(pairs, V.imag)
-        v = _arrays.ready(_arrays.real("V", V, 2), self.dtype)
+        if np.iscomplexobj(V):
+            v = _arrays.ready(_arrays.complex_("V", V), np.result_type(self.dtype, np.complex64))
+            return self._matmat(v.view(self.dtype)).view(v.dtype)
+        v = _arrays.ready(_arrays.real("V", V), self.dtype)
         profile, alpha, variance, noise = self._profile
-        product = pairs.apply(profile, alpha, variance, v)
+        product = self._pairs.apply(profile, alpha, variance, v)
         if noise:
             product += self.dtype.type(noise) * v
         return product
+
+    def _transpose(self):
+        other = copy.copy(self)
+        other._pairs, other.shape = self._pairs.transposed(), self.shape[::-1]
+        return other
+
+    _adjoint = _transpose  # the entries are real
 
     def diagonal(self):
         """The entries k[i, i]."""
@@ -377,6 +399,14 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
     def toarray(self):
         """The matrix itself, as `ard_kernel` gives it."""
         return self._pairs.fill(*self._profile, None)
+
+
+def _check_factor(V, *shapes):
+    """SciPy does not name what it refuses."""
+    got = _arrays.number("V", V).shape
+    if not {got, (*got[:-1], "columns")} & set(shapes):
+        expected = " or ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
+        raise ValueError(f"V must have shape {expected}, got {got}")
 
 
 class _Pairs:
@@ -413,6 +443,12 @@ class _Pairs:
         x, y = self.features()
         x = np.array(x)
         self._features = x, x if self.symmetric else np.array(y)
+
+    def __getstate__(self):
+        return self.__dict__ | {"kernel": _backends.name(self.kernel)}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, kernel=_backends.load("ard", state["kernel"]))
 
     def features(self):
         """Those of x and of y, made when they are first asked for: the points themselves, unless
@@ -527,18 +563,18 @@ class _Pairs:
         return product
 
     def diagonal(self, profile, alpha, variance, noise):
+        """That of the matrix, to the bit."""
         n = min(self.shape)
-        if self.symmetric:
-            return np.full(n, variance + noise, self.dtype)
-        diagonal, tile = np.empty(n, self.dtype), np.empty((64, 64), self.dtype)
-        x, y = self.features()
-        for a in range(0, n, 64):
-            b = min(a + 64, n)
-            parts = [p[a:b] for p in (x, y)]
-            products = [p[a:b] for p in self.products()]
-            args = *parts, self.scale, *products, profile, alpha, variance, 0.0, False, tile
-            self.kernel.fill(0, b - a, 0, b - a, *args)
-            diagonal[a:b] = tile.diagonal()[: b - a]
+        diagonal = np.empty(n, self.dtype)
+        bounds = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
+        blas = len(self.scale) >= _MANY
+        if blas and not self.symmetric:
+            # BLAS's rounding depends on the sizes: the tiles of the matrix, as far as they matter
+            bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in self._tiles() if i0 < j1 and j0 < i1]
+        if n:
+            args = self.kernel.fill, *self.features(), self.scale, *self.products()
+            args += (profile, alpha, variance, noise, self.symmetric), diagonal
+            _blocks.fill(_diagonal, bounds, args, workers=self.workers, blas=blas)
         return diagonal
 
     def pull(self, profile, alpha, variance, cotangent, length_scale):
@@ -594,6 +630,17 @@ class _Pairs:
 
     def _cast(self, array):
         return array.astype(self.dtype)
+
+
+def _diagonal(
+    i0, i1, j0, j1, fill, x, y, scale, rows, row_norms, columns, column_norms, profile, diagonal
+):
+    """What a tile of the matrix holds of the diagonal."""
+    tile = np.empty((i1 - i0, j1 - j0), diagonal.dtype)
+    products = rows[i0:i1], row_norms[i0:i1], columns[j0:j1], column_norms[j0:j1]
+    fill(0, i1 - i0, 0, j1 - j0, x[i0:i1], y[j0:j1], scale, *products, *profile, tile)
+    a, b = max(i0, j0), min(i1, j1)
+    diagonal[a:b] = tile[a - i0 : b - i0, a - j0 : b - j0].diagonal()
 
 
 def _metric(dtype, d, length_scale, factors, metric):
