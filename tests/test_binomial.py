@@ -289,6 +289,24 @@ def test_intervals_of_rare_values_keep_their_digits():
     assert (counts == 0).any()
 
 
+@pytest.mark.parametrize("confidence", [5e-324, 1e-300, 1e-160, 1e-17, 1e-9, 1 - 1e-9, 1 - 2**-53])
+@pytest.mark.parametrize("draws", [1, 30, 2**63 - 1])
+def test_intervals_of_extreme_confidence(draws, confidence):
+    keywords = {"rng": 1, "confidence": confidence}
+    with np.errstate(all="raise"):
+        estimate, lower, upper = hl.binomial_probabilities(3, 0.5, draws, **keywords)
+    with mpmath.workdps(400):
+        z = mpmath.sqrt(2) * mpmath.erfinv(mpmath.mpf(confidence))
+        for c, *ends in zip(hl.binomial_counts(3, 0.5, draws, rng=1).tolist(), lower.tolist(),
+                            upper.tolist(), strict=True):  # fmt: skip
+            root = z * mpmath.sqrt(mpmath.mpf(c) * (draws - c) / draws + z**2 / 4)
+            for end, sign in zip(ends, (-1, 1), strict=True):
+                exact = (c + z**2 / 2 + sign * root) / (draws + z**2)
+                assert abs(end - exact) <= 2e-15 * exact + 1e-320
+    assert (lower <= estimate).all()
+    assert (estimate <= upper).all()
+
+
 @pytest.mark.parametrize("draws", [1, 3, 10**6, 2**63 - 1])
 def test_intervals_end_at_0_and_1(draws):
     estimate, lower, upper = hl.binomial_probabilities(1, 1.0, draws)

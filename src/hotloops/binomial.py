@@ -1,7 +1,9 @@
 """How often draws of a binomial variable give each value."""
 
+import math
+
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import erfinv
 
 from . import _arrays, _backends, _blocks
 
@@ -182,15 +184,17 @@ def binomial_probabilities(
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     draws = _arrays.integer("draws", draws, minimum=1)
     counts = binomial_counts(n, p, draws, method=method, rng=rng, backend=backend, workers=workers)
-    return counts / draws, *_wilson(counts, draws, -ndtri((1 - confidence) / 2))
+    return counts / draws, *_wilson(counts, draws, math.sqrt(2) * float(erfinv(confidence)))
 
 
 def _wilson(counts, draws, z):
     # The rarer outcome's interval, whose ends are the roots of a quadratic: the smaller one is
     # their product over the larger one, and nothing cancels. The other outcome's is its mirror.
     rarer = np.minimum(counts, draws - counts)
-    larger = rarer + z * z / 2 + z * np.sqrt(rarer * (1 - rarer / draws) + z * z / 4)
-    lower = rarer.astype(float) ** 2 / (draws * larger)
-    upper = larger / (draws + z * z)
+    with np.errstate(under="ignore"):
+        larger = rarer + z * z / 2 + z * np.sqrt(rarer * (1 - rarer / draws) + z * z / 4)
+        # a root that underflows is one of a count of 0
+        lower = rarer.astype(float) ** 2 / (draws * np.maximum(larger, 1))
+        upper = larger / (draws + z * z)
     mirror = counts > draws // 2
     return np.where(mirror, 1 - upper, lower), np.where(mirror, 1 - lower, upper)
