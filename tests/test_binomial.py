@@ -328,6 +328,9 @@ def test_intervals_of_the_stream():
     ("arguments", "keywords", "error", "message"),
     [
         ((-1, 0.5, 1), {}, ValueError, "n must be >= 0, got -1"),
+        ((2**62, 0.5, 1), {}, ValueError, f"n must be <= {2**60 - 2}, got {2**62}"),
+        ((2**62, [0.5] * 4, 1), {}, ValueError, f"n must be <= {2**58 - 2}, got {2**62}"),
+        ((2**62, [], 1), {}, ValueError, f"n must be <= {2**60 - 2}, got {2**62}"),
         ((2.0, 0.5, 1), {}, TypeError, "n must be an integer, got 2.0"),
         ((2, 0.5, -3), {}, ValueError, "draws must be >= 0, got -3"),
         ((2, 0.5, 1e6), {}, TypeError, "draws must be an integer"),

@@ -134,6 +134,12 @@ def integer(name, value, *, minimum=0, maximum=2**63 - 1):
     return number
 
 
+def most(dtype, shape):
+    """How many arrays of this dtype and shape one array can hold."""
+    itemsize = np.dtype(dtype).itemsize
+    return np.iinfo(np.intp).max // (itemsize * math.prod(length or 1 for length in shape))
+
+
 def generator(name, value):
     """`value` as a numpy.random.Generator: itself, or one made from a seed."""
     if isinstance(value, np.random.Generator):

@@ -52,7 +52,8 @@ def binomial_counts(
         For n or draws that are no integers, a p that is not real, an rng of another kind (a
         RandomState too).
     ValueError
-        For a negative n or draws, a p outside [0, 1] or NaN, an unknown method, an unfit `out`.
+        For a negative n or draws, an n beyond any array, a p outside [0, 1] or NaN, an unknown
+        method, an unfit `out`.
 
     Notes
     -----
@@ -77,8 +78,8 @@ def binomial_counts(
     >>> int(hl.binomial_counts(55, 0.05, 10**6, rng=1).sum())
     1000000
     """
-    n = _arrays.integer("n", n, maximum=2**62)
     p = _probabilities(p)
+    n = _arrays.integer("n", n, maximum=_arrays.most(np.int64, p.shape) - 1)
     draws = _arrays.integer("draws", draws)
     _arrays.choice("method", method, _METHODS)
     rng = _arrays.generator("rng", rng)

@@ -38,7 +38,7 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
         For an array of other than booleans, integers, or real or complex numbers in single or
         double precision; for a k that is no integer.
     ValueError
-        For shapes that do not meet, a negative k, an unfit `out`.
+        For shapes that do not meet, a k that is negative or beyond any array, an unfit `out`.
 
     Notes
     -----
@@ -65,8 +65,8 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
             f"A must have shape (d, m, n) and B (d, n, l), with the same d and n, "
             f"got {a.shape} and {b.shape}"
         )
-    k = _arrays.integer("k", k)
     dtype = _arrays.common_dtype(a, b)
+    k = _arrays.integer("k", k, maximum=_arrays.most(dtype, (d, m, l)))
     kernel = _backends.kernel("rolled", backend)
     workers = _blocks.workers(workers)
     if max(m, n, l) >= 2**31 and dtype.kind in "fc":
