@@ -64,7 +64,7 @@ def parametrize(subject, peers):
     """Give the test one `case` and one contender (`name`, `make`) after the other."""
     parameters = [
         pytest.param(case, name, make, id=f"{case.name}-{name}")
-        for case in _cases.select([subject])
+        for case in _cases.timed([subject])
         for name, make in contenders(peers).items()
     ]
     return pytest.mark.parametrize(("case", "name", "make"), parameters)

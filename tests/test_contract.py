@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import multiprocessing
 import pathlib
 import pkgutil
@@ -20,6 +21,10 @@ CASES = [
     for dtype in case.tolerance
 ]
 cases = pytest.mark.parametrize(("case", "dtype"), CASES)
+cases_with_out = pytest.mark.parametrize(
+    ("case", "dtype"),
+    [p for p in CASES if "out" in inspect.signature(p.values[0].function).parameters],
+)
 
 
 def run(case, arguments, **keywords):
@@ -81,8 +86,8 @@ def test_reference_agrees_with_the_question(case, dtype):
     else:
         reference = run(case, arguments, backend="numpy")
         tolerance = 10 * case.tolerance[dtype]
-        assert case.error(case.question(**arguments), reference) <= tolerance
-        assert case.error(case.numpy(**arguments), reference) <= tolerance
+        for theirs in filter(None, (case.question, case.numpy)):
+            assert case.error(theirs(**arguments), reference) <= tolerance
 
 
 def _unaligned(array):
@@ -131,8 +136,8 @@ def test_any_layout(case, dtype, backend, layout, tmp_path):
     given = arrays(arguments)
     expected = run(case, arguments, backend=backend)
     for name, array in given.items():
-        if layout == "list" and array.dtype in (np.float32, np.complex64):
-            continue  # a list is double precision
+        if layout == "list" and np.asarray(array.tolist()).dtype != array.dtype:
+            continue
         if layout == "memmap":
             changed = _memmap(array, tmp_path)
         elif layout == "broadcast":
@@ -157,7 +162,7 @@ def test_inputs_are_left_alone(case, dtype, backend):
         np.testing.assert_array_equal(arguments[name], copy)
 
 
-@cases
+@cases_with_out
 def test_out_is_filled_and_returned(case, dtype, backend):
     arguments = case.arguments("small", dtype)
     expected = run(case, arguments, backend=backend)
@@ -167,7 +172,7 @@ def test_out_is_filled_and_returned(case, dtype, backend):
     np.testing.assert_array_equal(out, expected)
 
 
-@cases
+@cases_with_out
 def test_out_may_be_a_memmap(case, dtype, backend, tmp_path):
     arguments = case.arguments("small", dtype)
     expected = run(case, arguments, backend=backend)
@@ -250,7 +255,7 @@ def test_prints_nothing(case, dtype, backend, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("case", _cases.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", _cases.timed(), ids=lambda case: case.name)
 def test_memory_is_the_output_and_scratch(case, backend):
     arguments = case.arguments("full")
     run(case, case.arguments("small"), backend=backend)  # imports and compiles

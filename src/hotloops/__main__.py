@@ -27,10 +27,11 @@ def selftest():
 
 
 def _compare(options):
-    unknown = set(options.kernels) - {case.subject for case in _cases.CASES}
+    known = {case.subject for case in _cases.timed()}
+    unknown = set(options.kernels) - known
     if unknown:
-        known = ", ".join(sorted({case.subject for case in _cases.CASES}))
-        sys.exit(f"unknown kernel(s) {', '.join(sorted(unknown))}; there are: {known}")
+        unknown, known = (", ".join(sorted(names)) for names in (unknown, known))
+        sys.exit(f"unknown kernel(s) {unknown}; there are: {known}")
     try:
         import matplotlib  # noqa: F401
         import rich  # noqa: F401

@@ -1,13 +1,17 @@
 """The cases that compare, selftest, the tests and the benchmarks share.
 
-Each has its inputs at two sizes, the code of the one who asked for it, the best that NumPy does,
-and how far a backend may be from the reference.
+Each has its inputs at a small size, code that says what is asked for, and how far a backend may be
+from the reference. Those with a full size too are timed: by compare and the benchmarks, beside the
+best that NumPy does. The others are checked alone, by selftest and the tests.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
+
+from . import ard, binomial, field, rolled
 
 SIZES = ("full", "small")
 
@@ -18,37 +22,43 @@ class Case:
 
     subject: str
     name: str
-    function: str
+    function: Callable
     make: Callable  # make(rng, dtype, **size) -> the function's arguments by name
-    full: dict
     small: dict
-    question: Callable  # the same arguments -> the same result, as it was first written
-    numpy: Callable  # the same, as fast as NumPy can
     tolerance: dict  # dtype -> largest error over the largest element; no dtype: {None: …}
+    question: Callable  # the same arguments -> the same result, as it was first written
+    numpy: Callable | None = None  # the same, as fast as NumPy can
+    full: dict | None = None  # the size that is timed
     random: bool = False  # question and numpy draw numbers of their own
+
+    @property
+    def dtype(self):
+        """That of the arguments where none is asked for."""
+        return next(reversed(self.tolerance))
 
     def arguments(self, size="full", dtype=None):
         """The arguments by name, the same at every call."""
-        dtype = np.dtype(dtype or next(reversed(self.tolerance)) or np.float64)
+        dtype = np.dtype(dtype or self.dtype or np.float64)
         return self.make(np.random.default_rng(7), dtype, **getattr(self, size))
 
     def call(self, arguments, **keywords):
-        """The public function on these arguments."""
-        import hotloops
-
+        """The function on these arguments."""
         if self.random:
             keywords.setdefault("rng", 7)
-        return getattr(hotloops, self.function)(**arguments, **keywords)
+        return self.function(**arguments, **keywords)
 
     def error(self, result, reference):
-        """The largest difference over the reference's largest element."""
+        """The largest difference over the reference's largest element; of integers and booleans
+        the share that differs."""
+        if reference.dtype.kind in "biu":
+            return float(np.mean(result != reference))
         scale = np.abs(reference).max(initial=0)
         return float(np.abs(result - reference).max(initial=0) / (scale if scale > 0 else 1))
 
 
-def select(subjects=()):
-    """The cases of these subjects, all if none is named."""
-    return [case for case in CASES if not subjects or case.subject in subjects]
+def timed(subjects=()):
+    """The cases of these subjects that are timed, all if none is named."""
+    return [case for case in CASES if case.full and (not subjects or case.subject in subjects)]
 
 
 # --- ard ------------------------------------------------------------------------------------
@@ -99,18 +109,138 @@ def _m3_numpy(X, Y, length_scale, factors, variance):
     return _ard_numpy(X @ root, Y @ root, np.ones(X.shape[1]), variance)
 
 
+def _kernel_make(rng, dtype, n, d, m=None, r=None, full_metric=False, **others):
+    """Arguments of any function of the subject: of one set without m."""
+    arguments = {"X": rng.normal(size=(n, d)).astype(dtype)} | others
+    if m is not None:
+        arguments["Y"] = rng.normal(size=(m, d)).astype(dtype)
+    if full_metric:
+        root = rng.normal(size=(d, d)) / d
+        arguments["metric"] = root @ root.T + np.eye(d) / d
+    else:
+        arguments["length_scale"] = np.sqrt(d) * rng.uniform(0.5, 1.5, d)
+    if r is not None:
+        arguments["factors"] = rng.normal(size=(d, r)) / d
+    return arguments
+
+
+_PROFILES = {
+    "quadform": lambda q, alpha: q,
+    "se": lambda q, alpha: np.exp(-q / 2),
+    "matern12": lambda q, alpha: np.exp(-np.sqrt(q)),
+    "matern32": lambda q, alpha: (1 + np.sqrt(3 * q)) * np.exp(-np.sqrt(3 * q)),
+    "matern52": lambda q, alpha: (1 + np.sqrt(5 * q) + 5 * q / 3) * np.exp(-np.sqrt(5 * q)),
+    "rq": lambda q, alpha: (1 + q / (2 * alpha)) ** -alpha,
+}
+
+
+def _kernel_formula(
+    X, Y=None, kind="se", length_scale=None, factors=None, metric=None,
+    rq_alpha=1.0, variance=1.0, noise_variance=0.0,
+):  # fmt: skip
+    """The kernel's definition, in double precision; analytic in all its arguments."""
+    if metric is None:
+        metric = np.diag(length_scale**-2.0)
+        if factors is not None:
+            metric = metric + factors @ factors.T
+    x = X.astype(np.result_type(X, np.float64))
+    difference = x[:, None] - (x if Y is None else Y)
+    q = ((difference @ metric) * difference).sum(axis=-1)
+    k = variance * _PROFILES[kind](q, rq_alpha)
+    return k + noise_variance * np.eye(len(x)) if Y is None else k
+
+
+def _product(V, *, backend=None, workers=None, **kernel):
+    return ard.KernelOperator(**kernel, backend=backend, workers=workers) @ V
+
+
+def _product_make(rng, dtype, n, columns, m=None, **others):
+    arguments = _kernel_make(rng, dtype, n, m=m, **others)
+    return arguments | {"V": rng.normal(size=(m or n, columns)).astype(dtype)}
+
+
+def _vjp(cotangent, *, backend=None, workers=None, **kernel):
+    """All gradients in one array."""
+    gradients = ard.ard_kernel_vjp(cotangent, **kernel, backend=backend, workers=workers)
+    return np.concatenate([np.ravel(gradient) for gradient in gradients.values()])
+
+
+def _vjp_make(rng, dtype, n, m=None, **others):
+    arguments = _kernel_make(rng, dtype, n, m=m, **others)
+    return arguments | {"cotangent": rng.normal(size=(n, m or n)).astype(dtype)}
+
+
+def _vjp_formula(cotangent, wrt, **kernel):
+    # f'(t) = Im f(t + i h) / h: without a difference, h can be as small as to be exact
+    gradients, h = [], 1e-50
+    for name in wrt:
+        values = np.asarray(kernel[name])
+        for index in np.ndindex(values.shape):
+            moved = values.astype(np.complex128)
+            moved[index] += 1j * h
+            k = _kernel_formula(**kernel | {name: moved})
+            gradients.append((cotangent * k.imag).sum() / h)
+    return np.array(gradients)
+
+
 _ARD_TOLERANCE = {np.float32: 3e-6, np.float64: 3e-15}
 
 _ARD = (
     Case(
-        "ard", "ARD kernel, 6 dimensions", "ard_kernel", _ard_make,
-        {"n": 4000, "m": 4000, "d": 6}, {"n": 203, "m": 150, "d": 6},
-        _ard_question, _ard_numpy, _ARD_TOLERANCE,
+        "ard", "ARD kernel, 6 dimensions", ard.ard_kernel, _ard_make,
+        {"n": 203, "m": 150, "d": 6}, _ARD_TOLERANCE,
+        _ard_question, _ard_numpy, {"n": 4000, "m": 4000, "d": 6},
     ),
     Case(
-        "ard", "ARD kernel, low rank plus diagonal", "ard_kernel", _m3_make,
-        {"n": 300, "m": 400, "d": 6, "r": 2}, {"n": 67, "m": 130, "d": 6, "r": 2},
-        _m3_question, _m3_numpy, _ARD_TOLERANCE,
+        "ard", "ARD kernel, low rank plus diagonal", ard.ard_kernel, _m3_make,
+        {"n": 67, "m": 130, "d": 6, "r": 2}, _ARD_TOLERANCE,
+        _m3_question, _m3_numpy, {"n": 300, "m": 400, "d": 6, "r": 2},
+    ),
+    *(
+        Case("ard", name, ard.ard_kernel, _kernel_make, size, _ARD_TOLERANCE, _kernel_formula)
+        for name, size in {
+            "Matérn 1/2": {"n": 40, "m": 70, "d": 3, "kind": "matern12"},
+            "Matérn 3/2": {"n": 40, "m": 70, "d": 3, "kind": "matern32"},
+            "Matérn 5/2": {"n": 40, "m": 70, "d": 3, "kind": "matern52"},
+            "rational quadratic": {"n": 40, "m": 70, "d": 3, "kind": "rq", "rq_alpha": 0.7},
+            "one set with noise": {"n": 130, "d": 3, "variance": 1.5, "noise_variance": 0.1},
+            "full metric": {"n": 40, "m": 70, "d": 3, "full_metric": True},
+            "20 dimensions": {"n": 130, "m": 140, "d": 20},
+            "20 dimensions, one set, full metric": {"n": 130, "d": 20, "full_metric": True},
+        }.items()
+    ),
+    Case(
+        "ard", "quadratic forms, low rank plus diagonal", ard.quadform, _kernel_make,
+        {"n": 40, "m": 70, "d": 3, "r": 2}, _ARD_TOLERANCE,
+        functools.partial(_kernel_formula, kind="quadform"),
+    ),
+    *(
+        Case(
+            "ard", name, _product, _product_make, size, {np.float32: 1e-6, np.float64: 3e-15},
+            lambda V, **kernel: _kernel_formula(**kernel) @ V,
+        )
+        for name, size in {
+            "operator": {"n": 70, "m": 530, "d": 3, "columns": 3, "kind": "matern32"},
+            "operator, one set": {"n": 130, "d": 20, "columns": 1, "noise_variance": 0.1},
+        }.items()
+    ),
+    *(
+        Case(
+            "ard", name, _vjp, _vjp_make, size, {np.float32: 3e-6, np.float64: 1e-14}, _vjp_formula
+        )
+        for name, size in {
+            "gradients": {
+                "n": 23, "m": 70, "d": 3, "r": 2, "kind": "rq", "rq_alpha": 0.7, "variance": 1.5,
+                "wrt": ("length_scale", "factors", "variance", "rq_alpha", "X", "Y"),
+            },
+            "gradients, one set, full metric": {
+                "n": 40, "d": 3, "full_metric": True, "kind": "matern52", "noise_variance": 0.1,
+                "wrt": ("metric", "noise_variance", "X"),
+            },
+            "gradients, 20 dimensions": {
+                "n": 40, "m": 70, "d": 20, "wrt": ("length_scale", "X"),
+            },
+        }.items()
     ),
 )  # fmt: skip
 
@@ -162,15 +292,38 @@ def _field_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x, 
     return (profile @ phases).astype(vectors.dtype, copy=False).reshape(len(z), len(x), 3)
 
 
+def _profiles_make(rng, dtype, stacks, nz, n):
+    """Of several stacks, at depths in any order."""
+    every = [_field_make(rng, dtype, nz, 0, n) for _ in range(stacks)]
+    arguments = {name: np.stack([one[name] for one in every])
+                 for name in ("interfaces", "kz", "amplitudes", "vectors")}  # fmt: skip
+    return arguments | {"z": rng.permutation(every[0]["z"]), "backward_reference": "near"}
+
+
+def _profiles_question(z, backward_reference, **stacks):
+    order, fields = np.argsort(z), np.empty((len(stacks["kz"]), len(z), 3), np.complex128)
+    for k, stack in enumerate(zip(*stacks.values(), strict=True)):
+        one = dict(zip(stacks, stack, strict=True))
+        map_ = _field_question(z[order], **one, backward_reference="near", x=np.zeros(1), kx=0)
+        fields[k, order] = map_[:, 0]
+    return fields
+
+
 _FIELD_TOLERANCE = {np.complex64: 2e-7, np.complex128: 5e-15}
 
-_FIELD = tuple(
+_FIELD = (
+    *(
+        Case(
+            "field", f"field map, {n} media", field.layered_field, _field_make,
+            {"nz": 61, "nx": 40, "n": n}, _FIELD_TOLERANCE,
+            _field_question, _field_numpy, {"nz": 2000, "nx": 1000, "n": n},
+        )
+        for n in (5, 100)
+    ),
     Case(
-        "field", f"field map, {n} media", "layered_field", _field_make,
-        {"nz": 2000, "nx": 1000, "n": n}, {"nz": 61, "nx": 40, "n": n},
-        _field_question, _field_numpy, _FIELD_TOLERANCE,
-    )
-    for n in (5, 100)
+        "field", "depth profiles of 3 stacks", field.layered_field, _profiles_make,
+        {"stacks": 3, "nz": 61, "n": 5}, _FIELD_TOLERANCE, _profiles_question,
+    ),
 )  # fmt: skip
 
 
@@ -179,6 +332,11 @@ _FIELD = tuple(
 
 def _rolled_make(rng, dtype, d, k, m, n, l):
     def numbers(*shape):
+        if dtype.kind == "b":
+            return rng.random(shape) < 0.2
+        if dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
         real = rng.normal(size=shape)
         return (real + 1j * rng.normal(size=shape) if dtype.kind == "c" else real).astype(dtype)
 
@@ -205,15 +363,19 @@ _ROLLED_TOLERANCE = {np.complex128: 2e-15, np.float32: 1e-6, np.float64: 2e-15}
 
 _ROLLED = (
     Case(
-        "rolled", "rolled products, tiny", "rolled_matmul", _rolled_make,
-        {"d": 64, "k": 16, "m": 4, "n": 4, "l": 4}, {"d": 7, "k": 9, "m": 3, "n": 5, "l": 2},
-        _rolled_question, _rolled_numpy, _ROLLED_TOLERANCE,
+        "rolled", "rolled products, tiny", rolled.rolled_matmul, _rolled_make,
+        {"d": 7, "k": 9, "m": 3, "n": 5, "l": 2}, _ROLLED_TOLERANCE,
+        _rolled_question, _rolled_numpy, {"d": 64, "k": 16, "m": 4, "n": 4, "l": 4},
     ),
     Case(
-        "rolled", "rolled products", "rolled_matmul", _rolled_make,
-        {"d": 128, "k": 32, "m": 32, "n": 32, "l": 32},
-        {"d": 3, "k": 4, "m": 33, "n": 17, "l": 20},
-        _rolled_question, _rolled_numpy, _ROLLED_TOLERANCE,
+        "rolled", "rolled products", rolled.rolled_matmul, _rolled_make,
+        {"d": 3, "k": 4, "m": 33, "n": 17, "l": 20}, _ROLLED_TOLERANCE,
+        _rolled_question, _rolled_numpy, {"d": 128, "k": 32, "m": 32, "n": 32, "l": 32},
+    ),
+    Case(
+        "rolled", "rolled products of other numbers", rolled.rolled_matmul, _rolled_make,
+        {"d": 3, "k": 4, "m": 6, "n": 17, "l": 40},
+        {np.bool_: 0.0, np.uint8: 0.0, np.int64: 0.0, np.complex64: 1e-6}, _rolled_question,
     ),
 )  # fmt: skip
 
@@ -242,9 +404,9 @@ def _binomial_numpy(n, p, draws):
 
 _BINOMIAL = (
     Case(
-        "binomial", "binomial counts", "binomial_counts", _binomial_make,
-        {"n": 55, "p": 0.05, "draws": 10**6}, {"n": 55, "p": 0.05, "draws": 10**4},
-        _binomial_question, _binomial_numpy, {None: 0.0}, random=True,
+        "binomial", "binomial counts", binomial.binomial_counts, _binomial_make,
+        {"n": 55, "p": 0.05, "draws": 10**4}, {None: 0.0},
+        _binomial_question, _binomial_numpy, {"n": 55, "p": 0.05, "draws": 10**6}, random=True,
     ),
 )  # fmt: skip
 

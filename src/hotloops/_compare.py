@@ -78,7 +78,7 @@ def compare(subjects=(), size="full", json_file=None, plot_file=None):
     rows = [
         measure(case, size)
         for case in track(
-            _cases.select(subjects), "comparing", console=Console(stderr=True), transient=True
+            _cases.timed(subjects), "comparing", console=Console(stderr=True), transient=True
         )
     ]
     console.print(_table(rows))
