@@ -1,13 +1,16 @@
 """What every kernel does in every backend, on the shared cases."""
 
+import ctypes
 import doctest
 import importlib
 import inspect
 import multiprocessing
 import pathlib
 import pkgutil
+import resource
+import sys
 import threading
-import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -220,27 +223,35 @@ def test_from_four_threads_at_once(case, dtype, backend, small_blocks):
             np.testing.assert_array_equal(result, expected)
 
 
-def _in_child(index, dtype, backend, expected, queue):
-    case = _cases.CASES[index]
-    result = case.call(case.arguments("small", dtype), backend=backend, workers=2)
-    queue.put(result.tobytes() == expected)
+def _send(queue, function, args):
+    queue.put(function(*args))
 
 
-@pytest.mark.parametrize("index", range(len(_cases.CASES)))
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_from_a_forked_child(index, backend, small_blocks):
-    case = _cases.CASES[index]
-    dtype = next(iter(case.tolerance))
-    expected = run(case, case.arguments("small", dtype), backend=backend, workers=2).tobytes()
+def in_forked_child(function, *args):
+    """What function(*args) returns in a child, whose largest size so far is its size."""
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    child = context.Process(target=_in_child, args=(index, dtype, backend, expected, queue))
-    child.start()
+    child = context.Process(target=_send, args=(queue, function, args))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
+        child.start()
     try:
-        assert queue.get(timeout=60)
+        return queue.get(timeout=60)
     finally:
         child.kill()
         child.join()
+
+
+def _bytes_of_a_case(index, dtype, backend):
+    case = _cases.CASES[index]
+    return run(case, case.arguments("small", dtype), backend=backend, workers=2).tobytes()
+
+
+@pytest.mark.parametrize("index", range(len(_cases.CASES)))
+def test_from_a_forked_child(index, backend, small_blocks):
+    args = index, next(iter(_cases.CASES[index].tolerance)), backend
+    expected = _bytes_of_a_case(*args)
+    assert in_forked_child(_bytes_of_a_case, *args) == expected
 
 
 @cases
@@ -255,18 +266,41 @@ def test_prints_nothing(case, dtype, backend, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("case", _cases.timed(), ids=lambda case: case.name)
-def test_memory_is_the_output_and_scratch(case, backend):
+def _growth(function):
+    """The result of function(), and by how much it raised the process's largest size, in bytes."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = function()
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return result, growth * (1 if sys.platform == "darwin" else 1024)
+
+
+def _growth_of_a_case(index, backend):
+    case = _cases.timed()[index]
     arguments = case.arguments("full")
+    result, growth = _growth(lambda: run(case, arguments, backend=backend, workers=2))
+    return growth, result.nbytes, sum(array.nbytes for array in arrays(arguments).values())
+
+
+def _growth_of_malloc(size):
+    def allocate():
+        libc = ctypes.CDLL(None)
+        libc.malloc.restype = ctypes.c_void_p
+        ctypes.memset(libc.malloc(ctypes.c_size_t(size)), 1, size)
+
+    return _growth(allocate)[1]
+
+
+def test_growth_is_seen_in_native_code():
+    for size in (2**24, 2**27):
+        assert abs(in_forked_child(_growth_of_malloc, size) - size) < 2**22
+
+
+@pytest.mark.parametrize("index", range(len(_cases.timed())))
+def test_memory_is_the_output_and_scratch(index, backend):
+    case = _cases.timed()[index]
     run(case, case.arguments("small"), backend=backend)  # imports and compiles
-    tracemalloc.start()
-    try:
-        result = run(case, arguments, backend=backend, workers=2)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    copies = 2 * sum(array.nbytes for array in arrays(arguments).values())
-    assert peak < result.nbytes + copies + 2 * 8 * 2**20
+    growth, output, inputs = in_forked_child(_growth_of_a_case, index, backend)
+    assert output - 2**22 < growth < output + 2 * inputs + 2 * 8 * 2**20
 
 
 def test_subnormals_survive_the_import(backend):
