@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import pytest
+from contenders import allowed
 
 
 @pytest.fixture
 def contend(benchmark):
-    def run(case, name, make, tolerance=1e-6):
+    def run(case, name, make):
         arguments = case.arguments("full")
         function = make(case, arguments)
         if function is None:
@@ -23,7 +24,7 @@ def contend(benchmark):
         elif case.random:
             assert result.sum() == reference.sum()
         else:
-            assert case.error(result, reference) < tolerance
+            assert case.error(result, reference) <= allowed(case, name)
         del result, reference
         benchmark.group = f"{case.subject}: {case.name}"
         benchmark.extra_info.update(

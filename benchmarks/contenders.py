@@ -15,6 +15,11 @@ from hotloops import _cases
 BACKENDS = ("numba", "cython")
 
 
+def allowed(case, name):
+    """The error that a contender may have: ours that of the case."""
+    return case.tolerance[case.dtype] if name.startswith(BACKENDS) else 1e-6
+
+
 def ours(backend, reuse=False):
     """A backend; `reuse`: with `out=`."""
 

@@ -176,8 +176,8 @@ def test_contenders(benchmark, scene):
     for name, function in contenders.items():
         result = np.array(function())
         first = result if first is None else first
-        np.testing.assert_allclose(result, first, rtol=2e-4, atol=2e-4 * np.abs(first).max(),
-                                   err_msg=name)  # fmt: skip
+        tolerance = 50 * np.finfo(first.dtype).eps * np.abs(first).max()
+        np.testing.assert_allclose(result, first, rtol=0, atol=tolerance, err_msg=name)
     from hotloops._compare import interleave
 
     time.sleep(0.05)
