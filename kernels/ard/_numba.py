@@ -235,6 +235,8 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
                 _profile(profile, alpha, variance, q[: b - a])
                 for i in range(a, b):
                     out[i, j] = q[i - a]
+        if symmetric:
+            _mirror(i0, i1, j0, j1, out)
     else:
         for a in range(j0, j1, STRIP):
             b = min(a + STRIP, j1)
