@@ -585,9 +585,11 @@ def test_operator_holds_no_matrix():
     assert peak < 20 * X.nbytes
 
 
-def test_empty_operators(backend):
+@pytest.mark.parametrize("d", [2, 20])
+def test_empty_operators(backend, d):
     for n, m in [(0, 3), (3, 0), (0, 0)]:
-        op = hl.KernelOperator(np.zeros((n, 2)), np.zeros((m, 2)), backend=backend)
+        op = hl.KernelOperator(np.zeros((n, d)), np.zeros((m, d)), backend=backend)
+        np.testing.assert_array_equal(op.T @ np.ones(n), np.zeros(m))
         np.testing.assert_array_equal(op @ np.ones(m), np.zeros(n))
         assert op.toarray().shape == (n, m)
         assert op.diagonal().shape == (0,)
@@ -597,7 +599,7 @@ def test_empty_operators(backend):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 200, 700])
+@pytest.mark.parametrize("n", [1, 2, 63, 64, 65, 200, 700, 1537])
 @pytest.mark.parametrize("metric", ["length_scale", "factors", "metric"])
 def test_one_set_is_exactly_symmetric(backend, dtype, n, metric):
     X = points(5, n, 3, dtype) + 1000
