@@ -376,6 +376,14 @@ def test_gradients_keep_their_digits(backend, dtype, d, data, one_set):
         assert (np.abs(gradient - parts.sum(0)) <= error * np.abs(parts).sum(0)).all()
 
 
+def test_gradients_of_the_shortest_length_scales(backend):
+    X = points(1, 4, 2)
+    gradients = hl.ard_kernel_vjp(np.ones((4, 4)), X, length_scale=[1e-160, 1.0],
+                                  wrt=["X", "length_scale"], backend=backend)  # fmt: skip
+    assert (gradients["X"] == 0).all()
+    assert (gradients["length_scale"] == 0).all()
+
+
 def test_gradients_of_what_was_given():
     X = points(1, 4, 3)
     one = np.ones((4, 4))

@@ -569,6 +569,7 @@ def pull_points(
     cdef floating* weights = _scratch[floating](ROWS * STRIP + count * STRIP, variance)
     cdef floating* strip = weights + ROWS * STRIP
     cdef double* totals = <double*> malloc(ROWS * count * sizeof(double))
+    cdef double s
     if totals == NULL:
         free(weights)
         raise MemoryError
@@ -586,8 +587,7 @@ def pull_points(
                              totals)
             for k in range(m):
                 for f in range(count):
-                    gradient[i + k, f] = <floating> (
-                        2 * variance * <double> scale[f] * scale[f] * totals[k * count + f]
-                    )
+                    s = scale[f]
+                    gradient[i + k, f] = <floating> (2 * variance * s * (s * totals[k * count + f]))
     free(totals)
     free(weights)

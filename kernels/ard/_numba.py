@@ -384,4 +384,4 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straig
         for i in range(start, stop):
             for f in range(len(scale)):
                 s = np.float64(scale[f])
-                gradient[i, f] = 2 * variance * s * s * totals[i - start, f]
+                gradient[i, f] = 2 * variance * s * (s * totals[i - start, f])

@@ -121,7 +121,8 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
                 c = c + cotangent[j0:j1, a:b].T
             p, slope = _profile(profile, alpha, q)
             for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y[j0:j1].T, scale, strict=True)):
-                sums[f] += (c * slope * (s * (xf[:, None] - yf)) ** 2).sum()
+                d = s * (xf[:, None] - yf)
+                sums[f] += (c * slope * d * d).sum()
             sums[-2] += (c * p).sum()
             if profile == RQ:
                 t = q.astype(np.float64) / (2 * alpha)
@@ -142,4 +143,4 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straig
             slope = _profile(profile, alpha, _quadform(x[a:b], y, scale))[1]
             for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y.T, scale, strict=True)):
                 weighted = c * slope * (xf[:, None] - yf)
-                gradient[a:b, f] = 2 * variance * s * s * weighted.sum(axis=1)
+                gradient[a:b, f] = 2 * variance * s * (s * weighted.sum(axis=1))
