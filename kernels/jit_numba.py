@@ -37,14 +37,19 @@ def _cache_folder(root):
             numba.config.CACHE_DIR = previous
 
 
-def jit(function):
+def jit(function, **options):
     """Compile `function` at its first call: no GIL, no threads, IEEE arithmetic.
 
     The machine code is kept between processes where HOTLOOPS_NUMBA_CACHE names a folder.
     """
-    dispatcher = numba.njit(**_FLAGS)(function)
+    dispatcher = numba.njit(**_FLAGS, **options)(function)
     root = os.environ.get("HOTLOOPS_NUMBA_CACHE")
     if root:
         with _cache_folder(root):
             dispatcher.enable_caching()
     return dispatcher
+
+
+def inlined(function):
+    """The same for a function inlined whatever its size: a loop with a call is not vectorised."""
+    return jit(function, forceinline=True)

@@ -68,41 +68,22 @@ static inline double hl_exp_128(double x) {
 /* exp(x) for x <= 600, within 1 ulp, through the subnormals to 0; NaN travels. */
 static inline double hl_exp(double x) { return hl_exp_128(x) * 0x1p-128; }
 
-/* The first 26 bits of x: products of two such numbers are exact. */
-static inline double hl_upper(double x) { return hl_double(hl_bits(x) & ~(uint64_t)0x7ffffff); }
+/* The first bits of x: a product of two such numbers is exact if their bits are at most 53. */
+static inline double hl_leading(double x, int bits) {
+  return hl_double(hl_bits(x) >> (53 - bits) << (53 - bits));
+}
 
 /* x y - product, exactly, for a product = x y as rounded. */
 static inline double hl_product_rest(double x, double y, double product) {
-  double a = hl_upper(x), b = hl_upper(y);
+  double a = hl_leading(x, 26), b = hl_leading(y, 26);
   return ((a * b - product) + a * (y - b) + (x - a) * b) + (x - a) * (y - b);
 }
 
-/* log(x + low) for x >= 1 as a sum of two, to about 2^-59 relative.
-   x = 2^k m, m in [sqrt(1/2), sqrt(2)], z = (m - 1) / (m + 1), log m = 2 (z + z^3/3 + z^5/5 + ...). */
-static inline double hl_log(double x, double low, double *rest) {
-  uint64_t k = (hl_bits(x) - 0x3fe6a09e667f3bcdu) >> 52;
-  double m = hl_double(hl_bits(x) - (k << 52)), n = hl_double(k | 0x4330000000000000u) - 0x1p52;
-  double d = m + 1, z = (m - 1) / d, u = z * z;
-  double dz = (((m - 1) - z * d) - hl_product_rest(z, d, z * d) - z * (m - (d - 1))) / d;
-  double p = 2.0 / 27;
-  p = p * u + 2.0 / 25;
-  p = p * u + 2.0 / 23;
-  p = p * u + 2.0 / 21;
-  p = p * u + 2.0 / 19;
-  p = p * u + 2.0 / 17;
-  p = p * u + 2.0 / 15;
-  p = p * u + 2.0 / 13;
-  p = p * u + 2.0 / 11;
-  p = p * u + 2.0 / 9;
-  p = p * u + 2.0 / 7;
-  p = p * u + 2.0 / 5;
-  p = p * u + 2.0 / 3;
-  double high = n * 0x1.62e42fefap-1, sum = high + 2 * z;
-  double small = ((high - sum) + 2 * z) + (2 * dz + n * 0x1.cf79abc9e3b3ap-40
-                 + low / x + z * u * p);
-  double log = sum + small;
-  *rest = (sum - log) + small;
-  return log;
+/* k, and 2^-k, for x = 2^k m with m in [sqrt(1/2), sqrt(2)), |k| < 1000. */
+static inline double hl_exponent(double x, double *scale) {
+  uint64_t k = (hl_bits(x) - 0x0006a09e667f3bcdu) >> 52;  /* k + 1022 */
+  *scale = hl_double((2045 - k) << 52);
+  return hl_double(k | 0x4330000000000000u) - (0x1p52 + 1022);
 }
 
 /* The same in single precision, with 2^64 for 2^128; x <= 43. */

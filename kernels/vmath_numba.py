@@ -63,46 +63,25 @@ def _exp(x):
 
 
 @jit
-def upper(x):
-    """The first 26 bits of x."""
-    return _float(_bits(x) & np.uint64(0xFFFFFFFFF8000000))
+def leading(x, bits):
+    """The first bits of x."""
+    rest = np.uint64(53 - bits)
+    return _float(_bits(x) >> rest << rest)
 
 
 @jit
 def product_rest(x, y, product):
     """x y - product, exactly, for a product = x y as rounded."""
-    a, b = upper(x), upper(y)
+    a, b = leading(x, 26), leading(y, 26)
     return ((a * b - product) + a * (y - b) + (x - a) * b) + (x - a) * (y - b)
 
 
 @jit
-def log(x, low):
-    """log(x + low) for x >= 1 as a sum of two."""
-    k = (_bits(x) - np.uint64(0x3FE6A09E667F3BCD)) >> np.uint64(52)
-    m = _float(_bits(x) - (k << np.uint64(52)))
-    n = _float(k | np.uint64(0x4330000000000000)) - 4503599627370496.0
-    d = m + 1
-    z = (m - 1) / d
-    u = z * z
-    dz = (((m - 1) - z * d) - product_rest(z, d, z * d) - z * (m - (d - 1))) / d
-    p = 2.0 / 27
-    p = p * u + 2.0 / 25
-    p = p * u + 2.0 / 23
-    p = p * u + 2.0 / 21
-    p = p * u + 2.0 / 19
-    p = p * u + 2.0 / 17
-    p = p * u + 2.0 / 15
-    p = p * u + 2.0 / 13
-    p = p * u + 2.0 / 11
-    p = p * u + 2.0 / 9
-    p = p * u + 2.0 / 7
-    p = p * u + 2.0 / 5
-    p = p * u + 2.0 / 3
-    high = n * 0.6931471805582987
-    total = high + 2 * z
-    small = ((high - total) + 2 * z) + (2 * dz + n * 1.6465949582897082e-12 + low / x + z * u * p)
-    result = total + small
-    return result, (total - result) + small
+def exponent(x):
+    """k and 2^-k for x = 2^k m."""
+    k = (_bits(x) - np.uint64(0x0006A09E667F3BCD)) >> np.uint64(52)  # k + 1022
+    scale = _float((np.uint64(2045) - k) << np.uint64(52))
+    return _float(k | np.uint64(0x4330000000000000)) - (2.0**52 + 1022), scale
 
 
 # A Python float in the code would make the arithmetic double.

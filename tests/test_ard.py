@@ -159,6 +159,63 @@ def test_profiles_are_within_four_ulps(backend, dtype, kind, alpha):
         assert ((k > 0) & (k < np.finfo(dtype).tiny)).any()
 
 
+ALPHAS = [1e-300, 1e-8, 0.3, 1, 30, 300, 1000, 3000, 1e6, 1e12, 2.0**57, 1e300]
+
+
+def rational_quadratic(dtype, alpha, count):
+    """X whose squares reach from those that are lost in alpha to those whose profile is 0, and
+    the extremes; q, their squares; and at each q the exact profile with its derivatives by q and
+    alpha."""
+    a = mpmath.mpf(alpha)
+    with mpmath.workdps(60):
+        # q = 2 alpha (exp(e / alpha) - 1) has the profile exp(-e)
+        logs = [np.geomspace(1e-300, 1e-3, count), np.geomspace(1e-3, 760, count),
+                np.linspace(600, 760, count), np.linspace(80, 110, count)]  # fmt: skip
+        q = [2 * a * mpmath.expm1(min(e / a, 2000)) for e in np.concatenate(logs)]
+        q += [0, 1e-320, 1e300]
+        largest = mpmath.mpf(float(np.finfo(dtype).max))
+        X = np.array([float(mpmath.sqrt(form)) for form in q if form < largest / 2], dtype)[:, None]
+        q = hl.quadform(X, np.zeros((1, 1), dtype)).ravel()
+        exact = []
+        for form in map(float, q):
+            t = form / (2 * a)
+            p = mpmath.exp(-a * mpmath.log1p(t))
+            log = mpmath.log1p(t) - t / (1 + t) if t > 1e-10 else t**2 / 2 - 2 * t**3 / 3
+            exact.append((p, -p / (2 + 2 * t), -p * log))
+    return X, q, exact
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_rational_quadratic_is_within_four_ulps(backend, dtype, alpha):
+    X, _, exact = rational_quadratic(dtype, alpha, 60)
+    k = hl.ard_kernel(X, np.zeros((1, 1), dtype), kind="rq", rq_alpha=alpha, backend=backend)
+    for x, value, (p, _, _) in zip(X[:, 0], k[:, 0], exact, strict=True):
+        spacing = float(np.spacing(dtype(float(p))))
+        assert abs(mpmath.mpf(float(value)) - p) <= 4 * spacing, (x, value)
+    X = 2 * np.array([[np.sqrt(np.finfo(dtype).max)], [np.nan]], dtype)
+    far = hl.ard_kernel(X, np.zeros((1, 1), dtype), kind="rq", rq_alpha=alpha, backend=backend)
+    np.testing.assert_array_equal(far, [[0], [np.nan]])
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_gradients_of_the_rational_quadratic(backend, alpha):
+    X, _, exact = rational_quadratic(np.float64, alpha, 15)
+    keywords = {"kind": "rq", "rq_alpha": alpha, "backend": backend}
+    Y, one = np.zeros((1, 1)), np.ones((len(X), 1))
+    moved = hl.ard_kernel_vjp(one, X, Y, **keywords, wrt=["X"])["X"]
+    for x, by_x, (_, by_q, by_alpha) in zip(X[:, 0], moved[:, 0], exact, strict=True):
+        change = hl.ard_kernel_vjp([[1.0]], [[x]], Y, **keywords, wrt=["rq_alpha"])["rq_alpha"]
+        for value, truth in ((by_x, 2 * mpmath.mpf(x) * by_q), (change, by_alpha)):
+            bound = 1e-13 * abs(truth) + 1e-290 * max(1, x)
+            assert abs(mpmath.mpf(float(value)) - truth) <= bound, x
+    for x in (1e200, np.nan):
+        gradients = hl.ard_kernel_vjp([[1.0]], [[x]], Y, **keywords, wrt=["X", "rq_alpha"])
+        expected = 0 if x == 1e200 else np.nan
+        np.testing.assert_array_equal(gradients["X"], [[expected]])
+        np.testing.assert_array_equal(gradients["rq_alpha"], expected)
+
+
 @pytest.mark.parametrize("kind", PROFILES)
 def test_profiles_at_the_ends(backend, kind):
     X = np.array([[0.0], [1e200], [np.inf], [np.nan]])

@@ -1,4 +1,5 @@
 from cython cimport floating
+from libc.float cimport DBL_MAX
 from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
@@ -12,9 +13,9 @@ cdef extern from "vmath.h" nogil:
     double hl_exp(double x)
     float hl_expf(float x)
     double hl_exp_128(double x)
-    double hl_upper(double x)
+    double hl_leading(double x, int bits)
     double hl_product_rest(double x, double y, double product)
-    double hl_log(double x, double low, double* rest)
+    double hl_exponent(double x, double* scale)
 
 
 cdef enum:
@@ -28,6 +29,8 @@ cdef enum:
     MANY = 128  # features whose products take longer than all the rest
 
 cdef double SMALLEST = 2.0**-128  # what hl_exp_128 leaves to do
+cdef double LOG2 = 0.6931471805599453
+cdef double LOG8 = 2.079441541678534, LOG8_LOW = 1.3018060677774115e-12  # their sum is log 8
 
 
 # A group is 256 bytes of pairs, four registers: the loops over w are unrolled into them.
@@ -71,12 +74,69 @@ cdef inline inlined _root(double c, double q, double* root, double* low) noexcep
     root[0], low[0] = r, rest / (2 * r + 1e-300)
 
 
+cdef inline inlined _rational(
+    double alpha, double part, double power, double q, double* p, double* slope, double* by_alpha,
+) noexcept nogil:
+    # *p = s^-alpha = exp(-alpha / 3 · log s^3), s = 1 + q / 2 alpha, 2 alpha = 2^power part; and
+    # its derivatives by q and alpha
+    cdef double c, cube, dz, e, f, head, inverse, k, log, low, n, rest, scale, series, t, third
+    cdef double u, unit, x, y, z
+    # s = (unit + t + low) / unit, t of 26 bits; with `scale` no quotient leaves the range
+    scale = 2.0**256 if q < 1 else 2.0**-256
+    unit = scale * (2 * alpha / part)
+    x = scale * (DBL_MAX if q > DBL_MAX else q)
+    t = hl_leading(x * (1 / part), 26)
+    low = ((x - t * hl_leading(part, 26)) - t * (part - hl_leading(part, 26))) * (1 / part)
+    # s = 2^n (1 + f + low), 1 + f in [sqrt(1/2), sqrt(2)], c = 2^-n; f has 30 bits
+    n = hl_exponent(unit + t, &c) - (power + 256 if q < 1 else power - 256)
+    t, low, c = t * c, low * c, unit * c
+    head = (c + 2.0**22) - 2.0**22
+    f = t + (head - 1)
+    low += c - head
+    # y = z + dz = (f + low) / (2 + f + low); z has 17 bits: z^3 is exact
+    inverse = 1 / (2 + (f + low))
+    z = hl_leading(f * inverse, 17)
+    dz = (((f - 2 * z) - z * f) + (1 - z) * low) * inverse
+    y = z + dz
+    u = y * y
+    # log s^3 = n log 8 + 6 y + 2 y^3 + y^5 series = log + rest; log has 26 bits
+    series = 6.0 / 27
+    series = series * u + 6.0 / 25
+    series = series * u + 6.0 / 23
+    series = series * u + 6.0 / 21
+    series = series * u + 6.0 / 19
+    series = series * u + 6.0 / 17
+    series = series * u + 6.0 / 15
+    series = series * u + 6.0 / 13
+    series = series * u + 6.0 / 11
+    series = series * u + 6.0 / 9
+    series = series * u + 6.0 / 7
+    series = series * u + 6.0 / 5
+    cube = z * z * z
+    rest = n * LOG8_LOW + 6 * dz + 2 * dz * (3 * z * y + dz * dz) + y * (u * u) * series
+    log = hl_leading(n * LOG8 + 6 * z + 2 * cube, 26)
+    rest += ((n * LOG8 - log) + 6 * z) + 2 * cube
+    # e + low = alpha / 3 · log s^3
+    third = hl_leading(alpha / 3, 26)
+    rest = (alpha - 3 * third) / 3 * log + alpha / 3 * rest
+    e = third * log + rest
+    low = (third * log - e) + rest
+    k = hl_exp_128(-e) * (1 - low) * SMALLEST
+    k = 0 if e > 760 else k
+    k = 0 if q == INFINITY else k
+    p[0] = k
+    slope[0] = -k * (alpha / (2 * alpha + q))
+    # log s - (s - 1) / s
+    by_alpha[0] = -k * (n * LOG2 + y * u * (2.0 / 3 + u * series / 3)
+                        + (2 * u + (c - 1) * (1 - y)) / (1 + y))
+
+
 cdef inline inlined _profile(
     int profile, double alpha, floating* p, floating* slope, floating* by_alpha,
 ) noexcept nogil:
     # from p = q of a group, p = profile(q), slope = dp/dq and, of the rational quadratic, dp/dalpha
     cdef Py_ssize_t w
-    cdef double b = 2 * alpha, e, k, low, q, r, rest, s, t
+    cdef double by_q, change, e, k, low, part, power, r
     if profile == SE:
         for w in range(256 // sizeof(floating)):
             if floating is float:
@@ -103,21 +163,15 @@ cdef inline inlined _profile(
             p[w] = <floating> (e * (1 + r + low + (r * r + 2 * r * low) / 3) * SMALLEST)
             slope[w] = <floating> (e * (1 + r + low) * (-5.0 / 6 * SMALLEST))
     elif profile == RQ:
+        alpha = min(alpha, 2.0**600)  # where p is exp(-q / 2), and dp/dalpha 0
+        part = alpha * (2.0**512 if alpha < 1 else 1.0)
+        power = hl_exponent(part, &e) - (511 if alpha < 1 else -1)
+        part *= e
         for w in range(256 // sizeof(floating)):
-            # t = q / 2 alpha, s = 1 + t, and what their rounding lost
-            q = p[w]
-            t = q / b
-            low = ((q - t * b) - hl_product_rest(t, b, t * b)) / b
-            s = 1 + t
-            low += (1 - (s - (s - 1))) + (t - (s - 1))
-            # exp(-alpha log(s + low))
-            r = hl_log(s, low, &rest)
-            e = -alpha * r
-            k = hl_exp_128(e) * (1 - (hl_product_rest(alpha, r, -e) + alpha * rest)) * SMALLEST
-            k = 0 if q == INFINITY else k
+            _rational(alpha, part, power, p[w], &k, &by_q, &change)
             p[w] = <floating> k
-            slope[w] = <floating> (k / (-2 * s))
-            by_alpha[w] = <floating> (k * (t / s - r) if k > 0 else k)
+            if slope != by_alpha:  # else neither is wanted
+                slope[w], by_alpha[w] = <floating> by_q, <floating> change
     else:
         for w in range(256 // sizeof(floating)):
             slope[w] = 1

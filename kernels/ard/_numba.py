@@ -3,13 +3,16 @@ import math
 import numpy as np
 
 from ..blas_numba import gemm
-from ..jit_numba import jit
-from ..vmath_numba import exp, exp_128, log, product_rest
+from ..jit_numba import inlined, jit
+from ..vmath_numba import exp, exp_128, exponent, leading, product_rest
 from . import MATERN12, MATERN32, MATERN52, RQ, SE
 
 STRIP = 512  # columns whose features, or values, stay in the first cache
 ROWS = 128  # rows of a strip that stay in the second
 MANY = 128  # features whose products take longer than all the rest
+LARGEST = np.finfo(np.float64).max
+LOG2 = 0.6931471805599453
+LOG8, LOG8_LOW = 2.079441541678534, 1.3018060677774115e-12  # log 8 as a sum: n LOG8 is exact
 
 
 @jit
@@ -54,19 +57,60 @@ def _root(c, q):
     return r, rest / (2 * r + 1e-300)
 
 
-@jit
+@inlined
 def _rational(alpha, q):
-    # t = q / 2 alpha, s = 1 + t, and what their rounding lost
-    b = 2 * alpha
-    t = q / b
-    low = ((q - t * b) - product_rest(t, b, t * b)) / b
-    s = 1 + t
-    low += (1 - (s - (s - 1))) + (t - (s - 1))
-    # exp(-alpha log(s + low))
-    r, rest = log(s, low)
-    e = -alpha * r
-    k = exp_128(e) * (1 - (product_rest(alpha, r, -e) + alpha * rest)) * 2.0**-128
-    return (0.0 if q == np.inf else k), s, t, r
+    # p = s^-alpha = exp(-alpha / 3 · log s^3), s = 1 + q / 2 alpha, dp/dq and dp/dalpha
+    alpha = min(alpha, 2.0**600)  # where p is exp(-q / 2), and dp/dalpha 0
+    power, c = exponent(alpha * 2.0**512 if alpha < 1 else alpha)
+    part = (alpha * 2.0**512 if alpha < 1 else alpha) * c
+    power -= 511 if alpha < 1 else -1  # 2 alpha = 2^power part
+    # s = (unit + t + low) / unit, t of 26 bits; with `scale` no quotient leaves the range
+    scale = 2.0**256 if q < 1 else 2.0**-256
+    unit = scale * (2 * alpha / part)
+    x = scale * (LARGEST if q > LARGEST else q)
+    t = leading(x * (1 / part), 26)
+    low = ((x - t * leading(part, 26)) - t * (part - leading(part, 26))) * (1 / part)
+    # s = 2^n (1 + f + low), 1 + f in [sqrt(1/2), sqrt(2)], c = 2^-n; f has 30 bits
+    n, c = exponent(unit + t)
+    n -= power + 256 if q < 1 else power - 256
+    t, low, c = t * c, low * c, unit * c
+    head = (c + 2.0**22) - 2.0**22
+    f = t + (head - 1)
+    low += c - head
+    # y = z + dz = (f + low) / (2 + f + low); z has 17 bits: z^3 is exact
+    inverse = 1 / (2 + (f + low))
+    z = leading(f * inverse, 17)
+    dz = (((f - 2 * z) - z * f) + (1 - z) * low) * inverse
+    y = z + dz
+    u = y * y
+    # log s^3 = n log 8 + 6 y + 2 y^3 + y^5 series = log + rest; log has 26 bits
+    series = 6.0 / 27
+    series = series * u + 6.0 / 25
+    series = series * u + 6.0 / 23
+    series = series * u + 6.0 / 21
+    series = series * u + 6.0 / 19
+    series = series * u + 6.0 / 17
+    series = series * u + 6.0 / 15
+    series = series * u + 6.0 / 13
+    series = series * u + 6.0 / 11
+    series = series * u + 6.0 / 9
+    series = series * u + 6.0 / 7
+    series = series * u + 6.0 / 5
+    cube = z * z * z
+    rest = n * LOG8_LOW + 6 * dz + 2 * dz * (3 * z * y + dz * dz) + y * (u * u) * series
+    log = leading(n * LOG8 + 6 * z + 2 * cube, 26)
+    rest += ((n * LOG8 - log) + 6 * z) + 2 * cube
+    # e + low = alpha / 3 · log s^3
+    third = leading(alpha / 3, 26)
+    rest = (alpha - 3 * third) / 3 * log + alpha / 3 * rest
+    e = third * log + rest
+    low = (third * log - e) + rest
+    p = exp_128(-e) * (1 - low) * 2.0**-128
+    p = 0.0 if e > 760 or q == np.inf else p
+    # log s - (s - 1) / s
+    change = n * LOG2 + y * u * (2.0 / 3 + u * series / 3)
+    change += (2 * u + (c - 1) * (1 - y)) / (1 + y)
+    return p, -p * (alpha / (2 * alpha + q)), -p * change
 
 
 @jit
@@ -124,10 +168,8 @@ def _slope(profile, alpha, p, slope, by_alpha):
             slope[j] = number(e * (1 + r + low) * (-5.0 / 6 * 2.0**-128))
     elif profile == RQ:
         for j in range(len(p)):
-            k, s, t, r = _rational(alpha, np.float64(p[j]))
-            p[j] = number(k)
-            slope[j] = number(k / (-2 * s))
-            by_alpha[j] = number(k * (t / s - r) if k > 0 else k)
+            k, by_q, change = _rational(alpha, np.float64(p[j]))
+            p[j], slope[j], by_alpha[j] = number(k), number(by_q), number(change)
     else:
         slope[:] = 1
 

@@ -49,6 +49,30 @@ def _root(c, q):
     return root, np.where(root > 0, correction, 0)
 
 
+def _rational(alpha, q):
+    """(1 + q/2α)^−α and its derivatives by q and by α, for q in double precision."""
+    alpha = min(alpha, 2.0**600)  # where it is exp(−q/2), and its derivative by α 0
+    b = 2 * alpha
+    t = q / b
+    if alpha < 0.5:  # t may overflow; an error of 1/s is made smaller by the power
+        k = np.maximum(b / (b + q), 5e-324) ** alpha
+    elif alpha < 2.0**50:  # s + low = 1 + t
+        product, rest = _exact_product(t, np.full_like(t, b))
+        s = 1 + t
+        low = (1 - (s - (s - 1))) + (t - (s - 1)) + ((q - product) - rest) / b
+        k = s**-alpha * np.exp(-alpha * low / s)
+    else:  # α log(1 + q/2α) = q/2 − q²/8α + …
+        most = np.minimum(q, 1e4)
+        k = np.exp(most / -2) * (1 + most * most / (8 * alpha))
+    k = np.where(np.isinf(q), 0, k)
+    # log s − w = w²/2 + w³/3 + …, w = 1 − 1/s
+    w = q / (b + q)
+    log = np.where(np.isinf(t), np.log(q) - np.log(b), np.log1p(t))
+    series = w * w * np.polynomial.polynomial.polyval(w, 1 / np.arange(2, 20))
+    change = np.where(w < 0.1, series, log - w)
+    return k, -k * (alpha / (b + q)), np.where(k == 0, 0, -k * change)
+
+
 def _profile(profile, alpha, q):
     """profile(q) and its derivative, in double precision but for "se"."""
     if profile == QUADFORM:
@@ -58,12 +82,7 @@ def _profile(profile, alpha, q):
         return k, k / -2
     q = q.astype(np.float64)
     if profile == RQ:
-        t = q / (2 * alpha)
-        product, rest = _exact_product(t, np.full_like(t, 2 * alpha))
-        s = 1 + t
-        low = (1 - (s - (s - 1))) + (t - (s - 1)) + ((q - product) - rest) / (2 * alpha)
-        k = np.where(np.isinf(q), 0, s**-alpha * np.exp(-alpha * low / s))
-        return k, k / (-2 * s)
+        return _rational(alpha, q)[:2]
     root, low = _root({MATERN12: 1, MATERN32: 3, MATERN52: 5}[profile], q)
     half = np.exp(-root / 2)  # its square may be subnormal: nothing follows that
     if profile == MATERN12:
@@ -125,9 +144,7 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
                 sums[f] += (c * slope * d * d).sum()
             sums[-2] += (c * p).sum()
             if profile == RQ:
-                t = q.astype(np.float64) / (2 * alpha)
-                log = np.where(p == 0, 0, np.log1p(t) - t / (1 + t))
-                sums[-1] -= (c * p * log).sum()
+                sums[-1] += (c * _rational(alpha, q.astype(np.float64))[2]).sum()
 
 
 def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straight, transposed,
