@@ -836,6 +836,21 @@ def test_bad_kernel(keywords, error, message):
         hl.ard_kernel(X3, **keywords)
 
 
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"variance": 1e39}, r"variance must be within ±3.4e\+38 in float32, got 1e\+39"),
+        ({"noise_variance": 1e39}, r"noise_variance must be within ±3.4e\+38 in float32"),
+        ({"factors": [[1.0], [-1e40], [0.0]]}, r"factors must be within ±3.4e\+38 in float32"),
+        ({"metric": 1e80 * np.eye(3)}, r"the Cholesky factor of metric must be within ±3.4e\+38"),
+    ],
+)
+def test_parameters_in_the_range_of_single_precision(keywords, message):
+    with pytest.raises(ValueError, match=message):
+        hl.ard_kernel(X3.astype(np.float32), **keywords)
+    assert np.isfinite(hl.ard_kernel(X3, **keywords)).all()
+
+
 def test_read_only_out():
     out = np.zeros((4, 4))
     out.flags.writeable = False

@@ -90,6 +90,15 @@ def ready(array, dtype=None):
     return np.require(array, _native(np.dtype(dtype)), ["C", "A"])
 
 
+def in_range(name, value, dtype):
+    """Nothing finite in `value`, a float or an array of floats, may be infinite in `dtype`."""
+    if dtype == _FLOAT64:
+        return
+    largest, size = np.finfo(dtype).max, np.abs(value)
+    if ((size > largest) & np.isfinite(size)).any():
+        raise ValueError(f"{name} must be within ±{largest:.3g} in {dtype}, got {value}")
+
+
 def common_dtype(*arrays):
     """The result_type of the arrays."""
     dtype = arrays[0].dtype

@@ -58,7 +58,8 @@ def quadform(
         For an array that is not real.
     ValueError
         For shapes that do not meet, a length_scale that is not positive, `metric` beside the
-        others or not symmetric positive definite, an unfit `out`.
+        others or not symmetric positive definite, a parameter out of the result's range, an unfit
+        `out`.
 
     Notes
     -----
@@ -154,8 +155,8 @@ def ard_kernel(
     ... )
     array([[1.47151776, 1.47151776]])
     """
-    profile = _profile(kind, rq_alpha, variance, noise_variance, Y)
     pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+    profile = _profile(kind, rq_alpha, variance, noise_variance, pairs)
     return pairs.fill(*profile, out)
 
 
@@ -226,10 +227,10 @@ def ard_kernel_vjp(
     >>> hl.ard_kernel_vjp([[1.0]], [[0.0]], [[2.0]], length_scale=2.0, wrt=["variance"])
     {'variance': 0.6065306597126334}
     """
-    profile, alpha, variance, _ = _profile(kind, rq_alpha, variance, noise_variance, Y)
+    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+    profile, alpha, variance, _ = _profile(kind, rq_alpha, variance, noise_variance, pairs)
     given = {"length_scale": length_scale, "factors": factors, "metric": metric, "Y": Y}
     wrt = _names(wrt, kind, given)
-    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
     cotangent = _arrays.ready(_arrays.real("cotangent", cotangent, 2), pairs.dtype)
     if cotangent.shape != pairs.shape:
         raise ValueError(
@@ -275,13 +276,15 @@ def _names(wrt, kind, given):
     return wrt
 
 
-def _profile(kind, rq_alpha, variance, noise_variance, Y):
+def _profile(kind, rq_alpha, variance, noise_variance, pairs):
     """(profile, alpha, variance, noise) as kernels take them."""
     profile = _KINDS[_arrays.choice("kind", kind, _KINDS, _KIND_HINT)]
     alpha = _arrays.scalar("rq_alpha", rq_alpha, minimum=0, strict=True)
     variance = _arrays.scalar("variance", variance, minimum=0)
     noise = _arrays.scalar("noise_variance", noise_variance, minimum=0)
-    if noise and Y is not None:
+    _arrays.in_range("variance", variance, pairs.dtype)
+    _arrays.in_range("noise_variance", noise, pairs.dtype)
+    if noise and not pairs.symmetric:
         raise ValueError(
             f"noise_variance must be 0 where Y is given, got {noise}: noise belongs to a point "
             f"and itself. Pass Y=None, or add it to the diagonal"
@@ -345,8 +348,8 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
         backend=None,
         workers=None,
     ):
-        self._profile = _profile(kind, rq_alpha, variance, noise_variance, Y)
         self._pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+        self._profile = _profile(kind, rq_alpha, variance, noise_variance, self._pairs)
         self._pairs.keep()
         super().__init__(self._pairs.dtype, self._pairs.shape)
 
@@ -650,12 +653,15 @@ def _metric(dtype, d, length_scale, factors, metric):
         if length_scale is not None or factors is not None:
             other = "factors" if length_scale is None else "length_scale"
             raise ValueError(f"metric must come without length_scale and factors, got {other} too")
-        projection = _cholesky(_arrays.real("metric", metric, 2), d).astype(dtype)
-        return 0, np.ones(d, dtype), projection
+        projection = _cholesky(_arrays.real("metric", metric, 2), d)
+        _arrays.in_range("the Cholesky factor of metric", projection, dtype)
+        return 0, np.ones(d, dtype), projection.astype(dtype)
     scale = np.ones(d, dtype) if length_scale is None else _inverse(dtype, d, length_scale)
     if factors is None:
         return d, scale, np.empty((d, 0), dtype)
-    projection = _arrays.ready(_arrays.real("factors", factors, 2), dtype)
+    factors = _arrays.real("factors", factors, 2)
+    _arrays.in_range("factors", factors, dtype)
+    projection = _arrays.ready(factors, dtype)
     if len(projection) != d:
         raise ValueError(
             f"factors must have one row for each of the {d} columns of X, "
