@@ -42,7 +42,7 @@ def jit(function, **options):
 
     The machine code is kept between processes where HOTLOOPS_NUMBA_CACHE names a folder.
     """
-    dispatcher = numba.njit(**_FLAGS, **options)(function)
+    dispatcher = numba.njit(**(_FLAGS | options))(function)
     root = os.environ.get("HOTLOOPS_NUMBA_CACHE")
     if root:
         with _cache_folder(root):
@@ -53,3 +53,8 @@ def jit(function, **options):
 def inlined(function):
     """The same for a function inlined whatever its size: a loop with a call is not vectorised."""
     return jit(function, forceinline=True)
+
+
+def summed(function):
+    """The same for a function that adds up, in whatever order is fast."""
+    return jit(function, fastmath=_FLAGS["fastmath"] | {"reassoc"})

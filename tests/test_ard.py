@@ -274,6 +274,37 @@ def test_products_are_exactly_symmetric(backend, dtype, n):
     np.testing.assert_allclose(k - np.eye(n) / 2, two, rtol=0, atol=100 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("n", "m"), [(513, None), (1030, None), (515, 4100), (3, 600)])
+def test_products_of_the_most_features(backend, dtype, n, m):
+    rng = np.random.default_rng(1)
+    X, d = rng.normal(size=(n, 130)).astype(dtype), 130
+    Y = X if m is None else rng.normal(size=(m, d)).astype(dtype)
+    q = hl.quadform(X, None if m is None else Y, length_scale=3.0, backend=backend)
+    rows, columns = rng.integers(n, size=300), rng.integers(len(Y), size=300)
+    difference = (X[rows].astype(np.longdouble) - Y[columns]) / 3
+    exact = (difference**2).sum(axis=1)
+    assert (np.abs(q[rows, columns] - exact) <= 8 * d * np.finfo(dtype).eps * exact).all()
+    assert m is not None or np.array_equal(q, q.T)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_squares_beyond_the_range(backend, dtype):
+    largest = np.sqrt(np.finfo(dtype).max)
+    X, Y = np.zeros((16, 16), dtype), np.zeros((17, 16), dtype)
+    X[:2, 0] = 0.9 * largest, -0.9 * largest
+    Y[:2, 0] = 0.45 * largest, -0.45 * largest
+    Y[0, 1] = 0.72 * largest
+    expected = (X[0].astype(np.longdouble) - Y[0]) ** 2
+    np.testing.assert_allclose(
+        hl.quadform(X, Y, backend=backend)[0, 0], float(expected.sum()), rtol=1e-6
+    )
+    gradient = hl.ard_kernel_vjp(np.ones((2, 2)), np.full((2, 1), 1e10, dtype),
+                                 length_scale=[1 / largest], wrt=["length_scale"],
+                                 backend=backend)["length_scale"]  # fmt: skip
+    assert gradient == 0
+
+
 @pytest.mark.parametrize("rank", [0, 3, 40])
 def test_error_with_a_projection(backend, rank):
     rng = np.random.default_rng(3)

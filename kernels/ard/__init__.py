@@ -9,11 +9,13 @@ Profiles: q itself; "se", exp(-q / 2); with a = sqrt(2ν q) Matérn's exp(-a) fo
 (1 + a) exp(-a) for 3/2, (1 + a + a²/3) exp(-a) for 5/2; "rq", (1 + q / 2α)^-α. The rounding of an
 exponent is carried along, so that a profile is within a few ulps of that of q at any size.
 
-`fill` writes k; with `symmetric`, x and y are one set, a block computes its own tile and mirrors
-it, and `noise` is added on the diagonal. `apply` adds k @ v without k. For many features both take
-`rows` and `columns`, the scaled features of x and y less a centre, and their norms: q comes from a
-matrix product, and anew from differences wherever that cancels. `pull` adds up the derivatives of
-the sum of cotangent · k by the scales, the variance and α; `pull_points` writes those by x.
+`prepare` writes the features where there is a projection, `prepare_products` the scaled features
+less a centre (`rows` of x, `columns` of y) and their norms, where there are many. `fill` writes k;
+with `symmetric`, x and y are one set, a block computes its own tile and mirrors it, and `noise` is
+added on the diagonal. `apply` adds k @ v without k. Given rows and columns both take q from a
+matrix product, and anew from differences wherever that cancels. `pull` adds up, for a cotangent c,
+what the derivatives of the sum of c k are made of: by the scales but for 2 variance / s, by the
+variance, and by α but for the variance. `pull_points` writes that by the features x.
 
 Shapes: x (N, F), y (M, F), scale (F,), output (N, M); rows and columns as x and y, or (0, 0).
 

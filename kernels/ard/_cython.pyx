@@ -245,7 +245,7 @@ def prepare_products(
 cdef void _load(
     Py_ssize_t n, Py_ssize_t count, const floating* x, floating* strip,
 ) noexcept nogil:
-    # strip[f, i] = x[i, f] for n points of `count` features, and zeros up to a whole group
+    # strip[f, i] = x[i, f] for n points of `count` features, the last one again up to a whole group
     cdef Py_ssize_t a, f, i, padded = n + (-n) % (256 // sizeof(floating))
     for a in range(0, n, 64):
         for f in range(count):
@@ -253,7 +253,7 @@ cdef void _load(
                 strip[f * STRIP + i] = x[i * count + f]
     for f in range(count):
         for i in range(n, padded):
-            strip[f * STRIP + i] = 0
+            strip[f * STRIP + i] = x[(n - 1) * count + f]
 
 
 cdef inline inlined _tile_of(
@@ -324,8 +324,8 @@ cdef inline inlined _finish_of(
     double alpha, floating variance, floating* out, Py_ssize_t stride,
 ) noexcept nogil:
     # The same as _tile from out[i, j] = the product of the two: q = |x|^2 + |y|^2 - 2 x y. Its
-    # error is 1.5 (count + 3) roundings of |x|^2 + |y|^2; where q is less than 0.4 of that, or NaN,
-    # the pair is made anew.
+    # error is 1.5 (count + 3) roundings of |x|^2 + |y|^2; where q is less than 0.4 of that, or that
+    # is not finite, the pair is made anew.
     cdef Py_ssize_t i, j, w, rest
     cdef floating norms
     cdef floating q[64]
@@ -341,13 +341,13 @@ cdef inline inlined _finish_of(
                 for w in range(256 // sizeof(floating)):
                     norms = row_norms[i] + column_norms[j + w]
                     q[w] = norms - 2 * o[w]
-                    limit[w] = <floating> 0.4 * norms
+                    limit[w] = <floating> 0.4 * norms + (norms - norms)
                     cancelled |= not (q[w] >= limit[w])
             else:
                 for w in range(rest):
                     norms = row_norms[i] + column_norms[j + w]
                     q[w] = norms - 2 * o[w]
-                    limit[w] = <floating> 0.4 * norms
+                    limit[w] = <floating> 0.4 * norms + (norms - norms)
                     cancelled |= not (q[w] >= limit[w])
                 for w in range(rest, 256 // sizeof(floating)):
                     q[w] = limit[w] = 0
@@ -483,6 +483,11 @@ def apply(
     free(tile)
 
 
+cdef Py_ssize_t _width(Py_ssize_t count) noexcept nogil:
+    # columns of a strip of which the second cache holds all features
+    return max(64, min(STRIP, 2**15 // count // 64 * 64))
+
+
 cdef void _weights(
     Py_ssize_t m, Py_ssize_t n, const floating* c, const floating* transposed, Py_ssize_t stride,
     floating* weights,
@@ -577,14 +582,16 @@ def pull(
     cdef floating* strip = weights + ROWS * STRIP
     cdef bint mirrored = symmetric and i0 != j0
     with nogil:
-        for j in range(j0, j1, 512):
-            n = min(STRIP, j1 - j)
+        j = j0
+        while j < j1:
+            n = min(_width(count), j1 - j)
             _load(n, count, &y[j, 0], strip)
             for i in range(i0, i1, 128):
                 m = min(ROWS, i1 - i)
                 _weights(m, n, &cotangent[i, j], &cotangent[j, i] if mirrored else NULL, stride,
                          weights)
                 _pull(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights, &sums[0])
+            j += n
     free(weights)
 
 
@@ -632,13 +639,15 @@ def pull_points(
             m = min(ROWS, i1 - i)
             for k in range(m * count):
                 totals[k] = 0
-            for j in range(0, y.shape[0], 512):
-                n = min(STRIP, y.shape[0] - j)
+            j = 0
+            while j < y.shape[0]:
+                n = min(_width(count), y.shape[0] - j)
                 _load(n, count, &y[j, 0], strip)
                 _weights(m, n, &cotangent[i, j] if straight else NULL,
                          &cotangent[j, i] if transposed else NULL, stride, weights)
                 _pull_points(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights,
                              totals)
+                j += n
             for k in range(m):
                 for f in range(count):
                     s = scale[f]

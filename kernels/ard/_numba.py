@@ -3,7 +3,7 @@ import math
 import numpy as np
 
 from ..blas_numba import gemm
-from ..jit_numba import inlined, jit
+from ..jit_numba import inlined, jit, summed
 from ..vmath_numba import exp, exp_128, exponent, leading, product_rest
 from . import MATERN12, MATERN32, MATERN52, RQ, SE
 
@@ -170,8 +170,6 @@ def _slope(profile, alpha, p, slope, by_alpha):
         for j in range(len(p)):
             k, by_q, change = _rational(alpha, np.float64(p[j]))
             p[j], slope[j], by_alpha[j] = number(k), number(by_q), number(change)
-    else:
-        slope[:] = 1
 
 
 @jit
@@ -207,18 +205,11 @@ def _mirror(i0, i1, j0, j1, out):
                     out[j, i] = out[i, j]
 
 
-@jit
-def _distance(x, y, scale):
-    # q of one pair, in eight sums side by side
-    sums, total = np.zeros(8, x.dtype), 0.0
-    whole = len(x) // 8 * 8
-    for f in range(0, whole, 8):
-        for w in range(8):
-            d = scale[f + w] * (x[f + w] - y[f + w])
-            sums[w] += d * d
-    for w in range(8):
-        total += sums[w]
-    for f in range(whole, len(x)):
+@summed
+def _squares(scale, x, y):
+    # sum of (scale (x - y))^2
+    total = 0.0
+    for f in range(len(x)):
         d = scale[f] * (x[f] - y[f])
         total += d * d
     return total
@@ -231,7 +222,7 @@ def _norms(norm, norms, q):
     for j in range(len(q)):
         both = norm + norms[j]
         q[j] = both - two * q[j]
-        cancelled += 0 if q[j] >= limit * both else 1
+        cancelled += 0 if q[j] >= limit * both + (both - both) else 1
     return cancelled > 0
 
 
@@ -246,8 +237,9 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
         q = tile[i + r - i0, j : j + j1 - j0]
         if _norms(row_norms[r], column_norms[j0:j1], q):
             for c in range(len(q)):
-                if not q[c] >= limit * (row_norms[r] + column_norms[j0 + c]):
-                    q[c] = _distance(x[r], y[j0 + c], scale)
+                both = row_norms[r] + column_norms[j0 + c]
+                if not q[c] >= limit * both + (both - both):  # or it is not finite
+                    q[c] = _squares(scale, x[r], y[j0 + c])
         _profile(profile, alpha, variance, q)
 
 
@@ -255,7 +247,7 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
 def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
          variance, noise, symmetric, out):  # fmt: skip
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
-    strip = np.empty((len(scale), STRIP), out.dtype)
+    strip = np.empty((0 if len(rows) else len(scale), STRIP), out.dtype)
     # a product of many terms is worth more rows than the second cache holds
     height, width = (ROWS, STRIP) if len(scale) < MANY else (4 * ROWS, 8 * STRIP)
     if len(rows):
@@ -299,11 +291,12 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
           variance, v, symmetric, out):  # fmt: skip
     variance, width = out.dtype.type(variance), v.shape[1]
     tile = np.empty((ROWS, STRIP), out.dtype)
-    strip = np.empty((len(scale), STRIP), out.dtype)
+    strip = np.empty((0 if len(rows) else len(scale), STRIP), out.dtype)
     for a in range(j0, j1, STRIP):
         b = min(a + STRIP, j1)
         n = b - a
-        _load(a, b, y, strip)
+        if not len(rows):
+            _load(a, b, y, strip)
         for i in range(i0, i1, ROWS):
             m = min(ROWS, i1 - i)
             if len(rows):
@@ -318,51 +311,19 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
                 gemm(n, width, m, tile, STRIP, v[i:], width, out[a:], width, True, True, False)
 
 
-@jit
+@summed
 def _dot(c, p):
-    # in eight sums side by side
-    sums, total = np.zeros(8, c.dtype), 0.0
-    whole = len(c) // 8 * 8
-    for j in range(0, whole, 8):
-        for w in range(8):
-            sums[w] += c[j + w] * p[j + w]
-    for w in range(8):
-        total += sums[w]
-    for j in range(whole, len(c)):
+    total = c.dtype.type(0)
+    for j in range(len(c)):
         total += c[j] * p[j]
     return total
 
 
 @jit
-def _moment(x, strip, f, c):
-    # sum over j of c[j] (x - strip[f, j]), in eight sums side by side
-    sums, total = np.zeros(8, c.dtype), 0.0
-    whole = len(c) // 8 * 8
-    for j in range(0, whole, 8):
-        for w in range(8):
-            sums[w] += c[j + w] * (x - strip[f, j + w])
-    for w in range(8):
-        total += sums[w]
-    for j in range(whole, len(c)):
-        total += c[j] * (x - strip[f, j])
-    return total
-
-
-@jit
-def _second_moment(x, s, strip, f, c):
-    # the same for c[j] (s (x - strip[f, j]))^2
-    sums, total = np.zeros(8, c.dtype), 0.0
-    whole = len(c) // 8 * 8
-    for j in range(0, whole, 8):
-        for w in range(8):
-            d = s * (x - strip[f, j + w])
-            sums[w] += c[j + w] * d * d
-    for w in range(8):
-        total += sums[w]
-    for j in range(whole, len(c)):
-        d = s * (x - strip[f, j])
-        total += c[j] * d * d
-    return total
+def _differences(x, s, strip, f, d):
+    # d[j] = s (x - strip[f, j])
+    for j in range(len(d)):
+        d[j] = s * (x - strip[f, j])
 
 
 @jit
@@ -378,13 +339,20 @@ def _weigh(x, i, strip, scale, profile, alpha, c, buffers):
 
 
 @jit
+def _width(count):
+    # columns of a strip of which the second cache holds all features
+    return max(64, min(STRIP, 2**15 // count // 64 * 64))
+
+
+@jit
 def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums):
-    buffers = np.zeros((4, STRIP), cotangent.dtype)
+    buffers = np.zeros((6, STRIP), cotangent.dtype)
     strip = np.empty((len(scale), STRIP), cotangent.dtype)
     mirrored = symmetric and i0 != j0
-    for a in range(j0, j1, STRIP):
-        b = min(a + STRIP, j1)
-        c = buffers[3, : b - a]
+    width = _width(len(scale))
+    for a in range(j0, j1, width):
+        b = min(a + width, j1)
+        c, d, weighted = buffers[3, : b - a], buffers[4, : b - a], buffers[5, : b - a]
         _load(a, b, y, strip)
         for i in range(i0, i1):
             for j in range(a, b):
@@ -394,7 +362,10 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
                     c[j - a] += cotangent[j, i]
             by_variance, by_alpha = _weigh(x, i, strip, scale, profile, alpha, c, buffers)
             for f in range(len(scale)):
-                sums[f] += _second_moment(x[i, f], scale[f], strip, f, c)
+                _differences(x[i, f], scale[f], strip, f, d)
+                for j in range(len(c)):
+                    weighted[j] = c[j] * d[j]
+                sums[f] += _dot(weighted, d)
             sums[-2] += by_variance
             sums[-1] += by_alpha
 
@@ -402,15 +373,16 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
 @jit
 def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straight, transposed,
                 gradient):  # fmt: skip
-    buffers = np.zeros((4, STRIP), cotangent.dtype)
+    buffers = np.zeros((5, STRIP), cotangent.dtype)
     strip = np.empty((len(scale), STRIP), cotangent.dtype)
-    totals = np.empty((ROWS, len(scale)))
+    width = _width(len(scale))
+    totals, one = np.empty((ROWS, len(scale))), scale.dtype.type(1)
     for start in range(i0, i1, ROWS):
         stop = min(start + ROWS, i1)
         totals[:] = 0
-        for a in range(0, len(y), STRIP):
-            b = min(a + STRIP, len(y))
-            c = buffers[3, : b - a]
+        for a in range(0, len(y), width):
+            b = min(a + width, len(y))
+            c, d = buffers[3, : b - a], buffers[4, : b - a]
             _load(a, b, y, strip)
             for i in range(start, stop):
                 c[:] = 0
@@ -422,7 +394,8 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straig
                         c[j - a] += cotangent[j, i]
                 _weigh(x, i, strip, scale, profile, alpha, c, buffers)
                 for f in range(len(scale)):
-                    totals[i - start, f] += _moment(x[i, f], strip, f, c)
+                    _differences(x[i, f], one, strip, f, d)
+                    totals[i - start, f] += _dot(c, d)
         for i in range(start, stop):
             for f in range(len(scale)):
                 s = np.float64(scale[f])

@@ -16,7 +16,7 @@ _KINDS = {
     "matern52": MATERN52,
     "rq": RQ,
 }
-_MANY = 16  # features from which on a matrix product beats differences
+_MANY = 16  # features, and points, from which on a matrix product beats differences
 _KIND_HINT = '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2)'
 
 
@@ -68,7 +68,7 @@ def quadform(
     the product. Identical rows give exactly 0. NaN travels.
 
     Cost: O(N M (D + R)) operations, and O((N + M) D (R + 1)) before; with `metric`, R = D and
-    no other features. Memory: the result and (N + M)(D + R) numbers.
+    no other features. Memory: the result and O((N + M)(D + R)).
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, section 5.1.
 
@@ -216,8 +216,9 @@ def ard_kernel_vjp(
     digits by which the points' spread exceeds the distances between those that are correlated.
 
     Cost: one pass over the pairs, O(N M (D + R)), for all of length_scale, variance and rq_alpha,
-    half of one if Y is None; one for X, one for Y, and both for factors and metric. Memory:
-    O((N + M)(D + R)).
+    half of one if Y is None; one for X, one for Y, and both for factors and metric. A pass is in
+    differences, so that for many features it takes many times as long as the kernel. Memory:
+    O((N + M)(D + R)), and a copy of a cotangent that is not C-contiguous or of another dtype.
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, section 5.4.
 
@@ -231,7 +232,9 @@ def ard_kernel_vjp(
     profile, alpha, variance, _ = _profile(kind, rq_alpha, variance, noise_variance, pairs)
     given = {"length_scale": length_scale, "factors": factors, "metric": metric, "Y": Y}
     wrt = _names(wrt, kind, given)
-    cotangent = _arrays.ready(_arrays.real("cotangent", cotangent, 2), pairs.dtype)
+    cotangent = _arrays.real("cotangent", cotangent, 2)
+    _arrays.in_range("cotangent", cotangent, pairs.dtype)
+    cotangent = _arrays.ready(cotangent, pairs.dtype)
     if cotangent.shape != pairs.shape:
         raise ValueError(
             f"cotangent must have the shape of the kernel, {pairs.shape}, got {cotangent.shape}"
@@ -396,7 +399,8 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
     _adjoint = _transpose  # the entries are real
 
     def diagonal(self):
-        """The entries k[i, i]."""
+        """The entries k[i, i], to the bit those of the array; of two sets with 16 features or more
+        at the cost of the tiles that hold them."""
         return self._pairs.diagonal(*self._profile)
 
     def toarray(self):
@@ -432,6 +436,7 @@ class _Pairs:
         )
         if not len(self.scale):
             self.scale = np.ones(1, self.dtype)
+        self.many = min(len(self.scale), *self.shape) >= _MANY
         self.kernel = _backends.kernel("ard", backend)
         self.workers = _blocks.workers(workers)
         self._features = self._products = None
@@ -446,9 +451,10 @@ class _Pairs:
         x, y = self.features()
         x = np.array(x)
         self._features = x, x if self.symmetric else np.array(y)
+        self.inputs = {}
 
     def __getstate__(self):
-        return self.__dict__ | {"kernel": _backends.name(self.kernel)}
+        return self.__dict__ | {"kernel": _backends.name(self.kernel), "_products": None}
 
     def __setstate__(self, state):
         self.__dict__.update(state, kernel=_backends.load("ard", state["kernel"]))
@@ -481,7 +487,7 @@ class _Pairs:
         differences are as fast."""
         if self._products is None:
             x, y = self.features()
-            if x.shape[1] < _MANY:
+            if not self.many:
                 none = np.empty((0, 0), self.dtype), np.empty(0, self.dtype)
                 self._products = none + none
             else:
@@ -508,19 +514,20 @@ class _Pairs:
         )
         return other
 
-    def _cost(self, extra=0):
-        """About how many ns a pair takes."""
-        features = len(self.scale)
-        if features < _MANY:
-            return 1 + 0.15 * (features + extra)
-        return 1.5 + 0.045 * features + 0.15 * extra
+    def _cost(self, columns=0):
+        """About how many ns a pair takes, and its products with so many columns."""
+        if self.many:
+            return 1.5 + 0.045 * len(self.scale) + 0.15 * columns
+        return 1 + 0.15 * (len(self.scale) + columns)
 
-    def _tiles(self, extra=0):
-        """Tiles of the result: wide ones, so that rows of it are written in long runs, and high
-        enough for a matrix product to be worth its preparation."""
+    def _slope_cost(self):
+        """The same for a pair's derivatives, always from differences."""
+        return 2 + 0.8 * len(self.scale)
+
+    def _tiles(self, cost, height=1):
+        """Tiles of the result: wide ones, so that rows of it are written in long runs, and at
+        least `height` rows high."""
         n, m = self.shape
-        cost, features = self._cost(extra), len(self.scale)
-        height = 1 if features < _MANY else 128 if features < 128 else 512
         if self.symmetric:
             side = max(min(n, height), _blocks.square(n, cost, 128))
             return _blocks.grid(self.shape, (side, side), upper=True)
@@ -528,6 +535,10 @@ class _Pairs:
             return [(0, n, 0, m)]
         width = min(m, max(512, min(4096, int(20e6 / (height * cost)))))
         return _blocks.grid(self.shape, (max(height, _blocks.split(n, cost * width)), width))
+
+    def _height(self):
+        """Rows for which a matrix product is worth its preparation."""
+        return 1 if not self.many else 128 if len(self.scale) < 128 else 512
 
     def fill(self, profile, alpha, variance, noise, out):
         """The matrix of the pairs."""
@@ -538,46 +549,38 @@ class _Pairs:
         if result.size:
             args = *self.features(), self.scale, *self.products(), profile, alpha, variance, noise
             args += self.symmetric, np.asarray(result)
-            blas = len(self.scale) >= _MANY
-            _blocks.fill(self.kernel.fill, self._tiles(), args, workers=self.workers, blas=blas)
+            bounds = self._tiles(self._cost(), self._height())
+            _blocks.fill(self.kernel.fill, bounds, args, workers=self.workers, blas=self.many)
         return result
 
     def apply(self, profile, alpha, variance, v):
         """The matrix times v."""
-        (n, m), width = self.shape, v.shape[1]
-        if not (n and m and width):
+        n, width = len(self.features()[0]), v.shape[1]
+        if not (n and v.size):
             return np.zeros((n, width), self.dtype)
         args = *self.features(), self.scale, *self.products(), profile, alpha, variance, v
-        args += (self.symmetric,)
-        if self.symmetric:
-            bounds = self._tiles(width)
-            return _blocks.reduce(
-                self.kernel.apply,
-                bounds,
-                args,
-                lambda count: np.zeros((count, n, width), self.dtype),
-                workers=self.workers,
-                blas=True,
-            )
-        product = np.zeros((n, width), self.dtype)
-        height = max(min(n, 128), _blocks.split(n, self._cost(width) * m))
-        bounds = _blocks.grid(self.shape, (height, m))
-        _blocks.fill(self.kernel.apply, bounds, (*args, product), workers=self.workers, blas=True)
-        return product
+        return _blocks.reduce(
+            self.kernel.apply,
+            self._tiles(self._cost(width), self._height()),
+            (*args, self.symmetric),
+            lambda count: np.zeros((count, n, width), self.dtype),
+            workers=self.workers,
+            blas=True,
+        )
 
     def diagonal(self, profile, alpha, variance, noise):
         """That of the matrix, to the bit."""
         n = min(self.shape)
         diagonal = np.empty(n, self.dtype)
         bounds = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
-        blas = len(self.scale) >= _MANY
-        if blas and not self.symmetric:
+        if self.many and not self.symmetric:
             # BLAS's rounding depends on the sizes: the tiles of the matrix, as far as they matter
-            bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in self._tiles() if i0 < j1 and j0 < i1]
+            tiles = self._tiles(self._cost(), self._height())
+            bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in tiles if i0 < j1 and j0 < i1]
         if n:
             args = self.kernel.fill, *self.features(), self.scale, *self.products()
             args += (profile, alpha, variance, noise, self.symmetric), diagonal
-            _blocks.fill(_diagonal, bounds, args, workers=self.workers, blas=blas)
+            _blocks.fill(_diagonal, bounds, args, workers=self.workers, blas=self.many)
         return diagonal
 
     def pull(self, profile, alpha, variance, cotangent, length_scale):
@@ -587,7 +590,7 @@ class _Pairs:
             args = *self.features(), self.scale, profile, alpha, cotangent, self.symmetric
             sums = _blocks.reduce(
                 self.kernel.pull,
-                self._tiles(len(self.scale)),
+                self._tiles(self._slope_cost()),
                 args,
                 lambda count: np.zeros((count, len(sums))),
                 workers=self.workers,
@@ -617,13 +620,13 @@ class _Pairs:
             gradient = np.zeros_like(x)
             if cotangent.size:
                 args = x, y, self.scale, profile, alpha, variance, cotangent, *which, gradient
-                cost = self._cost(len(self.scale)) * len(y)
+                cost = self._slope_cost() * len(y)
                 _blocks.fill_rows(self.kernel.pull_points, len(x), cost, args, workers=self.workers)
             first, last = gradient[:, :plain], gradient[:, plain : plain + p.shape[1]]
-            gradients[name] = last @ p.T
+            gradients[name] = self._product(last, p.T)
             if plain:
                 gradients[name] += first
-            projected += (points[k] - centre).T @ last
+            projected += self._product((points[k] - centre).T, last)
         gradients["factors"] = self._cast(projected)
         if self.inputs["metric"] is not None:
             # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P
@@ -631,8 +634,20 @@ class _Pairs:
             gradients["metric"] = self._cast((half + half.T) / 2)
         return gradients
 
+    def _product(self, a, b):
+        """a @ b, the same bits for any number of workers."""
+        product = np.zeros((len(a), b.shape[1]), self.dtype)
+        if product.size:
+            args, cost = (a, b, product), b.size / 10
+            _blocks.fill_rows(_multiply, len(a), cost, args, workers=self.workers, blas=True)
+        return product
+
     def _cast(self, array):
         return array.astype(self.dtype)
+
+
+def _multiply(start, stop, a, b, product):
+    np.matmul(a[start:stop], b, out=product[start:stop])
 
 
 def _diagonal(
