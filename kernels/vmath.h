@@ -68,6 +68,40 @@ static inline double hl_exp_128(double x) {
 /* exp(x) for x <= 600, within 1 ulp, through the subnormals to 0; NaN travels. */
 static inline double hl_exp(double x) { return hl_exp_128(x) * 0x1p-128; }
 
+/* The angles up to which hl_sincos is exact. */
+#define HL_SINCOS_LIMIT 0x1p20
+
+/* sin(x) and cos(x) for |x| <= HL_SINCOS_LIMIT, within 1.1 ulp, or 1e-31 at their zeros; NaN
+   travels.
+   n = round(x / (pi/2)), r + low = x - n pi/2 with pi/2 in three parts, of which n times the first
+   two are exact; sin(r) = r + r^3 S(r^2), cos(r) = 1 - r^2/2 + r^4 C(r^2), S and C minimax on
+   |r| <= pi/4. An odd n exchanges the two. */
+static inline HL_INLINE void hl_sincos(double x, double *sine, double *cosine) {
+  const double shift = 0x1.8p52;
+  double t = x * 0x1.45f306dc9c883p-1 + shift, n = t - shift;
+  double a = x - n * 0x1.921fb544p+0, second = n * 0x1.0b4611a6p-34, third = n * 0x1.3198a2e037073p-69;
+  double b = a - second, c = b - a, r = b - third;
+  double low = ((a - (b - c)) - (second + c)) + ((b - r) - third);
+  double u = r * r, h = 0.5 * u, w = 1 - h;
+  double p = 1.5917988979397435e-10;
+  p = p * u - 2.5051129896450185e-08;
+  p = p * u + 2.7557316093198404e-06;
+  p = p * u - 0.00019841269836740532;
+  p = p * u + 0.008333333333330936;
+  p = p * u - 0.16666666666666666;
+  double q = -1.138254464534925e-11;
+  q = q * u + 2.087614504941318e-09;
+  q = q * u - 2.755731726587808e-07;
+  q = q * u + 2.48015872987544e-05;
+  q = q * u - 0.0013888888888887389;
+  q = q * u + 0.041666666666666664;
+  p = r + (u * r * p + low * w);
+  q = w + (((1 - w) - h) + (u * u * q - r * low));
+  uint64_t quadrant = hl_bits(t);
+  *sine = hl_double(hl_bits(quadrant & 1 ? q : p) ^ (quadrant & 2) << 62);
+  *cosine = hl_double(hl_bits(quadrant & 1 ? p : q) ^ ((quadrant + 1) & 2) << 62);
+}
+
 /* The first bits of x: a product of two such numbers is exact if their bits are at most 53. */
 static inline double hl_leading(double x, int bits) {
   return hl_double(hl_bits(x) >> (53 - bits) << (53 - bits));

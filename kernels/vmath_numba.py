@@ -5,7 +5,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .jit_numba import jit
+from .jit_numba import inlined, jit
 
 _AS_INTEGER = {
     types.float64: (types.uint64, ir.IntType(64)),
@@ -60,6 +60,45 @@ def exp_128(x):
 @jit
 def _exp(x):
     return exp_128(x) * 2.0**-128
+
+
+SINCOS_LIMIT = 1048576.0
+
+
+@inlined
+def sincos(x):
+    """sin(x) and cos(x) for |x| <= SINCOS_LIMIT."""
+    shift = 6755399441055744.0
+    t = x * 0.6366197723675814 + shift
+    n = t - shift
+    a = x - n * 1.5707963267341256
+    second, third = n * 6.077100506303966e-11, n * 2.0222662487959506e-21
+    b = a - second
+    c = b - a
+    r = b - third
+    low = ((a - (b - c)) - (second + c)) + ((b - r) - third)
+    u = r * r
+    h = 0.5 * u
+    w = 1 - h
+    p = 1.5917988979397435e-10
+    p = p * u - 2.5051129896450185e-08
+    p = p * u + 2.7557316093198404e-06
+    p = p * u - 0.00019841269836740532
+    p = p * u + 0.008333333333330936
+    p = p * u - 0.16666666666666666
+    q = -1.138254464534925e-11
+    q = q * u + 2.087614504941318e-09
+    q = q * u - 2.755731726587808e-07
+    q = q * u + 2.48015872987544e-05
+    q = q * u - 0.0013888888888887389
+    q = q * u + 0.041666666666666664
+    p = r + (u * r * p + low * w)
+    q = w + (((1 - w) - h) + (u * u * q - r * low))
+    quadrant = _bits(t)
+    odd = quadrant & np.uint64(1)
+    sine = _bits(q if odd else p) ^ ((quadrant & np.uint64(2)) << np.uint64(62))
+    cosine = _bits(p if odd else q) ^ (((quadrant + np.uint64(1)) & np.uint64(2)) << np.uint64(62))
+    return _float(sine), _float(cosine)
 
 
 @jit
