@@ -1,82 +1,180 @@
 from cython cimport floating
-from libc.math cimport cos, exp, sin
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from blas cimport gemm
 
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
 
 
-ctypedef fused number:
-    float complex
-    double complex
+cdef extern from "waves.h" nogil:
+    enum:
+        HL_STRIP
+        HL_PADDED
+    ctypedef struct hl_waves:
+        Py_ssize_t* layer
+        double* forward_re
+        double* forward_im
+        double* backward_re
+        double* backward_im
+    Py_ssize_t hl_groups(Py_ssize_t start, Py_ssize_t stop)
+    Py_ssize_t hl_run(Py_ssize_t start, Py_ssize_t n, const Py_ssize_t* layer)
+    void hl_phases(
+        Py_ssize_t n, const double* k, const double* path, double* re, double* im)
+    void hl_waves_at(
+        Py_ssize_t n, const double* z, Py_ssize_t count, const double* interfaces,
+        const double* kz, const double* amplitudes, bint far, hl_waves* waves)
 
 
 cdef enum:
-    COLUMNS = 1024  # columns whose phases stay in the first cache
+    COLUMNS = 1024  # whose phases stay in the first cache
+    WAVES = 128  # of one matrix product
 
 
-cdef inline void _exp(
-    double complex k, double path, double* re, double* im,
+ctypedef double[HL_PADDED] strip
+
+
+cdef struct Stack:
+    Py_ssize_t count
+    const double* interfaces
+    const double complex* kz
+    const double complex* amplitudes
+    const double complex* vectors
+    const double complex* kx
+    const double complex* coherent
+    const double* incoherent
+    bint far
+
+
+cdef Stack _stack(
+    const double[:, ::1] interfaces, const double complex[:, ::1] kz,
+    const double complex[:, :, ::1] amplitudes, const double complex[:, :, :, ::1] vectors,
+    bint far, const double complex[::1] kx, const double complex[::1] coherent,
+    const double[::1] incoherent,
 ) noexcept nogil:
-    # exp(i k path)
-    cdef double size = exp(-k.imag * path), angle = k.real * path
-    re[0], im[0] = size * cos(angle), size * sin(angle)
+    return Stack(interfaces.shape[1], &interfaces[0, 0], &kz[0, 0], &amplitudes[0, 0, 0],
+                 &vectors[0, 0, 0, 0], &kx[0], &coherent[0], &incoherent[0], far)
 
 
-cdef inline void _add(
-    double complex amplitude, double complex k, double path, const double complex* vector,
-    double* f,
+# A row is where one wave's operands are: interfaces, kz, amplitudes, vectors, kx and weights.
+
+
+cdef cloned _add_components(
+    Py_ssize_t n, const hl_waves* waves, const double complex* amplitudes,
+    const double complex* vectors, const double* re, const double* im, strip* total,
 ) noexcept nogil:
-    # f (3,) += vector · amplitude · exp(i k path)
-    cdef Py_ssize_t c
-    cdef double re, im, wave_re, wave_im
-    if amplitude.real == 0 and amplitude.imag == 0:
-        return
-    _exp(k, path, &re, &im)
-    wave_re = amplitude.real * re - amplitude.imag * im
-    wave_im = amplitude.real * im + amplitude.imag * re
-    for c in range(3):
-        f[2 * c] += wave_re * vector[c].real - wave_im * vector[c].imag
-        f[2 * c + 1] += wave_re * vector[c].imag + wave_im * vector[c].real
+    # total (6, n) += (re + i im) · (forward v+ + backward v-): each component's two parts
+    cdef Py_ssize_t c, i, layer, start = 0, stop
+    cdef double complex v, w
+    cdef strip[6] f
+    while start < n:
+        stop = hl_run(start, n, waves.layer)
+        layer = waves.layer[start]
+        for c in range(3):
+            # an absent wave's vector may be whatever
+            v = vectors[6 * layer + c] if amplitudes[2 * layer] != 0 else 0
+            w = vectors[6 * layer + 3 + c] if amplitudes[2 * layer + 1] != 0 else 0
+            for i in range(start, hl_groups(start, stop)):
+                f[2 * c][i] = (
+                    waves.forward_re[i] * v.real - waves.forward_im[i] * v.imag
+                    + waves.backward_re[i] * w.real - waves.backward_im[i] * w.imag)
+                f[2 * c + 1][i] = (
+                    waves.forward_re[i] * v.imag + waves.forward_im[i] * v.real
+                    + waves.backward_re[i] * w.imag + waves.backward_im[i] * w.real)
+        start = stop
+    for c in range(0, 6, 2):
+        for i in range(hl_groups(0, n)):
+            total[c][i] += re[i] * f[c][i] - im[i] * f[c + 1][i]
+            total[c + 1][i] += re[i] * f[c + 1][i] + im[i] * f[c][i]
 
 
-cdef void _plane(
-    double z, Py_ssize_t count, const double* interfaces, const double complex* kz,
-    const double complex* amplitudes, const double complex* vectors, bint far, double* f,
+cdef void _add(
+    const Stack* s, const Py_ssize_t* row, Py_ssize_t n, const double* z, const double* x,
+    strip* total,
 ) noexcept nogil:
-    # f(z), each component's real part and imaginary part
-    cdef Py_ssize_t c, middle, n = 0, stop = count
-    cdef double near, back
-    while n < stop:  # n = the number of interfaces <= z
-        middle = (n + stop) // 2
-        if interfaces[middle] <= z:
-            n = middle + 1
-        else:
-            stop = middle
-    near = interfaces[max(n - 1, 0)]
-    back = interfaces[min(n, count - 1)] if far else near
-    for c in range(6):
-        f[c] = z - z  # 0, or NaN
-    _add(amplitudes[2 * n], kz[n], z - near, &vectors[6 * n], f)
-    _add(amplitudes[2 * n + 1], kz[n], back - z, &vectors[6 * n + 3], f)
+    # total += coherent · f(z) exp(i kx x) at n <= HL_STRIP points; no x: the profile
+    cdef Py_ssize_t i
+    cdef hl_waves waves
+    cdef strip re, im
+    cdef double p
+    cdef double complex c = s.coherent[row[5]]
+    cdef const double complex* kz = s.kz + row[1] * (s.count + 1)
+    cdef const double complex* amplitudes = s.amplitudes + row[2] * 2 * (s.count + 1)
+    hl_waves_at(n, z, s.count, s.interfaces + row[0] * s.count, <const double*> kz,
+                <const double*> amplitudes, s.far, &waves)
+    if x == NULL:
+        for i in range(hl_groups(0, n)):
+            re[i], im[i] = c.real, c.imag
+    else:
+        hl_phases(n, <const double*> (s.kx + row[4]), x, re, im)
+        for i in range(hl_groups(0, n)):
+            p = re[i]
+            re[i] = c.real * p - c.imag * im[i]
+            im[i] = c.real * im[i] + c.imag * p
+    _add_components(n, &waves, amplitudes, s.vectors + row[3] * 6 * (s.count + 1), re, im, total)
 
 
-def profile(
-    Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t z0, Py_ssize_t z1, const Py_ssize_t[:, ::1] rows,
+cdef cloned _add_squares(Py_ssize_t n, double weight, const strip* f, double* total) noexcept nogil:
+    # total (n,) += weight |f|^2
+    cdef Py_ssize_t i
+    for i in range(hl_groups(0, n)):
+        total[i] += weight * (
+            f[0][i] * f[0][i] + f[1][i] * f[1][i] + f[2][i] * f[2][i]
+            + f[3][i] * f[3][i] + f[4][i] * f[4][i] + f[5][i] * f[5][i])
+
+
+cdef void _sum_squares(
+    const Stack* s, Py_ssize_t beams, Py_ssize_t waves, const Py_ssize_t* row, Py_ssize_t n,
+    const double* z, const double* x, double* total,
+) noexcept nogil:
+    # total = the sum over beams of incoherent |E|^2, E the sum over a beam's waves
+    cdef Py_ssize_t k, m
+    cdef strip[6] f
+    memset(total, 0, sizeof(strip))
+    for m in range(beams):
+        memset(f, 0, sizeof(f))
+        for k in range(waves):
+            _add(s, row + 7 * (m * waves + k), n, z, x, f)
+        _add_squares(n, s.incoherent[row[7 * m * waves + 6]], f, total)
+
+
+def points(
+    Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t p0, Py_ssize_t p1, const Py_ssize_t[:, :, :, ::1] rows,
     const double[::1] z, const double[:, ::1] interfaces, const double complex[:, ::1] kz,
     const double complex[:, :, ::1] amplitudes, const double complex[:, :, :, ::1] vectors,
-    bint far, number[:, :, ::1] out,
+    bint far, const double[::1] x, const double complex[::1] kx,
+    const double complex[::1] coherent, const double[::1] incoherent, floating[:, :, ::1] out,
 ):
-    cdef Py_ssize_t b, c, iz
-    cdef double[6] f
+    cdef Py_ssize_t b, beams = rows.shape[1], waves = rows.shape[2], c, i, k, n, start
+    cdef Stack s = _stack(interfaces, kz, amplitudes, vectors, far, kx, coherent, incoherent)
+    cdef strip[6] f
+    cdef const double* position = NULL
     with nogil:
         for b in range(b0, b1):
-            for iz in range(z0, z1):
-                _plane(z[iz], interfaces.shape[1], &interfaces[rows[b, 0], 0], &kz[rows[b, 1], 0],
-                       &amplitudes[rows[b, 2], 0, 0], &vectors[rows[b, 3], 0, 0, 0], far, f)
-                for c in range(3):
-                    out[b, iz, c].real = f[2 * c]
-                    out[b, iz, c].imag = f[2 * c + 1]
+            for start in range(p0, p1, 128):
+                n = min(p1 - start, HL_STRIP)
+                if x.shape[0] > 0:
+                    position = &x[start]
+                if out.shape[2] == 1:
+                    _sum_squares(&s, beams, waves, &rows[b, 0, 0, 0], n, &z[start], position, f[0])
+                else:
+                    memset(f, 0, sizeof(f))
+                    for k in range(beams * waves):
+                        _add(&s, &rows[b, 0, 0, 0] + 7 * k, n, &z[start], position, f)
+                for i in range(n):
+                    for c in range(out.shape[2]):
+                        out[b, start + i, c] = <floating> f[c][i]
+
+
+cdef void _phases(
+    double complex k, Py_ssize_t n, const double* x, double* re, double* im,
+) noexcept nogil:
+    # exp(i k x), n <= COLUMNS
+    cdef Py_ssize_t start
+    for start in range(0, n, 128):
+        hl_phases(min(n - start, HL_STRIP), <const double*> &k, x + start, re + start, im + start)
 
 
 cdef cloned _outer(
@@ -96,30 +194,201 @@ cdef cloned _outer(
             out[6 * i + c] = <floating> (p[c] * x + q[c] * y)
 
 
-def fill(
+cdef void _one_wave(
+    const Stack* s, const Py_ssize_t* row, Py_ssize_t nz, const double* z, Py_ssize_t nx,
+    const double* x, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    # out (nz, nx, 6) = coherent · f(z) exp(i kx x)
+    cdef Py_ssize_t c, i, j, m, n, start
+    cdef double re[1032]  # COLUMNS and one group
+    cdef double im[1032]
+    cdef strip[6] f
+    cdef double[6] plane
+    for start in range(0, nx, 1024):
+        n = min(nx - start, COLUMNS)
+        _phases(s.kx[row[4]], n, x + start, re, im)
+        for i in range(0, nz, 128):
+            m = min(nz - i, HL_STRIP)
+            memset(f, 0, sizeof(f))
+            _add(s, row, m, z + i, NULL, f)
+            for j in range(m):
+                for c in range(6):
+                    plane[c] = f[c][j]
+                _outer[floating](n, plane, re, im, out + (i + j) * stride + 6 * start)
+
+
+cdef void _intensities(
+    const Stack* s, Py_ssize_t beams, const Py_ssize_t* row, Py_ssize_t nz, const double* z,
+    Py_ssize_t nx, const double* x, double* scratch, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    # out (nz, nx) = sum over m of incoherent |f(z)|^2 · exp(-2 Im kx x), a matrix product in which
+    # neighbours of the same Im kx are one
+    cdef Py_ssize_t i, j, m = 0, n = 0, start, total = 0
+    cdef double* a = scratch  # (WAVES or less, nz)
+    cdef double* b = a + min(WAVES, beams) * nz  # (WAVES or less, nx)
+    cdef double* c = b + min(WAVES, beams) * nx  # (nz, nx)
+    cdef double complex k = 0
+    cdef strip intensity, re, im
+    while m < beams:
+        if n == 0 or s.kx[row[7 * m + 4]].imag != k.imag:
+            if n == WAVES:
+                gemm[double](nz, nx, n, a, nz, b, nx, c, nx, total > 0, True)
+                total, n = total + n, 0
+            k = 2j * s.kx[row[7 * m + 4]].imag
+            memset(a + n * nz, 0, nz * sizeof(double))
+            for start in range(0, nx, 128):
+                j = min(nx - start, HL_STRIP)
+                hl_phases(j, <const double*> &k, x + start, re, im)
+                for i in range(j):
+                    b[n * nx + start + i] = re[i]
+            k = k / 2
+            n += 1
+        for start in range(0, nz, 128):
+            j = min(nz - start, HL_STRIP)
+            _sum_squares(s, 1, 1, row + 7 * m, j, z + start, NULL, intensity)
+            for i in range(j):
+                a[(n - 1) * nz + start + i] += intensity[i]
+        m += 1
+    gemm[double](nz, nx, n, a, nz, b, nx, c, nx, total > 0, True)
+    for i in range(nz):
+        for j in range(nx):
+            out[i * stride + j] = <floating> c[i * nx + j]
+
+
+cdef cloned _count_nonzero(Py_ssize_t n, const double* a, Py_ssize_t* count) noexcept nogil:
+    cdef Py_ssize_t i, total = 0
+    for i in range(n):
+        total += a[i] != 0
+    count[0] = total
+
+
+cdef cloned _count_finite(Py_ssize_t n, const double* a, Py_ssize_t* count) noexcept nogil:
+    cdef Py_ssize_t i, total = 0
+    for i in range(n):
+        total += a[i] - a[i] == 0
+    count[0] = total
+
+
+cdef cloned _interleave(
+    Py_ssize_t n, const double complex* x, const double complex* y, const double complex* z,
+    floating* out,
+) noexcept nogil:
+    # out (n, 3) from its columns
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[6 * i] = <floating> x[i].real
+        out[6 * i + 1] = <floating> x[i].imag
+        out[6 * i + 2] = <floating> y[i].real
+        out[6 * i + 3] = <floating> y[i].imag
+        out[6 * i + 4] = <floating> z[i].real
+        out[6 * i + 5] = <floating> z[i].imag
+
+
+cdef cloned _add_square_of(
+    Py_ssize_t n, double weight, const double* f, double* total,
+) noexcept nogil:
+    # total (n,) += weight |f|^2, f (n,) complex
+    cdef Py_ssize_t i
+    for i in range(n):
+        total[i] += weight * (f[2 * i] * f[2 * i] + f[2 * i + 1] * f[2 * i + 1])
+
+
+cdef void _beam(
+    const Stack* s, Py_ssize_t waves, const Py_ssize_t* row, Py_ssize_t nz, const double* z,
+    Py_ssize_t nx, const double* x, double complex* a, double complex* b, double complex* out,
+) noexcept nogil:
+    # out (3, nz, nx) = the sum over the waves, WAVES at a time, of a (3, waves, nz) =
+    # coherent · f(z) times b (waves, nx) = exp(i kx x)
+    cdef Py_ssize_t c, finite, first, i, j, k, n, nonzero, size = min(WAVES, waves) * nz, start
+    cdef strip[6] f
+    cdef double re[1032]  # COLUMNS and one group
+    cdef double im[1032]
+    for first in range(0, waves, 128):
+        n = min(waves - first, WAVES)
+        for k in range(n):
+            for start in range(0, nx, 1024):
+                j = min(nx - start, COLUMNS)
+                _phases(s.kx[row[7 * (first + k) + 4]], j, x + start, re, im)
+                for i in range(j):
+                    b[k * nx + start + i].real = re[i]
+                    b[k * nx + start + i].imag = im[i]
+            for start in range(0, nz, 128):
+                j = min(nz - start, HL_STRIP)
+                memset(f, 0, sizeof(f))
+                _add(s, row + 7 * (first + k), j, z + start, NULL, f)
+                for c in range(3):
+                    for i in range(j):
+                        a[c * size + k * nz + start + i].real = f[2 * c][i]
+                        a[c * size + k * nz + start + i].imag = f[2 * c + 1][i]
+        _count_finite(2 * n * nx, <const double*> b, &finite)
+        for c in range(3):
+            # a component that no wave has, as of s polarisation, costs nothing
+            _count_nonzero(2 * n * nz, <const double*> (a + c * size), &nonzero)
+            if nonzero > 0 or finite < 2 * n * nx:
+                gemm[doublecomplex](nz, nx, n, a + c * size, nz, b, nx, out + c * nz * nx, nx,
+                                    first > 0, True)
+            elif first == 0:
+                memset(out + c * nz * nx, 0, nz * nx * sizeof(double complex))
+
+
+cdef void _beams(
+    const Stack* s, Py_ssize_t beams, Py_ssize_t waves, const Py_ssize_t* row, Py_ssize_t nz,
+    const double* z, Py_ssize_t nx, const double* x, double* scratch, floating* out,
+    Py_ssize_t stride, bint intensity,
+) noexcept nogil:
+    # out (nz, nx, 6) = the sum over a beam's waves, or (nz, nx) = incoherent |that|^2 over beams
+    cdef Py_ssize_t c, i, j, m
+    cdef double complex* a = <double complex*> scratch
+    cdef double complex* b = a + 3 * min(WAVES, waves) * nz
+    cdef double complex* e = b + min(WAVES, waves) * nx
+    cdef double* total = <double*> (e + 3 * nz * nx)
+    if not intensity:
+        _beam(s, waves, row, nz, z, nx, x, a, b, e)
+        for i in range(nz):
+            _interleave[floating](nx, e + i * nx, e + (nz + i) * nx, e + (2 * nz + i) * nx,
+                                  out + i * stride)
+        return
+    memset(total, 0, nz * nx * sizeof(double))
+    for m in range(beams):
+        _beam(s, waves, row + 7 * m * waves, nz, z, nx, x, a, b, e)
+        for c in range(3):
+            _add_square_of(nz * nx, s.incoherent[row[7 * m * waves + 6]],
+                           <const double*> (e + c * nz * nx), total)
+    for i in range(nz):
+        for j in range(nx):
+            out[i * stride + j] = <floating> total[i * nx + j]
+
+
+def grid(
     Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t z0, Py_ssize_t z1, Py_ssize_t x0, Py_ssize_t x1,
-    const Py_ssize_t[:, ::1] rows, const double[::1] z, const double[:, ::1] interfaces,
+    const Py_ssize_t[:, :, :, ::1] rows, const double[::1] z, const double[:, ::1] interfaces,
     const double complex[:, ::1] kz, const double complex[:, :, ::1] amplitudes,
     const double complex[:, :, :, ::1] vectors, bint far, const double[::1] x,
-    const double complex[::1] kx, number[:, :, :, ::1] out,
+    const double complex[::1] kx, const double complex[::1] coherent,
+    const double[::1] incoherent, floating[:, :, :, ::1] out,
 ):
-    cdef Py_ssize_t b, i, iz, n, start
-    cdef double[6] f
-    cdef double[COLUMNS] re
-    cdef double[COLUMNS] im
+    cdef Py_ssize_t b, beams = rows.shape[1], waves = rows.shape[2], size = 0
+    cdef Py_ssize_t nz = z1 - z0, nx = x1 - x0, stride = out.shape[2] * out.shape[3]
+    cdef bint intensity = out.shape[3] == 1
+    cdef Stack s = _stack(interfaces, kz, amplitudes, vectors, far, kx, coherent, incoherent)
+    cdef double* scratch = NULL
+    if waves > 1:
+        size = min(WAVES, waves) * (6 * nz + 2 * nx) + 7 * nz * nx
+    elif intensity:
+        size = min(WAVES, beams) * (nz + nx) + nz * nx
+    if size > 0:
+        scratch = <double*> malloc(size * sizeof(double))
+        if scratch == NULL:
+            raise MemoryError
     with nogil:
         for b in range(b0, b1):
-            start = x0
-            while start < x1:
-                n = min(x1 - start, COLUMNS)
-                for i in range(n):
-                    _exp(kx[rows[b, 4]], x[start + i], &re[i], &im[i])
-                for iz in range(z0, z1):
-                    _plane(z[iz], interfaces.shape[1], &interfaces[rows[b, 0], 0],
-                           &kz[rows[b, 1], 0], &amplitudes[rows[b, 2], 0, 0],
-                           &vectors[rows[b, 3], 0, 0, 0], far, f)
-                    if number is floatcomplex:
-                        _outer[float](n, f, re, im, <float*> &out[b, iz, start, 0])
-                    else:
-                        _outer[double](n, f, re, im, <double*> &out[b, iz, start, 0])
-                start += n
+            if waves > 1:
+                _beams[floating](&s, beams, waves, &rows[b, 0, 0, 0], nz, &z[z0], nx, &x[x0],
+                                 scratch, &out[b, z0, x0, 0], stride, intensity)
+            elif intensity:
+                _intensities[floating](&s, beams, &rows[b, 0, 0, 0], nz, &z[z0], nx, &x[x0],
+                                       scratch, &out[b, z0, x0, 0], stride)
+            else:
+                _one_wave[floating](&s, &rows[b, 0, 0, 0], nz, &z[z0], nx, &x[x0],
+                                    &out[b, z0, x0, 0], stride)
+    free(scratch)

@@ -1,76 +1,239 @@
-import math
-
 import numpy as np
 
+from ..blas_numba import gemm
 from ..jit_numba import jit
+from ..waves_numba import GROUP, PADDED, STRIP, groups, new_waves, phases, run, waves_at
 
-COLUMNS = 1024  # columns whose phases stay in the first cache
-
-
-@jit
-def _exp(k, path):
-    # exp(i k path)
-    size, angle = math.exp(-k.imag * path), k.real * path
-    return complex(size * math.cos(angle), size * math.sin(angle))
+COLUMNS = 1024  # whose phases stay in the first cache
+WAVES = 128  # of one matrix product
 
 
 @jit
-def _wave(amplitude, k, path, vector):
-    # vector · amplitude · exp(i k path)
-    if amplitude == 0:
-        return 0j, 0j, 0j
-    wave = amplitude * _exp(k, path)
-    return wave * vector[0], wave * vector[1], wave * vector[2]
+def _add_components(n, waves, amplitudes, vectors, re, im, f, total):
+    # total (6, n) += (re + i im) · (forward v+ + backward v-): each component's two parts
+    start = 0
+    while start < n:
+        stop = run(start, n, waves.layer)
+        layer = waves.layer[start]
+        for c in range(3):
+            # an absent wave's vector may be whatever
+            v = vectors[layer, 0, c] if amplitudes[layer, 0] != 0 else 0j
+            w = vectors[layer, 1, c] if amplitudes[layer, 1] != 0 else 0j
+            for i in range(start, groups(start, stop)):
+                f[2 * c, i] = (
+                    waves.forward_re[i] * v.real - waves.forward_im[i] * v.imag
+                    + waves.backward_re[i] * w.real - waves.backward_im[i] * w.imag
+                )  # fmt: skip
+                f[2 * c + 1, i] = (
+                    waves.forward_re[i] * v.imag + waves.forward_im[i] * v.real
+                    + waves.backward_re[i] * w.imag + waves.backward_im[i] * w.real
+                )  # fmt: skip
+        start = stop
+    for c in range(0, 6, 2):
+        for i in range(n):
+            total[c, i] += re[i] * f[c, i] - im[i] * f[c + 1, i]
+            total[c + 1, i] += re[i] * f[c + 1, i] + im[i] * f[c, i]
 
 
 @jit
-def _plane(z, interfaces, kz, amplitudes, vectors, far):
-    # f(z)
-    n, stop = 0, len(interfaces)
-    while n < stop:  # n = the number of interfaces <= z
-        middle = (n + stop) // 2
-        if interfaces[middle] <= z:
-            n = middle + 1
-        else:
-            stop = middle
-    near = interfaces[max(n - 1, 0)]
-    back = interfaces[min(n, len(interfaces) - 1)] if far else near
-    a = _wave(amplitudes[n, 0], kz[n], z - near, vectors[n, 0])
-    b = _wave(amplitudes[n, 1], kz[n], back - z, vectors[n, 1])
-    zero = complex(z - z, z - z)  # or NaN
-    return zero + a[0] + b[0], zero + a[1] + b[1], zero + a[2] + b[2]
+def _scratch():
+    return new_waves(), np.empty(PADDED), np.empty(PADDED), np.empty((6, PADDED))
 
 
 @jit
-def profile(b0, b1, z0, z1, rows, z, interfaces, kz, amplitudes, vectors, far, out):
+def _add(row, z, x, stack, scratch, total):
+    # total += coherent · f(z) exp(i kx x) at up to STRIP points; no x: the profile
+    interfaces, kz, amplitudes, vectors, far, kx, coherent = stack
+    waves, re, im, f = scratch
+    a, n, c = amplitudes[row[2]], len(z), coherent[row[5]]
+    waves_at(n, z, interfaces[row[0]], kz[row[1]], a, far, waves)
+    if len(x):
+        phases(n, kx[row[4]], x, waves.decay, waves.angle, re, im)
+        for i in range(n):
+            p = re[i]
+            re[i] = c.real * p - c.imag * im[i]
+            im[i] = c.real * im[i] + c.imag * p
+    else:
+        re[:n] = c.real
+        im[:n] = c.imag
+    _add_components(n, waves, a, vectors[row[3]], re, im, f, total)
+
+
+@jit
+def _sum_squares(rows, z, x, stack, incoherent, scratch, f, total):
+    # total = the sum over beams of incoherent |E|^2, E the sum over a beam's waves
+    total[:] = 0
+    for m in range(rows.shape[0]):
+        f[:] = 0
+        for k in range(rows.shape[1]):
+            _add(rows[m, k], z, x, stack, scratch, f)
+        weight = incoherent[rows[m, 0, 6]]
+        for i in range(len(z)):
+            total[i] += weight * (
+                f[0, i] ** 2 + f[1, i] ** 2 + f[2, i] ** 2
+                + f[3, i] ** 2 + f[4, i] ** 2 + f[5, i] ** 2
+            )  # fmt: skip
+
+
+@jit
+def points(
+    b0, b1, p0, p1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent, incoherent,
+    out,
+):  # fmt: skip
+    stack = interfaces, kz, amplitudes, vectors, far, kx, coherent
+    scratch, f, total = _scratch(), np.empty((6, PADDED)), np.empty(PADDED)
     for b in range(b0, b1):
-        i, k, a, v = rows[b, 0], rows[b, 1], rows[b, 2], rows[b, 3]
-        for iz in range(z0, z1):
-            f = _plane(z[iz], interfaces[i], kz[k], amplitudes[a], vectors[v], far)
-            out[b, iz, 0], out[b, iz, 1], out[b, iz, 2] = f
+        for start in range(p0, p1, STRIP):
+            stop = min(start + STRIP, p1)
+            depth, position = z[start:stop], x[start:stop]
+            if out.shape[2] == 1:
+                _sum_squares(rows[b], depth, position, stack, incoherent, scratch, f, total)
+                for i in range(stop - start):
+                    out[b, start + i, 0] = total[i]
+            else:
+                f[:] = 0
+                for k in range(rows.shape[2]):
+                    _add(rows[b, 0, k], depth, position, stack, scratch, f)
+                for i in range(stop - start):
+                    for c in range(6):
+                        out[b, start + i, c] = f[c, i]
 
 
 @jit
-def _outer(f, re, im, out):
-    # out = (re + i im) f
-    f0, f1, f2 = f
+def _columns(k, x, decay, angle, re, im):
+    # exp(i k x)
+    for start in range(0, len(x), STRIP):
+        stop = min(start + STRIP, len(x))
+        phases(stop - start, k, x[start:stop], decay, angle, re[start:], im[start:])
+
+
+@jit
+def _outer(f0, f1, f2, f3, f4, f5, re, im, out):
+    # out (n, 3) = (re + i im) (n,) · f (3,), in real numbers
     for i in range(len(out)):
-        phase = complex(re[i], im[i])
-        out[i, 0] = phase * f0
-        out[i, 1] = phase * f1
-        out[i, 2] = phase * f2
+        x, y = re[i], im[i]
+        out[i, 0] = f0 * x - f1 * y
+        out[i, 1] = f1 * x + f0 * y
+        out[i, 2] = f2 * x - f3 * y
+        out[i, 3] = f3 * x + f2 * y
+        out[i, 4] = f4 * x - f5 * y
+        out[i, 5] = f5 * x + f4 * y
 
 
 @jit
-def fill(b0, b1, z0, z1, x0, x1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, out):
-    re, im = np.empty(COLUMNS), np.empty(COLUMNS)
+def _one_wave(row, z, x, stack, scratch, out):
+    # out (nz, nx, 6) = coherent · f(z) exp(i kx x)
+    waves, f, none = scratch[0], np.empty((6, PADDED)), x[:0]
+    re, im = np.empty(COLUMNS + GROUP), np.empty(COLUMNS + GROUP)
+    for start in range(0, len(x), COLUMNS):
+        stop = min(start + COLUMNS, len(x))
+        _columns(stack[5][row[4]], x[start:stop], waves.decay, waves.angle, re, im)
+        for i in range(0, len(z), STRIP):
+            n = min(len(z) - i, STRIP)
+            f[:] = 0
+            _add(row, z[i : i + n], none, stack, scratch, f)
+            for j in range(n):
+                _outer(
+                    f[0, j], f[1, j], f[2, j], f[3, j], f[4, j], f[5, j], re, im,
+                    out[i + j, start:stop],
+                )  # fmt: skip
+
+
+@jit
+def _intensities(rows, z, x, stack, incoherent, scratch, out):
+    # out (nz, nx) = sum over m of incoherent |f(z)|^2 · exp(-2 Im kx x), a matrix product in which
+    # neighbours of the same Im kx are one
+    nz, nx, beams, kx = len(z), len(x), len(rows), stack[5]
+    a, b = np.empty((min(WAVES, beams), nz)), np.empty((min(WAVES, beams), nx + GROUP))
+    c = np.empty((nz, nx))
+    waves, f, total, im = scratch[0], np.empty((6, PADDED)), np.empty(PADDED), np.empty(nx + GROUP)
+    n, more, k_im = 0, False, 0.0
+    for m in range(beams):
+        if n == 0 or kx[rows[m, 0, 4]].imag != k_im:
+            if n == WAVES:
+                gemm(nz, nx, n, a, nz, b, nx + GROUP, c, nx, more, True, False)
+                n, more = 0, True
+            k_im = kx[rows[m, 0, 4]].imag
+            a[n] = 0
+            _columns(complex(0, 2 * k_im), x, waves.decay, waves.angle, b[n], im)
+            n += 1
+        for start in range(0, nz, STRIP):
+            stop = min(start + STRIP, nz)
+            row = rows[m : m + 1]
+            _sum_squares(row, z[start:stop], x[:0], stack, incoherent, scratch, f, total)
+            a[n - 1, start:stop] += total[: stop - start]
+    gemm(nz, nx, n, a, nz, b, nx + GROUP, c, nx, more, True, False)
+    for i in range(nz):
+        for j in range(nx):
+            out[i, j, 0] = c[i, j]
+
+
+@jit
+def _beam(rows, z, x, stack, scratch, f, a, b, out):
+    # out (3, nz, nx) = the sum over the waves, WAVES at a time, of a (3, waves, nz) =
+    # coherent · f(z) times b (waves, nx) = exp(i kx x)
+    nz, nx, waves = len(z), len(x), scratch[0]
+    re, im = np.empty(nx + GROUP), np.empty(nx + GROUP)
+    for first in range(0, len(rows), WAVES):
+        n = min(len(rows) - first, WAVES)
+        for k in range(n):
+            row = rows[first + k]
+            _columns(stack[5][row[4]], x, waves.decay, waves.angle, re, im)
+            for i in range(nx):
+                b[k, i] = complex(re[i], im[i])
+            for start in range(0, nz, STRIP):
+                stop = min(start + STRIP, nz)
+                f[:] = 0
+                _add(row, z[start:stop], x[:0], stack, scratch, f)
+                for c in range(3):
+                    for i in range(stop - start):
+                        a[c, k, start + i] = complex(f[2 * c, i], f[2 * c + 1, i])
+        finite = np.isfinite(b[:n]).all()
+        for c in range(3):
+            # a component that no wave has, as of s polarisation, costs nothing
+            if not finite or (a[c, :n] != 0).any():
+                gemm(nz, nx, n, a[c], nz, b, nx, out[c], nx, first > 0, True, False)
+            elif first == 0:
+                out[c] = 0
+
+
+@jit
+def _beams(rows, z, x, stack, incoherent, scratch, out):
+    # out (nz, nx, 6) = the sum over a beam's waves, or (nz, nx) = incoherent |that|^2 over beams
+    nz, nx, waves = len(z), len(x), min(WAVES, rows.shape[1])
+    a, b = np.empty((3, waves, nz), np.complex128), np.empty((waves, nx), np.complex128)
+    e, f = np.empty((3, nz, nx), np.complex128), np.empty((6, PADDED))
+    if out.shape[2] == 6:
+        _beam(rows[0], z, x, stack, scratch, f, a, b, e)
+        for i in range(nz):
+            for j in range(nx):
+                for c in range(3):
+                    out[i, j, 2 * c] = e[c, i, j].real
+                    out[i, j, 2 * c + 1] = e[c, i, j].imag
+        return
+    total = np.zeros((nz, nx))
+    for m in range(len(rows)):
+        _beam(rows[m], z, x, stack, scratch, f, a, b, e)
+        weight = incoherent[rows[m, 0, 6]]
+        for c in range(3):
+            for i in range(nz):
+                for j in range(nx):
+                    total[i, j] += weight * (e[c, i, j].real ** 2 + e[c, i, j].imag ** 2)
+    out[:, :, 0] = total
+
+
+@jit
+def grid(
+    b0, b1, z0, z1, x0, x1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent,
+    incoherent, out,
+):  # fmt: skip
+    stack = interfaces, kz, amplitudes, vectors, far, kx, coherent
+    scratch, depth, position = _scratch(), z[z0:z1], x[x0:x1]
     for b in range(b0, b1):
-        i, k, a, v, q = rows[b, 0], rows[b, 1], rows[b, 2], rows[b, 3], rows[b, 4]
-        for start in range(x0, x1, COLUMNS):
-            stop = min(start + COLUMNS, x1)
-            for j in range(stop - start):
-                phase = _exp(kx[q], x[start + j])
-                re[j], im[j] = phase.real, phase.imag
-            for iz in range(z0, z1):
-                f = _plane(z[iz], interfaces[i], kz[k], amplitudes[a], vectors[v], far)
-                _outer(f, re, im, out[b, iz, start:stop])
+        tile = out[b, z0:z1, x0:x1]
+        if rows.shape[2] > 1:
+            _beams(rows[b], depth, position, stack, incoherent, scratch, tile)
+        elif out.shape[3] == 1:
+            _intensities(rows[b], depth, position, stack, incoherent, scratch, tile)
+        else:
+            _one_wave(rows[b, 0, 0], depth, position, stack, scratch, tile)

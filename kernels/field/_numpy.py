@@ -2,7 +2,7 @@ import numpy as np
 
 
 def _profile(z, interfaces, kz, amplitudes, vectors, far):
-    """f(z) of one field, shape (len(z), 3)."""
+    """f(z) of one wave, shape (len(z), 3)."""
     n = np.searchsorted(interfaces, z, side="right")
     near = interfaces[np.maximum(n - 1, 0)]
     back = interfaces[np.minimum(n, len(interfaces) - 1)] if far else near
@@ -12,19 +12,54 @@ def _profile(z, interfaces, kz, amplitudes, vectors, far):
     return np.where(np.isfinite(z)[:, None], waves[:, 0] + waves[:, 1], complex(np.nan, np.nan))
 
 
-def profile(b0, b1, z0, z1, rows, z, interfaces, kz, amplitudes, vectors, far, out):
-    """out[b0:b1, z0:z1] = f(z)."""
-    with np.errstate(all="ignore"):
-        for b in range(b0, b1):
-            i, k, a, v = rows[b]
-            out[b, z0:z1] = _profile(z[z0:z1], interfaces[i], kz[k], amplitudes[a], vectors[v], far)
+def _waves(rows, z, interfaces, kz, amplitudes, vectors, far, kx, coherent, x):
+    """coherent · f(z), shape (K, len(z), 3), and exp(i kx x), shape (K, len(x)), K waves a time."""
+    for start in range(0, len(rows), 64):
+        part = rows[start : start + 64]
+        profiles = [
+            coherent[c] * _profile(z, interfaces[i], kz[k], amplitudes[a], vectors[v], far)
+            for i, k, a, v, _, c, _ in part
+        ]
+        yield np.stack(profiles), np.exp(1j * kx[part[:, 4], None] * x)
 
 
-def fill(b0, b1, z0, z1, x0, x1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, out):
-    """out[b0:b1, z0:z1, x0:x1] = f(z) exp(i kx x)."""
+def _write(out, fields, weights):
+    """out = the only field, or the sum of weights |field|^2."""
+    if out.shape[-1] == 6:
+        (field,) = fields
+        out.view(f"c{2 * out.itemsize}")[...] = field
+    else:
+        squares = ((field.real**2 + field.imag**2).sum(-1) for field in fields)
+        out[..., 0] = sum(map(np.multiply, weights, squares))
+
+
+def points(
+    b0, b1, p0, p1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent, incoherent,
+    out,
+):  # fmt: skip
+    """out[b0:b1, p0:p1] = E or |E|^2 at points (z, x); no x: the profile."""
+    x = x[p0:p1] if len(x) else np.zeros(p1 - p0)
+    operands = z[p0:p1], interfaces, kz, amplitudes, vectors, far, kx, coherent, x
     with np.errstate(all="ignore"):
         for b in range(b0, b1):
-            i, k, a, v, q = rows[b]
-            f = _profile(z[z0:z1], interfaces[i], kz[k], amplitudes[a], vectors[v], far)
-            phase = np.exp(1j * kx[q] * x[x0:x1])
-            out[b, z0:z1, x0:x1] = f[:, None] * phase[:, None]
+            fields = (
+                sum((f * phase[:, :, None]).sum(0) for f, phase in _waves(beam, *operands))
+                for beam in rows[b]
+            )
+            _write(out[b, p0:p1], fields, incoherent[rows[b, :, 0, 6]])
+
+
+def grid(
+    b0, b1, z0, z1, x0, x1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent,
+    incoherent, out,
+):  # fmt: skip
+    """out[b0:b1, z0:z1, x0:x1] = E or |E|^2 on the grid of z and x."""
+    operands = z[z0:z1], interfaces, kz, amplitudes, vectors, far, kx, coherent, x[x0:x1]
+    with np.errstate(all="ignore"):
+        for b in range(b0, b1):
+            fields = (
+                sum(np.tensordot(f, phase, (0, 0)) for f, phase in _waves(beam, *operands))
+                for beam in rows[b]
+            )
+            fields = (field.swapaxes(1, 2) for field in fields)
+            _write(out[b, z0:z1, x0:x1], fields, incoherent[rows[b, :, 0, 6]])

@@ -1,6 +1,8 @@
 """Electric fields in layered media."""
 
+import functools
 import math
+import operator
 
 import numpy as np
 
@@ -12,7 +14,15 @@ _FAR_HINT = (
     'layer ("near": tmm\'s vw_list) or the one after it ("far": never overflows in an absorbing '
     "layer). The two differ by exp(-i kz thickness), and the wrong one gives a wrong field"
 )
+_ONE = np.ones(())  # a weight
+_WHAT = ("field", "intensity")
 _COLUMNS = 1024  # of a tile: 48 KB of each of its planes
+_BEAM = 128, 512  # planes and columns of a tile that sums waves: 3 MB
+_LONG_SUM = 4096  # waves, of which so large a tile would take long
+_WAVES = 128  # of one matrix product
+_SERIAL = 262144  # m n k up to which BLAS starts no threads
+_FEW = 2048  # points that are too few to share out
+_PIECES = 64  # of a sum, at most
 
 
 def layered_field(
@@ -25,6 +35,10 @@ def layered_field(
     backward_reference,
     x=None,
     kx=None,
+    grid=True,
+    what="field",
+    coherent_weights=None,
+    incoherent_weights=None,
     out=None,
     backend=None,
     workers=None,
@@ -120,38 +134,84 @@ def layered_field(
     array([0.8, 1.2, 0.8, 0.8])
     """
     far = _FAR[_arrays.choice("backward_reference", backward_reference, _FAR, _FAR_HINT)]
+    intensity = _arrays.choice("what", what, _WHAT) == "intensity"
     if (x is None) != (kx is None):
         given, missing = ("kx", "x") if x is None else ("x", "kx")
         raise ValueError(f"x and kx must come together, got {given} without {missing}")
-    z = _arrays.real("z", z, 1)
+    z, x, places = _places(z, x, grid)
     stack = {
         "interfaces": _arrays.real("interfaces", interfaces),
         "kz": _arrays.complex_("kz", kz),
         "amplitudes": _arrays.complex_("amplitudes", amplitudes),
         "vectors": _arrays.complex_("vectors", vectors),
+        "kx": _arrays.complex_("kx", 0 if kx is None else kx),
+        "coherent_weights": _ONE,
+        "incoherent_weights": _ONE,
     }
     dtype = _arrays.common_dtype(stack["amplitudes"], stack["vectors"])
-    grid = (len(z),)
-    if x is not None:
-        x = _arrays.real("x", x, 1)
-        stack["kx"] = _arrays.complex_("kx", kx)
-        grid = len(z), len(x)
+    if coherent_weights is not None:
+        weights = _arrays.complex_("coherent_weights", coherent_weights)
+        stack["coherent_weights"] = _with_an_axis("coherent_weights", weights)
+    if incoherent_weights is not None:
+        if not intensity:
+            raise ValueError('incoherent_weights needs what="intensity": fields add up coherently')
+        weights = _arrays.real("incoherent_weights", incoherent_weights)
+        weights = _with_an_axis("incoherent_weights", weights)
+        # the last axis that is left when the coherent sum is done
+        stack["incoherent_weights"] = weights if coherent_weights is None else weights[..., None]
     batch, rows = _batch(stack)
+    waves, beams = 1, 1
+    if coherent_weights is not None:
+        *batch, waves = batch
+    if incoherent_weights is not None:
+        *batch, beams = batch
     _check_ascending(stack["interfaces"])
     kernel = _backends.kernel("field", backend)
     workers = _blocks.workers(workers)
-    result = _arrays.output(out, (*batch, *grid, 3), dtype, z=z, x=x, **stack)
+    shape = (*batch, *places) if intensity else (*batch, *places, 3)
+    numbers = dtype.type(0).real.dtype
+    result = _arrays.output(out, shape, numbers if intensity else dtype, z=z, x=x, **stack)
     if not result.size:
         return result
-    flat = np.asarray(result).reshape(len(rows), *grid, 3)
-    args = rows, _arrays.ready(z, np.float64), *_tables(**stack), far
-    if x is None:
-        block = kernel.profile
+    if not rows.size:
+        result[...] = 0
+        return result
+    rows = rows.reshape(-1, beams, waves, rows.shape[-1])
+    parts = 1 if intensity else 6  # real numbers a place
+    flat = np.asarray(result).view(numbers)
+    tables = _tables(**stack)
+    z, x = (_arrays.ready(array, np.float64).reshape(-1) for array in (z, x))
+    args = z, *tables[:4], far, x, *tables[4:]
+    if len(places) == 2 and grid:
+        flat = flat.reshape(len(rows), *places, parts)
+        tiles, blas = _tiles(rows, flat)
+        _blocks.fill(kernel.grid, tiles, (rows, *args, flat), workers=workers, blas=blas)
     else:
-        block = kernel.fill
-        args += _arrays.ready(x, np.float64), _arrays.ready(stack["kx"], np.complex128).reshape(-1)
-    _blocks.fill(block, _tiles(len(rows), *grid), (*args, flat), workers=workers)
+        _fill_points(kernel.points, rows, args, flat.reshape(len(rows), -1, parts), workers)
     return result
+
+
+def _places(z, x, grid):
+    """z and x as arrays, x empty where there is none, and the shape of their places."""
+    if x is None:
+        if not grid:
+            raise ValueError("grid=False takes points: x in the shape of z, and kx; got no x")
+        z = _arrays.real("z", z, 1)
+        return z, np.empty(0), z.shape
+    z, x = _arrays.real("z", z, 1 if grid else None), _arrays.real("x", x, 1 if grid else None)
+    if grid:
+        return z, x, (len(z), len(x))
+    if z.shape != x.shape:
+        raise ValueError(
+            f"with grid=False z and x must have one shape, got {z.shape} and {x.shape}"
+        )
+    return z, x, z.shape
+
+
+def _with_an_axis(name, weights):
+    if not weights.ndim:
+        raise ValueError(f"{name} must have at least 1 dimension, got a scalar")
+    return weights
 
 
 def _batch(stack):
@@ -159,9 +219,9 @@ def _batch(stack):
     if not stack["interfaces"].ndim:
         raise ValueError("interfaces must have at least 1 dimension, got a scalar")
     n = stack["interfaces"].shape[-1] + 1
-    tails = (n - 1,), (n,), (n, 2), (n, 2, 3), ()
+    tails = (n - 1,), (n,), (n, 2), (n, 2, 3), (), (), ()
     leads = []
-    for (name, array), tail in zip(stack.items(), tails, strict=False):
+    for (name, array), tail in zip(stack.items(), tails, strict=True):
         lead = array.shape[: array.ndim - len(tail)]
         if lead + tail != array.shape:
             expected = ", ".join(map(str, ("...", *tail)))
@@ -175,7 +235,7 @@ def _batch(stack):
     try:
         batch = np.broadcast_shapes(*leads)
     except ValueError:
-        got = ", ".join(f"{name} {lead}" for name, lead in zip(stack, leads, strict=True))
+        got = ", ".join(f"{name} {lead}" for name, lead in zip(stack, leads, strict=True) if lead)
         raise ValueError(f"leading axes must broadcast, got {got}") from None
     rows = np.empty((*batch, len(leads)), np.intp)
     for k, lead in enumerate(leads):
@@ -198,8 +258,8 @@ def _check_ascending(interfaces):
         )
 
 
-def _tables(interfaces, kz, amplitudes, vectors, kx=None):
-    """The operands of the profile in double precision, with one leading axis."""
+def _tables(interfaces, kz, amplitudes, vectors, kx, coherent_weights, incoherent_weights):
+    """The operands in double precision, with one leading axis."""
     n = kz.shape[-1]
     if n == 1:  # one medium is two alike that meet at z = 0
         n = 2
@@ -210,16 +270,51 @@ def _tables(interfaces, kz, amplitudes, vectors, kx=None):
         _arrays.ready(kz, np.complex128).reshape(-1, n),
         _arrays.ready(amplitudes, np.complex128).reshape(-1, n, 2),
         _arrays.ready(vectors, np.complex128).reshape(-1, n, 2, 3),
+        _arrays.ready(kx, np.complex128).reshape(-1),
+        _arrays.ready(coherent_weights, np.complex128).reshape(-1),
+        _arrays.ready(incoherent_weights, np.float64).reshape(-1),
     )
 
 
-def _tiles(fields, planes, columns=None):
-    """Tiles of the grid: of many planes, and of many fields where those are small."""
+def _tiles(rows, out):
+    """Tiles of the grid, and whether BLAS would start threads on one: of many planes, and of many
+    fields where those are small."""
+    _, beams, waves, _ = rows.shape
+    fields, planes, columns, parts = out.shape
     # costs above the compiled ones: the reference's temporaries grow with a block, within 8 MiB
-    if columns is None:
-        shape, width, cost = (fields, planes), (), 200
+    if waves > 1:
+        many = beams * waves > _LONG_SUM
+        tile = min(planes, _BEAM[0] // 4 if many else _BEAM[0]), min(columns, _BEAM[1])
+        count = _blocks.split(fields * planes, 200 + 3 * beams * waves * columns) // planes
     else:
-        shape, width = (fields, planes, columns), (min(columns, _COLUMNS),)
-        cost = 200 + 16 * width[0]
-    count = _blocks.split(fields * planes, cost)
-    return _blocks.grid(shape, (max(1, count // planes), min(planes, count), *width))
+        width = min(columns, _COLUMNS)
+        cost = 16 if parts > 1 else 48
+        count = _blocks.split(fields * planes, 200 * beams + cost * width)
+        tile = min(planes, count), width
+        count //= planes
+    blas = tile[0] * tile[1] * min(max(beams, waves), _WAVES) > _SERIAL
+    return _blocks.grid((fields, planes, columns), (max(1, count), *tile)), blas
+
+
+def _fill_points(block, rows, args, out, workers):
+    fields, beams, waves, _ = rows.shape
+    points, parts = out.shape[1:]
+    cost = 200 + 20 * (beams * waves - 1)
+    axis = 1 if parts == 1 else 2
+    length = rows.shape[axis]
+    if length > 1 and fields * points <= _FEW:  # to be shared out: the sum is, as partial results
+        piece = max(_blocks.split(length, fields * points * cost / length), -(-length // _PIECES))
+        pieces = _blocks.grid((length,), (piece,))
+        partials = np.empty((len(pieces), *out.shape))
+
+        def fill(k, start, stop):
+            part = np.ascontiguousarray(rows[:, start:stop] if axis == 1 else rows[:, :, start:stop])
+            block(0, fields, 0, points, part, *args, partials[k])
+
+        bounds = [(k, *piece) for k, piece in enumerate(pieces)]
+        _blocks.fill(fill, bounds, (), workers=workers)
+        out[...] = functools.reduce(operator.add, partials)
+        return
+    count = _blocks.split(fields * points, cost)
+    tiles = _blocks.grid((fields, points), (max(1, count // points), min(points, count)))
+    _blocks.fill(block, tiles, (rows, *args, out), workers=workers)
