@@ -36,40 +36,54 @@ static inline HL_INLINE ptrdiff_t hl_run(ptrdiff_t start, ptrdiff_t n, const ptr
   return stop;
 }
 
-/* layer[i] = the number of interfaces <= z[i], of count >= 1 ascending ones. */
+/* Where to stop with planes [start, stop) of one layer, of n: few are not worth a group, but the
+   last ones fill it. */
+static inline HL_INLINE ptrdiff_t hl_end(ptrdiff_t start, ptrdiff_t stop, ptrdiff_t n) {
+  return stop < n && stop - start < HL_GROUP / 2 ? stop : hl_groups(start, stop);
+}
+
+/* layer[i] = the number of interfaces <= z[i], of count >= 1 ascending ones: by halves. */
+static inline HL_INLINE void hl_search(
+    ptrdiff_t n, const double *z, ptrdiff_t count, const double *interfaces, ptrdiff_t *layer) {
+  for (ptrdiff_t i = 0; i < n; i++) layer[i] = 0;
+  for (ptrdiff_t rest = count, half; rest; rest -= half) {
+    half = (rest + 1) / 2;
+    for (ptrdiff_t i = 0; i < n; i++)
+      layer[i] += interfaces[layer[i] + half - 1] <= z[i] ? half : 0;
+  }
+}
+
+/* The same, faster where neighbours are in one layer. */
 static inline HL_INLINE void hl_layers(
     ptrdiff_t n, const double *z, ptrdiff_t count, const double *interfaces, ptrdiff_t *layer) {
   double lower = 0, upper = 0; /* no z is between */
-  ptrdiff_t m = 0;
-  for (ptrdiff_t i = 0; i < n; i++) {
-    if (!(lower <= z[i] && z[i] < upper)) { /* in another layer than the plane before */
-      m = 0;
-      for (ptrdiff_t rest = count; rest; ) {
-        ptrdiff_t half = (rest + 1) / 2;
-        m += interfaces[m + half - 1] <= z[i] ? half : 0;
-        rest -= half;
-      }
+  ptrdiff_t i = 0, m = 0;
+  for (ptrdiff_t searches = 0; i < n; i++) {
+    if (!(lower <= z[i] && z[i] < upper)) {
+      if (16 * searches++ > n) break;
+      hl_search(1, z + i, count, interfaces, &m);
       lower = m > 0 ? interfaces[m - 1] : -INFINITY;
       upper = m < count ? interfaces[m] : INFINITY;
     }
     layer[i] = m;
   }
+  hl_search(n - i, z + i, count, interfaces, layer + i);
 }
 
-/* re + i im = exp(decay + i angle) for n numbers, n a multiple of HL_GROUP. */
+/* re + i im = exp(decay + i angle) for n numbers, n a multiple of HL_GROUP; no decay: 0. */
 static inline HL_INLINE void hl_cis(
     ptrdiff_t n, const double *decay, const double *angle, double *re, double *im) {
   ptrdiff_t beyond = 0;
   for (ptrdiff_t i = 0; i < n; i++) {
-    double size = hl_exp(decay[i]), sine, cosine;
+    double size = decay ? hl_exp(decay[i]) : 1, sine, cosine;
     hl_sincos(angle[i], &sine, &cosine);
     re[i] = size * cosine;
     im[i] = size * sine;
-    beyond += !(decay[i] <= 600 && fabs(angle[i]) <= HL_SINCOS_LIMIT);
+    beyond += !(fabs(angle[i]) <= HL_SINCOS_LIMIT && (!decay || decay[i] <= 600));
   }
   for (ptrdiff_t i = 0; beyond && i < n; i++) {
-    if (!(decay[i] <= 600 && fabs(angle[i]) <= HL_SINCOS_LIMIT)) {
-      double size = exp(decay[i]);
+    if (!(fabs(angle[i]) <= HL_SINCOS_LIMIT && (!decay || decay[i] <= 600))) {
+      double size = decay ? exp(decay[i]) : 1;
       re[i] = size * cos(angle[i]);
       im[i] = size * sin(angle[i]);
     }
@@ -85,7 +99,10 @@ static HL_CLONES void hl_phases(
     angle[i] = k[0] * path[i];
   }
   for (ptrdiff_t i = n; i < n + HL_GROUP; i++) decay[i] = angle[i] = 0;
-  hl_cis(hl_groups(0, n), decay, angle, re, im);
+  if (k[1] == 0)
+    hl_cis(hl_groups(0, n), NULL, angle, re, im);
+  else
+    hl_cis(hl_groups(0, n), decay, angle, re, im);
 }
 
 /* The waves at n <= HL_STRIP planes z of the field with `count` interfaces, count + 1 pairs of real
@@ -93,34 +110,42 @@ static HL_CLONES void hl_phases(
 static HL_CLONES void hl_waves_at(
     ptrdiff_t n, const double *z, ptrdiff_t count, const double *interfaces, const double *kz,
     const double *amplitudes, int far, hl_waves *waves) {
-  double planes[HL_PADDED], decay[HL_PADDED], angle[HL_PADDED], a_re[HL_PADDED], a_im[HL_PADDED];
-  const ptrdiff_t *layer = waves->layer, padded = hl_groups(0, n);
+  double planes[HL_PADDED], decay[2][HL_PADDED], angle[2][HL_PADDED];
+  double a_re[2][HL_PADDED], a_im[2][HL_PADDED];
+  const ptrdiff_t padded = hl_groups(0, n);
   hl_layers(n, z, count, interfaces, waves->layer);
   for (ptrdiff_t i = 0; i < n + HL_GROUP; i++) planes[i] = z[i < n ? i : n - 1];
+  for (ptrdiff_t start = 0, stop; start < n; start = stop) {
+    const ptrdiff_t m = waves->layer[start];
+    const double *k = kz + 2 * m, *a = amplitudes + 4 * m;
+    const double f_re = a[0], f_im = a[1], b_re = a[2], b_im = a[3];
+    const double f = f_re != 0 || f_im != 0, b = b_re != 0 || b_im != 0; /* 0: absent */
+    const double kf_re = f ? k[0] : 0, kf_im = f ? -k[1] : 0;
+    const double kb_re = b ? k[0] : 0, kb_im = b ? -k[1] : 0;
+    const double near = interfaces[m > 0 ? m - 1 : 0];
+    const double back = far ? interfaces[m < count ? m : count - 1] : near;
+    stop = hl_run(start, n, waves->layer);
+    for (ptrdiff_t i = start, end = hl_end(start, stop, n); i < end; i++) {
+      double path = planes[i] - near;
+      decay[0][i] = kf_im * path;
+      angle[0][i] = kf_re * path;
+      a_re[0][i] = f_re;
+      a_im[0][i] = f_im;
+      path = back - planes[i];
+      decay[1][i] = kb_im * path;
+      angle[1][i] = kb_re * path;
+      a_re[1][i] = b_re;
+      a_im[1][i] = b_im;
+    }
+  }
   for (int backward = 0; backward < 2; backward++) {
     double *re = backward ? waves->backward_re : waves->forward_re;
     double *im = backward ? waves->backward_im : waves->forward_im;
-    for (ptrdiff_t start = 0, stop; start < n; start = stop) {
-      ptrdiff_t m = layer[start], near = m > 0 ? m - 1 : 0;
-      ptrdiff_t plane = backward && far ? (m < count ? m : count - 1) : near;
-      const double *a = amplitudes + 4 * m + 2 * backward;
-      double sign = backward ? -1 : 1, present = a[0] != 0 || a[1] != 0;
-      double k_re = present ? kz[2 * m] : 0, k_im = present ? kz[2 * m + 1] : 0;
-      double reference = interfaces[plane], x = a[0], y = a[1];
-      stop = hl_run(start, n, layer);
-      for (ptrdiff_t i = start, end = hl_groups(start, stop); i < end; i++) {
-        double path = sign * (planes[i] - reference);
-        decay[i] = -k_im * path;
-        angle[i] = k_re * path;
-        a_re[i] = x;
-        a_im[i] = y;
-      }
-    }
-    hl_cis(padded, decay, angle, re, im);
+    hl_cis(padded, decay[backward], angle[backward], re, im);
     for (ptrdiff_t i = 0; i < padded; i++) {
       double x = re[i], y = im[i];
-      re[i] = a_re[i] * x - a_im[i] * y;
-      im[i] = a_re[i] * y + a_im[i] * x;
+      re[i] = a_re[backward][i] * x - a_im[backward][i] * y;
+      im[i] = a_re[backward][i] * y + a_im[backward][i] * x;
     }
   }
 }

@@ -20,6 +20,7 @@ cdef extern from "waves.h" nogil:
         double* backward_re
         double* backward_im
     Py_ssize_t hl_groups(Py_ssize_t start, Py_ssize_t stop)
+    Py_ssize_t hl_end(Py_ssize_t start, Py_ssize_t stop, Py_ssize_t n)
     Py_ssize_t hl_run(Py_ssize_t start, Py_ssize_t n, const Py_ssize_t* layer)
     void hl_phases(
         Py_ssize_t n, const double* k, const double* path, double* re, double* im)
@@ -67,22 +68,25 @@ cdef cloned _add_components(
 ) noexcept nogil:
     # total (6, n) += (re + i im) · (forward v+ + backward v-): each component's two parts
     cdef Py_ssize_t c, i, layer, start = 0, stop
-    cdef double complex v, w
+    cdef double fx, fy, bx, by
+    cdef double v[6]
+    cdef double w[6]
     cdef strip[6] f
+    cdef const double* vector
     while start < n:
         stop = hl_run(start, n, waves.layer)
         layer = waves.layer[start]
-        for c in range(3):
+        vector = <const double*> (vectors + 6 * layer)
+        for c in range(6):
             # an absent wave's vector may be whatever
-            v = vectors[6 * layer + c] if amplitudes[2 * layer] != 0 else 0
-            w = vectors[6 * layer + 3 + c] if amplitudes[2 * layer + 1] != 0 else 0
-            for i in range(start, hl_groups(start, stop)):
-                f[2 * c][i] = (
-                    waves.forward_re[i] * v.real - waves.forward_im[i] * v.imag
-                    + waves.backward_re[i] * w.real - waves.backward_im[i] * w.imag)
-                f[2 * c + 1][i] = (
-                    waves.forward_re[i] * v.imag + waves.forward_im[i] * v.real
-                    + waves.backward_re[i] * w.imag + waves.backward_im[i] * w.real)
+            v[c] = vector[c] if amplitudes[2 * layer] != 0 else 0
+            w[c] = vector[6 + c] if amplitudes[2 * layer + 1] != 0 else 0
+        for i in range(start, hl_end(start, stop, n)):
+            fx, fy = waves.forward_re[i], waves.forward_im[i]
+            bx, by = waves.backward_re[i], waves.backward_im[i]
+            for c in range(0, 6, 2):
+                f[c][i] = fx * v[c] - fy * v[c + 1] + bx * w[c] - by * w[c + 1]
+                f[c + 1][i] = fx * v[c + 1] + fy * v[c] + bx * w[c + 1] + by * w[c]
         start = stop
     for c in range(0, 6, 2):
         for i in range(hl_groups(0, n)):
@@ -259,13 +263,16 @@ cdef cloned _count_nonzero(Py_ssize_t n, const double* a, Py_ssize_t* count) noe
     cdef Py_ssize_t i, total = 0
     for i in range(n):
         total += a[i] != 0
-    count[0] = total
+    count[0] += total
 
 
-cdef cloned _count_finite(Py_ssize_t n, const double* a, Py_ssize_t* count) noexcept nogil:
-    cdef Py_ssize_t i, total = 0
-    for i in range(n):
-        total += a[i] - a[i] == 0
+cdef cloned _count_infinite(
+    Py_ssize_t n, Py_ssize_t rows, Py_ssize_t stride, const double* a, Py_ssize_t* count,
+) noexcept nogil:
+    cdef Py_ssize_t i, r, total = 0
+    for r in range(rows):
+        for i in range(n):
+            total += a[r * stride + i] - a[r * stride + i] != 0
     count[0] = total
 
 
@@ -293,42 +300,63 @@ cdef cloned _add_square_of(
         total[i] += weight * (f[2 * i] * f[2 * i] + f[2 * i + 1] * f[2 * i + 1])
 
 
+cdef cloned _pair(
+    Py_ssize_t n, const double* re, const double* im, double complex* out,
+) noexcept nogil:
+    # out = re + i im
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i].real, out[i].imag = re[i], im[i]
+
+
+cdef inline Py_ssize_t _apart(Py_ssize_t length) noexcept nogil:
+    # the distance between rows, of which a power of two would share few places in the caches
+    return (length + 7) // 8 * 8 + 4
+
+
 cdef void _beam(
     const Stack* s, Py_ssize_t waves, const Py_ssize_t* row, Py_ssize_t nz, const double* z,
     Py_ssize_t nx, const double* x, double complex* a, double complex* b, double complex* out,
 ) noexcept nogil:
-    # out (3, nz, nx) = the sum over the waves, WAVES at a time, of a (3, waves, nz) =
+    # out (3, nz, nx) = the sum over the waves, WAVES at a time, of a (waves, 3, nz) =
     # coherent · f(z) times b (waves, nx) = exp(i kx x)
-    cdef Py_ssize_t c, finite, first, i, j, k, n, nonzero, size = min(WAVES, waves) * nz, start
+    cdef Py_ssize_t c, first, i, j, k, n, start, stop, height = _apart(3 * nz), width = _apart(nx)
+    cdef Py_ssize_t present[3]
     cdef strip[6] f
-    cdef double re[1032]  # COLUMNS and one group
-    cdef double im[1032]
+    cdef strip re, im
     for first in range(0, waves, 128):
         n = min(waves - first, WAVES)
+        present[:] = [0, 0, 0]
         for k in range(n):
-            for start in range(0, nx, 1024):
-                j = min(nx - start, COLUMNS)
-                _phases(s.kx[row[7 * (first + k) + 4]], j, x + start, re, im)
-                for i in range(j):
-                    b[k * nx + start + i].real = re[i]
-                    b[k * nx + start + i].imag = im[i]
+            for start in range(0, nx, 128):
+                j = min(nx - start, HL_STRIP)
+                hl_phases(j, <const double*> (s.kx + row[4]), x + start, re, im)
+                _pair(j, re, im, b + k * width + start)
             for start in range(0, nz, 128):
                 j = min(nz - start, HL_STRIP)
                 memset(f, 0, sizeof(f))
-                _add(s, row + 7 * (first + k), j, z + start, NULL, f)
+                _add(s, row, j, z + start, NULL, f)
                 for c in range(3):
-                    for i in range(j):
-                        a[c * size + k * nz + start + i].real = f[2 * c][i]
-                        a[c * size + k * nz + start + i].imag = f[2 * c + 1][i]
-        _count_finite(2 * n * nx, <const double*> b, &finite)
-        for c in range(3):
-            # a component that no wave has, as of s polarisation, costs nothing
-            _count_nonzero(2 * n * nz, <const double*> (a + c * size), &nonzero)
-            if nonzero > 0 or finite < 2 * n * nx:
-                gemm[doublecomplex](nz, nx, n, a + c * size, nz, b, nx, out + c * nz * nx, nx,
-                                    first > 0, True)
+                    _pair(j, f[2 * c], f[2 * c + 1], a + k * height + c * nz + start)
+                    _count_nonzero(j, f[2 * c], &present[c])
+                    _count_nonzero(j, f[2 * c + 1], &present[c])
+            row += 7
+        if 0 in (present[0], present[1], present[2]):
+            # a component that no wave has costs nothing, unless 0 times its phase is NaN
+            _count_infinite(2 * nx, n, 2 * width, <const double*> b, &i)
+            for c in range(3):
+                present[c] += i
+        c = 0
+        while c < 3:
+            stop = c + 1
+            if present[c] > 0:
+                while stop < 3 and present[stop] > 0:
+                    stop += 1
+                gemm[doublecomplex]((stop - c) * nz, nx, n, a + c * nz, height, b, width,
+                                    out + c * nz * width, width, first > 0, True)
             elif first == 0:
-                memset(out + c * nz * nx, 0, nz * nx * sizeof(double complex))
+                memset(out + c * nz * width, 0, nz * width * sizeof(double complex))
+            c = stop
 
 
 cdef void _beams(
@@ -337,26 +365,26 @@ cdef void _beams(
     Py_ssize_t stride, bint intensity,
 ) noexcept nogil:
     # out (nz, nx, 6) = the sum over a beam's waves, or (nz, nx) = incoherent |that|^2 over beams
-    cdef Py_ssize_t c, i, j, m
+    cdef Py_ssize_t c, i, j, m, width = _apart(nx)
     cdef double complex* a = <double complex*> scratch
-    cdef double complex* b = a + 3 * min(WAVES, waves) * nz
-    cdef double complex* e = b + min(WAVES, waves) * nx
-    cdef double* total = <double*> (e + 3 * nz * nx)
+    cdef double complex* b = a + min(WAVES, waves) * _apart(3 * nz)
+    cdef double complex* e = b + min(WAVES, waves) * width
+    cdef double* total = <double*> (e + 3 * nz * width)
     if not intensity:
         _beam(s, waves, row, nz, z, nx, x, a, b, e)
         for i in range(nz):
-            _interleave[floating](nx, e + i * nx, e + (nz + i) * nx, e + (2 * nz + i) * nx,
-                                  out + i * stride)
+            _interleave[floating](nx, e + i * width, e + (nz + i) * width,
+                                  e + (2 * nz + i) * width, out + i * stride)
         return
-    memset(total, 0, nz * nx * sizeof(double))
+    memset(total, 0, nz * width * sizeof(double))
     for m in range(beams):
         _beam(s, waves, row + 7 * m * waves, nz, z, nx, x, a, b, e)
         for c in range(3):
-            _add_square_of(nz * nx, s.incoherent[row[7 * m * waves + 6]],
-                           <const double*> (e + c * nz * nx), total)
+            _add_square_of(nz * width, s.incoherent[row[7 * m * waves + 6]],
+                           <const double*> (e + c * nz * width), total)
     for i in range(nz):
         for j in range(nx):
-            out[i * stride + j] = <floating> total[i * nx + j]
+            out[i * stride + j] = <floating> total[i * width + j]
 
 
 def grid(
@@ -373,7 +401,7 @@ def grid(
     cdef Stack s = _stack(interfaces, kz, amplitudes, vectors, far, kx, coherent, incoherent)
     cdef double* scratch = NULL
     if waves > 1:
-        size = min(WAVES, waves) * (6 * nz + 2 * nx) + 7 * nz * nx
+        size = 2 * min(WAVES, waves) * (_apart(3 * nz) + _apart(nx)) + 7 * nz * _apart(nx)
     elif intensity:
         size = min(WAVES, beams) * (nz + nx) + nz * nx
     if size > 0:
