@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-_LAZY = ("gp", "sklearn")  # modules that are imported when they are first asked for
+_LAZY = ("gp", "optics", "sklearn")  # modules that are imported when they are first asked for
 
 
 def __getattr__(name):

@@ -1,0 +1,35 @@
+"""Plane waves in a stack of layers: the amplitudes in each, and the power.
+
+    kz[j] = k0 q[j],  q[j]² = n[j]² - (kx / k0)² = (n[j] - a) (n[j] + a) + rest,  Im q >= 0
+
+(Re q >= 0 where Im q = 0), with `a` and `rest` such that nothing cancels. With forward and backward
+amplitudes F, B of E (s), or of Z0 H (p: n times those of E), and h[j] = q[j] (s) or q[j] / n[j]²
+(p), F + B and h (F - B) are continuous, so that before and behind an interface
+
+    (F, B)[j] ∝ (s, d; d, s) (F, B)[j+1],        s = h[j] + h[j+1],  d = h[j] - h[j+1],
+
+and from the far to the near side of layer j B takes the factor exp(2i kz d) over F. The pair is
+carried from the back, where it is (1, 0), to the front as a ratio with a common factor apart; then
+the amplitudes follow from the front. Only decaying exponentials occur. Of s and d the smaller comes
+from s d = h[j]² - h[j+1]², of which n[j] - n[j+1] is a factor: it keeps its digits, and so does a
+small reflection. Near kz = 0 the two waves become one, and the field is lost in the difference of
+two large ones: q² of a layer is kept from 0 by `shift`, such that kz is 5e-6 of the largest one
+behind it, or of 1 / d, where the change matters as little as the difference: 1e-10 of the field.
+
+`solve` gives r, t and the power; `waves` kz and amplitudes, the forward wave's at the near and the
+backward one's at the far interface of its layer; `depth` adds up over planes z quadratic forms
+
+    A |u|² + B |w|² + 2 Re(C u conj(w)),   u = forward + backward, w = forward - backward
+
+of the waves of E: |E|²; the flux along z over the incident one's; and minus its derivative by z.
+
+Shapes: B stacks of N media, in one polarisation or in both: P = 1 or 2, of which the first is
+`first` (0 is s, 1 is p). Stack b has the rows rows[b, 0] of n (·, N) and rows[b, 1] of thickness
+(·, N), 0 at both ends, and k0, a and rest (B,). Outputs (P, B), kz (B, N), amplitudes (P, B, N, 2);
+z (Nz,), weights (P B,), and of depth (P B / K, Nz): sums over K stacks each.
+Source: L. G. Parratt, Phys. Rev. 95, 359 (1954); Born & Wolf, Principles of Optics (7th ed., 1999),
+section 1.6.
+"""
+
+#: What `depth` adds up.
+INTENSITY, POYNTING, ABSORPTION = range(3)

@@ -1,0 +1,431 @@
+from libc.math cimport NAN, fabs, sqrt
+from libc.stdlib cimport free, malloc
+
+
+cdef extern from "waves.h" nogil:
+    ctypedef void cloned "HL_CLONES void"
+    ctypedef void inlined "HL_INLINE void"
+    enum:
+        HL_STRIP
+    ctypedef struct waves_of_strip "hl_waves":
+        Py_ssize_t* layer
+        double* forward_re
+        double* forward_im
+        double* backward_re
+        double* backward_im
+    void hl_cis(
+        Py_ssize_t n, const double* decay, const double* angle, double* re, double* im)
+    Py_ssize_t hl_run(Py_ssize_t start, Py_ssize_t n, const Py_ssize_t* layer)
+    void hl_waves_at(
+        Py_ssize_t n, const double* z, Py_ssize_t count, const double* interfaces,
+        const double* kz, const double* amplitudes, int far, waves_of_strip* waves)
+
+
+cdef enum:
+    INTENSITY = 0
+    POYNTING = 1
+    LANES = 16  # stacks side by side: real parts of a number in each, then imaginary ones
+
+
+# A medium of a group of stacks.
+ctypedef struct medium:
+    double[2 * LANES] n
+    double[2 * LANES] q
+    double[2 * LANES] phase  # exp(i kz d)
+    double[LANES] shift  # of q²
+
+
+# Its waves in one polarisation, forward at the near and backward at the far interface, up to a
+# factor: that of the next medium is `ratio` times as large.
+ctypedef struct wave:
+    double[2 * LANES] forward
+    double[2 * LANES] backward
+    double[2 * LANES] ratio
+
+
+cdef inline double complex _at(const double* v, Py_ssize_t w) noexcept nogil:
+    cdef double complex z
+    z.real = v[w]
+    z.imag = v[LANES + w]
+    return z
+
+
+cdef inline void _put(double* v, Py_ssize_t w, double complex z) noexcept nogil:
+    v[w] = z.real
+    v[LANES + w] = z.imag
+
+
+cdef inline double complex _scaled(double complex z, double x) noexcept nogil:
+    z.real = z.real * x
+    z.imag = z.imag * x
+    return z
+
+
+cdef inline double complex _conj(double complex z) noexcept nogil:
+    z.imag = -z.imag
+    return z
+
+
+cdef inline double _norm(double complex z) noexcept nogil:
+    # |z|²
+    return z.real * z.real + z.imag * z.imag
+
+
+cdef inline double complex _over(double complex x, double complex y) noexcept nogil:
+    return _scaled(x * _conj(y), 1 / _norm(y))
+
+
+cdef inline double complex _root(double complex square) noexcept nogil:
+    # the root in the upper half plane; of 0 a number whose square is not 0
+    cdef double complex q
+    cdef double larger = sqrt(0.5 * (fabs(square.real) + sqrt(_norm(square)))), smaller
+    larger = 1e-100 if larger < 1e-100 else larger
+    smaller = fabs(square.imag) / (2 * larger)
+    q.real = larger if square.real >= 0 else smaller
+    q.imag = smaller if square.real >= 0 else larger
+    q.real = -q.real if square.imag < 0 and q.imag > 0 else q.real
+    return q
+
+
+cdef inline double complex _flux(double complex n, double complex q, int pol) noexcept nogil:
+    # whose real part is the flux along z of a wave E = 1
+    return _over(q * _conj(n), n) if pol else q
+
+
+cdef inline double _per_incident(double complex n, double complex q, int pol) noexcept nogil:
+    cdef double flux = _flux(n, q, pol).real
+    return 1 / flux if flux > 0 else NAN
+
+
+cdef cloned _media(
+    Py_ssize_t count, Py_ssize_t media, const Py_ssize_t* rows, const double complex* n,
+    const double* thickness, const double* k0, const double complex* a,
+    const double complex* rest, medium* found,
+) noexcept nogil:
+    # of `count` stacks, in lanes of which the last is repeated
+    cdef Py_ssize_t j, lane, w
+    cdef double[2 * LANES] a_lanes
+    cdef double[2 * LANES] rest_lanes
+    cdef double[2 * LANES] index
+    cdef double[2 * LANES] q
+    cdef double[2 * LANES] phase
+    cdef double[LANES] depth
+    cdef double[LANES] largest
+    cdef double[LANES] shift
+    cdef double[LANES] decay
+    cdef double[LANES] angle
+    cdef double size, inside
+    cdef double complex m
+    for w in range(LANES):
+        lane = min(w, count - 1)
+        _put(a_lanes, w, a[lane])
+        _put(rest_lanes, w, rest[lane])
+        largest[w] = 0
+    for j in range(media - 1, -1, -1):
+        inside = 25e-12 if 0 < j < media - 1 else 0
+        for w in range(LANES):
+            lane = min(w, count - 1)
+            _put(index, w, n[rows[2 * lane] * media + j])
+            depth[w] = k0[lane] * thickness[rows[2 * lane + 1] * media + j]
+        for w in range(LANES):
+            m = _at(index, w)
+            m = (m - _at(a_lanes, w)) * (m + _at(a_lanes, w)) + _at(rest_lanes, w)
+            size = fabs(m.real) + fabs(m.imag)
+            largest[w] = size if size > largest[w] else largest[w]
+            shift[w] = inside * largest[w] / (1 + largest[w] * depth[w] * depth[w])
+            shift[w] = shift[w] if 2 * size < shift[w] else 0
+            m.real = m.real + shift[w]
+            m = _root(m)
+            _put(q, w, m)
+            decay[w] = -m.imag * depth[w]
+            angle[w] = m.real * depth[w]
+        hl_cis(LANES, decay, angle, phase, phase + LANES)
+        for w in range(2 * LANES):
+            found[j].n[w], found[j].q[w], found[j].phase[w] = index[w], q[w], phase[w]
+        for w in range(LANES):
+            found[j].shift[w] = shift[w]
+
+
+cdef inline inlined _cross(
+    int pol, const medium* m, const medium* behind, const double* sine_square, double* forward,
+    double* backward, double* far, double* ratio,
+) noexcept nogil:
+    # The pair (forward, backward) from behind an interface to the near side of the medium before it
+    cdef Py_ssize_t w
+    cdef double complex b, d, f, h, larger, other, product, root, s, x, y, z
+    cdef double size
+    for w in range(LANES):
+        h, b = _at(m.q, w), _at(behind.q, w)
+        x, y = _at(m.n, w), _at(behind.n, w)
+        product = (x - y) * (x + y)
+        if pol:  # h times n² of both
+            x, y = x * x, y * y
+            if _norm(x) <= _norm(y):
+                root, z, other = h * h, x, y
+                root.real = root.real - m.shift[w]
+            else:
+                root, z, other = b * b, y, x
+                root.real = root.real - behind.shift[w]
+            product = product * (_at(sine_square, w) * z - root * other)
+            product = product + _scaled(y * y, m.shift[w]) - _scaled(x * x, behind.shift[w])
+            h, b = h * y, b * x
+        else:
+            product.real = product.real + (m.shift[w] - behind.shift[w])
+        s, d = h + b, h - b
+        if _norm(s) >= _norm(d):
+            larger, s, d = s, s * s, product
+        else:
+            larger, s, d = d, product, d * d
+        x, y = _at(forward, w), _at(backward, w)
+        f, b = s * x + d * y, d * x + s * y
+        size = 1 / (fabs(f.real) + fabs(f.imag) + fabs(b.real) + fabs(b.imag))
+        x = _scaled(_at(m.phase, w), size)
+        b = b * x
+        _put(forward, w, _scaled(f, size))
+        _put(far, w, b)
+        _put(backward, w, b * _at(m.phase, w))
+        _put(ratio, w, _scaled(h * larger * x, 2))
+
+
+cdef cloned _sweep(
+    Py_ssize_t media, const medium* found, const double* sine_square, int pol, double* r, double* t,
+    wave* waves,
+) noexcept nogil:
+    # r and t of a group, and, unless that is NULL, its waves
+    cdef Py_ssize_t j, w
+    cdef double[2 * LANES] forward
+    cdef double[2 * LANES] backward
+    cdef double[2 * LANES] far
+    cdef double[2 * LANES] ratio
+    cdef double[2 * LANES] through
+    cdef double complex f
+    for w in range(LANES):
+        forward[w] = through[w] = 1
+        forward[LANES + w] = through[LANES + w] = backward[w] = backward[LANES + w] = 0
+    for j in range(media - 2, -1, -1):
+        if pol:
+            _cross(1, &found[j], &found[j + 1], sine_square, forward, backward, far, ratio)
+        else:
+            _cross(0, &found[j], &found[j + 1], sine_square, forward, backward, far, ratio)
+        for w in range(LANES):
+            _put(through, w, _at(through, w) * _at(ratio, w))
+        if waves != NULL:
+            for w in range(2 * LANES):
+                waves[j].forward[w], waves[j].backward[w] = forward[w], far[w]
+                waves[j].ratio[w] = ratio[w]
+    for w in range(LANES):
+        f = _over(1, _at(forward, w))
+        _put(r, w, _at(backward, w) * f)
+        f = f * _at(through, w)
+        if pol:
+            f = f * _over(_at(found[0].n, w), _at(found[media - 1].n, w))
+        _put(t, w, f)
+
+
+cdef cloned _amplitudes(
+    Py_ssize_t count, Py_ssize_t media, const medium* found, const wave* waves, int pol,
+    double complex* amplitudes,
+) noexcept nogil:
+    # amplitudes (count, media, 2) of E
+    cdef Py_ssize_t j, w
+    cdef double[2 * LANES] factor
+    cdef double[2 * LANES] forward
+    cdef double[2 * LANES] backward
+    cdef double complex e, f
+    for w in range(LANES):
+        _put(factor, w, _over(1, _at(waves[0].forward, w)))
+    for j in range(media):
+        for w in range(LANES):
+            f = e = _at(factor, w)
+            if pol:
+                e = e * _over(_at(found[0].n, w), _at(found[j].n, w))
+            if j < media - 1:
+                _put(forward, w, e * _at(waves[j].forward, w))
+                _put(backward, w, e * _at(waves[j].backward, w))
+                _put(factor, w, f * _at(waves[j].ratio, w))
+            else:
+                _put(forward, w, e)
+                _put(backward, w, 0)
+        for w in range(count):
+            amplitudes[2 * (w * media + j)] = _at(forward, w)
+            amplitudes[2 * (w * media + j) + 1] = _at(backward, w)
+
+
+cdef void _sine_squares(
+    Py_ssize_t count, const double complex* a, const double complex* rest, double* sine_square,
+) noexcept nogil:
+    cdef Py_ssize_t lane, w
+    for w in range(LANES):
+        lane = min(w, count - 1)
+        _put(sine_square, w, a[lane] * a[lane] - rest[lane])
+
+
+cdef medium* _scratch(Py_ssize_t media, Py_ssize_t size) except? NULL:
+    # room for each medium's `medium`, and `size` more bytes
+    cdef medium* scratch = <medium*> malloc(media * (sizeof(medium) + size))
+    if scratch == NULL:
+        raise MemoryError
+    return scratch
+
+
+def solve(
+    Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
+    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
+    const double complex[::1] rest, int first, double complex[:, ::1] r,
+    double complex[:, ::1] t, double[:, ::1] R, double[:, ::1] T, double[:, ::1] entering,
+):
+    cdef Py_ssize_t b = b0, count, media = n.shape[1], p, w
+    cdef double[2 * LANES] sine_square
+    cdef double[2 * LANES] reflected
+    cdef double[2 * LANES] transmitted
+    cdef double complex flux, last
+    cdef double per_incident
+    cdef medium* found = _scratch(media, 0)
+    with nogil:
+        while b < b1:
+            count = min(b1 - b, <Py_ssize_t> LANES)
+            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &rest[b],
+                   found)
+            _sine_squares(count, &a[b], &rest[b], sine_square)
+            for p in range(r.shape[0]):
+                _sweep(media, found, sine_square, first + p, reflected, transmitted, NULL)
+                for w in range(count):
+                    r[p, b + w], t[p, b + w] = _at(reflected, w), _at(transmitted, w)
+                    R[p, b + w] = _norm(r[p, b + w])
+                    flux = _flux(_at(found[0].n, w), _at(found[0].q, w), first + p)
+                    last = _flux(
+                        _at(found[media - 1].n, w), _at(found[media - 1].q, w), first + p
+                    )
+                    per_incident = 1 / flux.real if flux.real > 0 else NAN
+                    T[p, b + w] = _norm(t[p, b + w]) * last.real * per_incident
+                    entering[p, b + w] = (
+                        1 - R[p, b + w] + 2 * flux.imag * r[p, b + w].imag * per_incident
+                    )
+            b += count
+    free(found)
+
+
+def waves(
+    Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
+    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
+    const double complex[::1] rest, int first, double complex[:, ::1] kz,
+    double complex[:, :, :, ::1] amplitudes,
+):
+    cdef Py_ssize_t b = b0, count, j, media = n.shape[1], p, w
+    cdef double[2 * LANES] sine_square
+    cdef double[2 * LANES] r
+    cdef double[2 * LANES] t
+    cdef medium* found = _scratch(media, sizeof(wave))
+    cdef wave* found_waves = <wave*> (found + media)
+    with nogil:
+        while b < b1:
+            count = min(b1 - b, <Py_ssize_t> LANES)
+            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &rest[b],
+                   found)
+            for w in range(count):
+                for j in range(media):
+                    kz[b + w, j] = _scaled(_at(found[j].q, w), k0[b + w])
+            _sine_squares(count, &a[b], &rest[b], sine_square)
+            for p in range(amplitudes.shape[0]):
+                _sweep(media, found, sine_square, first + p, r, t, found_waves)
+                _amplitudes(count, media, found, found_waves, first + p, &amplitudes[p, b, 0, 0])
+            b += count
+    free(found)
+
+
+cdef void _form(
+    int what, int pol, double complex n, double complex q, double k0, double complex sine_square,
+    double per_incident, double* form,
+) noexcept nogil:
+    # A, B and the parts of C in one medium
+    cdef double size = _norm(n)
+    cdef double complex flux
+    form[0] = form[1] = form[2] = form[3] = 0
+    if what == INTENSITY:
+        form[0] = sqrt(_norm(sine_square)) / size if pol else 1
+        form[1] = _norm(q) / size if pol else 0
+    elif what == POYNTING:
+        flux = _scaled(_flux(n, q, pol), 0.5 * per_incident)
+        form[2], form[3] = flux.real, -flux.imag
+    elif pol:
+        n = _scaled(n * n, k0 * per_incident / size)
+        form[0] = -(sine_square * _conj(n)).imag
+        form[1] = _norm(q) * n.imag
+    else:
+        form[0] = k0 * per_incident * (q * q).imag
+
+
+cdef cloned _strip(
+    Py_ssize_t count, const Py_ssize_t* layer, const double* forward_re, const double* forward_im,
+    const double* backward_re, const double* backward_im, const double* forms, double weight,
+    double* out,
+) noexcept nogil:
+    # out += weight (A |u|² + B |w|² + 2 Re(C u conj(w)))
+    cdef Py_ssize_t i, start = 0, stop
+    cdef double A, B, C_re, C_im, u_re, u_im, w_re, w_im, value
+    while start < count:
+        stop = hl_run(start, count, layer)
+        A, B = forms[4 * layer[start]], forms[4 * layer[start] + 1]
+        C_re, C_im = 2 * forms[4 * layer[start] + 2], 2 * forms[4 * layer[start] + 3]
+        for i in range(start, stop):
+            u_re, u_im = forward_re[i] + backward_re[i], forward_im[i] + backward_im[i]
+            w_re, w_im = forward_re[i] - backward_re[i], forward_im[i] - backward_im[i]
+            value = A * (u_re * u_re + u_im * u_im) + B * (w_re * w_re + w_im * w_im)
+            value += C_re * (u_re * w_re + u_im * w_im) - C_im * (u_im * w_re - u_re * w_im)
+            out[i] += weight * value
+        start = stop
+
+
+def depth(
+    Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t z0, Py_ssize_t z1, const Py_ssize_t[:, ::1] rows,
+    const double complex[:, ::1] n, const double[:, ::1] thickness, const double[::1] k0,
+    const double complex[::1] a, const double complex[::1] rest, int first, const double[::1] z,
+    int what, const double[::1] weights, Py_ssize_t K, double[:, ::1] out,
+):
+    cdef Py_ssize_t b = b0, count, item, iz, j, length, media = n.shape[1], p, w
+    cdef Py_ssize_t stacks = rows.shape[0]
+    cdef double[2 * LANES] sine_square
+    cdef double[2 * LANES] r
+    cdef double[2 * LANES] t
+    cdef double complex index, q
+    cdef double per_incident
+    cdef waves_of_strip strip
+    cdef medium* found = _scratch(
+        media, sizeof(wave) + (2 * LANES + 1) * sizeof(double complex) + 5 * sizeof(double)
+    )
+    cdef wave* found_waves = <wave*> (found + media)
+    cdef double complex* amplitudes = <double complex*> (found_waves + media)
+    cdef double complex* kz = amplitudes + 2 * LANES * media
+    cdef double* edges = <double*> (kz + media)
+    cdef double* forms = edges + media
+    with nogil:
+        while b < b1:
+            count = min(b1 - b, <Py_ssize_t> LANES)
+            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &rest[b],
+                   found)
+            _sine_squares(count, &a[b], &rest[b], sine_square)
+            for p in range(weights.shape[0] // stacks):
+                _sweep(media, found, sine_square, first + p, r, t, found_waves)
+                _amplitudes(count, media, found, found_waves, first + p, amplitudes)
+                for w in range(count):
+                    item = p * stacks + b + w
+                    per_incident = _per_incident(
+                        _at(found[0].n, w), _at(found[0].q, w), first + p
+                    )
+                    for j in range(media):
+                        index, q = _at(found[j].n, w), _at(found[j].q, w)
+                        kz[j] = _scaled(q, k0[b + w])
+                        edges[j] = thickness[rows[b + w, 1], j] + (edges[j - 1] if j else 0)
+                        _form(what, first + p, index, q, k0[b + w], _at(sine_square, w),
+                              per_incident, forms + 4 * j)
+                    iz = z0
+                    while iz < z1:
+                        length = min(z1 - iz, <Py_ssize_t> HL_STRIP)
+                        hl_waves_at(length, &z[iz], media - 1, edges, <const double*> kz,
+                                    <const double*> (amplitudes + 2 * w * media), True, &strip)
+                        _strip(length, strip.layer, strip.forward_re,
+                               strip.forward_im, strip.backward_re, strip.backward_im, forms,
+                               weights[item], &out[item // K, iz])
+                        iz += length
+            b += count
+    free(found)

@@ -1,0 +1,304 @@
+import math
+
+import numpy as np
+
+from ..jit_numba import inlined, jit
+from ..waves_numba import STRIP, _cis, new_waves, run, waves_at
+from . import INTENSITY, POYNTING
+
+LANES = 32  # stacks side by side
+
+# Numbers of a group are rows of LANES, one after another in a flat array: with offsets that are
+# constants the compiler sees that they do not overlap. What the group has for each medium, real
+# parts before imaginary ones: n, q, exp(i kz d), the shift of q², and in one polarisation, up to a
+# factor, the waves at the near interface, the backward one at the far interface, and what the
+# factor is in the next medium over that in this one.
+N, Q, PHASE, SHIFT, FORWARD, BACKWARD, FAR, RATIO, ROWS = 0, 2, 4, 6, 7, 9, 11, 13, 15
+# What it has besides, in another array.
+OFFSET, REST, SINE_SQUARE, REFLECTED, TRANSMITTED, COMMON = 0, 2, 4, 6, 8, 14
+DECAY, ANGLE, DEPTH, LARGEST = 10, 11, 12, 13
+
+
+@inlined
+def _place(row, w):
+    # unsigned: a negative index would count from the end, and the test for that stops vector code
+    return np.uintp(row * LANES + w)
+
+
+@inlined
+def _get(array, row, w):
+    return complex(array[_place(row, w)], array[_place(row + 1, w)])
+
+
+@inlined
+def _set(array, row, w, z):
+    array[_place(row, w)] = z.real
+    array[_place(row + 1, w)] = z.imag
+
+
+@inlined
+def _scaled(z, x):
+    return complex(z.real * x, z.imag * x)
+
+
+@inlined
+def _conj(z):
+    return complex(z.real, -z.imag)
+
+
+@inlined
+def _norm(z):
+    # |z|²
+    return z.real * z.real + z.imag * z.imag
+
+
+@inlined
+def _over(x, y):
+    return _scaled(x * _conj(y), 1 / _norm(y))
+
+
+@inlined
+def _root(square):
+    # the root in the upper half plane; of 0 a number whose square is not 0
+    larger = math.sqrt(0.5 * (abs(square.real) + math.sqrt(_norm(square))))
+    larger = 1e-100 if larger < 1e-100 else larger
+    smaller = abs(square.imag) / (2 * larger)
+    re = larger if square.real >= 0 else smaller
+    im = smaller if square.real >= 0 else larger
+    return complex(-re if square.imag < 0 and im > 0 else re, im)
+
+
+@inlined
+def _flux(n, q, pol):
+    # whose real part is the flux along z of a wave E = 1
+    return _over(q * _conj(n), n) if pol else q
+
+
+@inlined
+def _per_incident(n, q, pol):
+    flux = _flux(n, q, pol).real
+    return 1 / flux if flux > 0 else math.nan
+
+
+@jit
+def _new_group(media):
+    return np.empty(media * ROWS * LANES), np.empty(COMMON * LANES)
+
+
+@jit
+def _media(start, count, rows, n, thickness, k0, a, rest, group, common):
+    # of `count` stacks, in lanes of which the last is repeated
+    media = n.shape[1]
+    for w in range(LANES):
+        b = start + min(w, count - 1)
+        _set(common, OFFSET, w, a[b])
+        _set(common, REST, w, rest[b])
+        _set(common, SINE_SQUARE, w, a[b] * a[b] - rest[b])
+        common[_place(LARGEST, w)] = 0
+    for j in range(media - 1, -1, -1):
+        m = j * ROWS
+        inside = 25e-12 if 0 < j < media - 1 else 0.0
+        for w in range(LANES):
+            b = start + min(w, count - 1)
+            _set(group, m + N, w, n[rows[b, 0], j])
+            common[_place(DEPTH, w)] = k0[b] * thickness[rows[b, 1], j]
+        for w in range(LANES):
+            index, c = _get(group, m + N, w), _get(common, OFFSET, w)
+            square = (index - c) * (index + c) + _get(common, REST, w)
+            size = abs(square.real) + abs(square.imag)
+            largest, depth = common[_place(LARGEST, w)], common[_place(DEPTH, w)]
+            largest = size if size > largest else largest
+            shift = inside * largest / (1 + largest * depth * depth)
+            shift = shift if 2 * size < shift else 0.0
+            q = _root(complex(square.real + shift, square.imag))
+            _set(group, m + Q, w, q)
+            group[_place(m + SHIFT, w)] = shift
+            common[_place(LARGEST, w)] = largest
+            common[_place(DECAY, w)] = -q.imag * depth
+            common[_place(ANGLE, w)] = q.real * depth
+        start_of = (m + PHASE) * LANES
+        _cis(LANES, common[DECAY * LANES :], common[ANGLE * LANES :], group[start_of:],
+            group[start_of + LANES :])  # fmt: skip
+
+
+@inlined
+def _cross(pol, j, group, common):
+    # The pair (forward, backward) from behind an interface to the near side of the medium before it
+    m, behind = j * ROWS, (j + 1) * ROWS
+    for w in range(LANES):
+        h, b = _get(group, m + Q, w), _get(group, behind + Q, w)
+        x, y = _get(group, m + N, w), _get(group, behind + N, w)
+        shift, shift_behind = group[_place(m + SHIFT, w)], group[_place(behind + SHIFT, w)]
+        product = (x - y) * (x + y)
+        if pol:  # h times n² of both
+            x, y = x * x, y * y
+            first = _norm(x) <= _norm(y)
+            root = h * h if first else b * b
+            root = complex(root.real - (shift if first else shift_behind), root.imag)
+            smaller, other = x if first else y, y if first else x
+            product = product * (_get(common, SINE_SQUARE, w) * smaller - root * other)
+            product = product + _scaled(y * y, shift) - _scaled(x * x, shift_behind)
+            h, b = h * y, b * x
+        else:
+            product = complex(product.real + (shift - shift_behind), product.imag)
+        s, d = h + b, h - b
+        alike = _norm(s) >= _norm(d)
+        larger = s if alike else d
+        square = larger * larger
+        s, d = square if alike else product, product if alike else square
+        x, y = _get(group, behind + FORWARD, w), _get(group, behind + BACKWARD, w)
+        f, b = s * x + d * y, d * x + s * y
+        size = 1 / (abs(f.real) + abs(f.imag) + abs(b.real) + abs(b.imag))
+        phase = _get(group, m + PHASE, w)
+        x = _scaled(phase, size)
+        b = b * x
+        _set(group, m + FORWARD, w, _scaled(f, size))
+        _set(group, m + FAR, w, b)
+        _set(group, m + BACKWARD, w, b * phase)
+        _set(group, m + RATIO, w, _scaled(h * larger * x, 2))
+
+
+@jit
+def _sweep(pol, media, group, common):
+    # the waves of a group, and r and t
+    last = (media - 1) * ROWS
+    for w in range(LANES):
+        _set(group, last + FORWARD, w, 1 + 0j)
+        _set(group, last + BACKWARD, w, 0j)
+        _set(group, last + FAR, w, 0j)
+        _set(common, TRANSMITTED, w, 1 + 0j)
+    for j in range(media - 2, -1, -1):
+        if pol:
+            _cross(True, j, group, common)
+        else:
+            _cross(False, j, group, common)
+        for w in range(LANES):
+            ratio = _get(group, j * ROWS + RATIO, w)
+            _set(common, TRANSMITTED, w, _get(common, TRANSMITTED, w) * ratio)
+    for w in range(LANES):
+        f = _over(1 + 0j, _get(group, FORWARD, w))
+        _set(common, REFLECTED, w, _get(group, BACKWARD, w) * f)
+        f = f * _get(common, TRANSMITTED, w)
+        if pol:
+            f = f * _over(_get(group, N, w), _get(group, last + N, w))
+        _set(common, TRANSMITTED, w, f)
+
+
+@jit
+def _amplitudes(count, pol, media, group, amplitudes):
+    # amplitudes (count, media, 2) of E
+    for w in range(count):
+        n = _get(group, N, w)
+        factor = _over(1 + 0j, _get(group, FORWARD, w))
+        for j in range(media):
+            m = j * ROWS
+            f = factor * _over(n, _get(group, m + N, w)) if pol else factor
+            amplitudes[w, j, 0] = f * _get(group, m + FORWARD, w)
+            amplitudes[w, j, 1] = f * _get(group, m + FAR, w)
+            factor = factor * _get(group, m + RATIO, w)
+
+
+@jit
+def solve(b0, b1, rows, n, thickness, k0, a, rest, first, r, t, R, T, entering):
+    media = n.shape[1]
+    last = (media - 1) * ROWS
+    group, common = _new_group(media)
+    for b in range(b0, b1, LANES):
+        count = min(b1 - b, LANES)
+        _media(b, count, rows, n, thickness, k0, a, rest, group, common)
+        for p in range(len(r)):
+            pol = first + p
+            _sweep(pol, media, group, common)
+            for w in range(count):
+                reflected, transmitted = _get(common, REFLECTED, w), _get(common, TRANSMITTED, w)
+                flux = _flux(_get(group, N, w), _get(group, Q, w), pol)
+                behind = _flux(_get(group, last + N, w), _get(group, last + Q, w), pol).real
+                per_incident = 1 / flux.real if flux.real > 0 else math.nan
+                mixed = 2 * flux.imag * reflected.imag * per_incident
+                r[p, b + w], t[p, b + w] = reflected, transmitted
+                R[p, b + w] = _norm(reflected)
+                T[p, b + w] = _norm(transmitted) * behind * per_incident
+                entering[p, b + w] = 1 - R[p, b + w] + mixed
+
+
+@jit
+def waves(b0, b1, rows, n, thickness, k0, a, rest, first, kz, amplitudes):
+    media = n.shape[1]
+    group, common = _new_group(media)
+    for b in range(b0, b1, LANES):
+        count = min(b1 - b, LANES)
+        _media(b, count, rows, n, thickness, k0, a, rest, group, common)
+        for w in range(count):
+            for j in range(media):
+                kz[b + w, j] = _scaled(_get(group, j * ROWS + Q, w), k0[b + w])
+        for p in range(len(amplitudes)):
+            _sweep(first + p, media, group, common)
+            _amplitudes(count, first + p, media, group, amplitudes[p, b : b + count])
+
+
+@jit
+def _form(what, pol, n, q, k0, sine_square, per_incident, form):
+    # A, B and the parts of C in one medium
+    size = _norm(n)
+    form[:] = 0
+    if what == INTENSITY:
+        form[0] = math.sqrt(_norm(sine_square)) / size if pol else 1
+        form[1] = _norm(q) / size if pol else 0
+    elif what == POYNTING:
+        flux = _scaled(_flux(n, q, pol), 0.5 * per_incident)
+        form[2], form[3] = flux.real, -flux.imag
+    elif pol:
+        square = _scaled(n * n, k0 * per_incident / size)
+        form[0] = -(sine_square * _conj(square)).imag
+        form[1] = _norm(q) * square.imag
+    else:
+        form[0] = k0 * per_incident * (q * q).imag
+
+
+@jit
+def _strip(count, strip, forms, weight, out):
+    # out += weight (A |u|² + B |w|² + 2 Re(C u conj(w)))
+    start = 0
+    while start < count:
+        stop = run(start, count, strip.layer)
+        A, B, C_re, C_im = forms[strip.layer[start]]
+        for k in range(start, stop):
+            i = np.uintp(k)
+            f = complex(strip.forward_re[i], strip.forward_im[i])
+            b = complex(strip.backward_re[i], strip.backward_im[i])
+            u, w = f + b, f - b
+            product = u * _conj(w)
+            value = A * _norm(u) + B * _norm(w)
+            value += 2 * (C_re * product.real - C_im * product.imag)
+            out[i] += weight * value
+        start = stop
+
+
+@jit
+def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, rest, first, z, what, weights, K, out):
+    stacks, media = len(rows), n.shape[1]
+    group, common = _new_group(media)
+    amplitudes, kz = np.empty((LANES, media, 2), np.complex128), np.empty(media, np.complex128)
+    edges, forms, strip = np.empty(media - 1), np.empty((media, 4)), new_waves()
+    for b in range(b0, b1, LANES):
+        count = min(b1 - b, LANES)
+        _media(b, count, rows, n, thickness, k0, a, rest, group, common)
+        for p in range(len(weights) // stacks):
+            pol = first + p
+            _sweep(pol, media, group, common)
+            _amplitudes(count, pol, media, group, amplitudes)
+            for w in range(count):
+                item = p * stacks + b + w
+                per_incident = _per_incident(_get(group, N, w), _get(group, Q, w), pol)
+                square = _get(common, SINE_SQUARE, w)
+                edges[0] = 0
+                for j in range(1, media - 1):
+                    edges[j] = edges[j - 1] + thickness[rows[b + w, 1], j]
+                for j in range(media):
+                    index, q = _get(group, j * ROWS + N, w), _get(group, j * ROWS + Q, w)
+                    kz[j] = _scaled(q, k0[b + w])
+                    _form(what, pol, index, q, k0[b + w], square, per_incident, forms[j])
+                for start in range(z0, z1, STRIP):
+                    stop = min(start + STRIP, z1)
+                    waves_at(stop - start, z[start:stop], edges, kz, amplitudes[w], True, strip)
+                    _strip(stop - start, strip, forms, weights[item], out[item // K, start:stop])

@@ -1,0 +1,144 @@
+import numpy as np
+
+from . import ABSORPTION, INTENSITY, POYNTING
+
+STACKS = 128  # in one array
+
+
+def _root(square):
+    """The root in the upper half plane."""
+    q = np.sqrt(square)
+    q = np.where(q.imag < 0, -q, q)
+    return np.where(q == 0, 1e-100, q)
+
+
+def _media(rows, n, thickness, k0, a, rest):
+    """n, q, exp(i kz d) and the shift of q² of each medium, shape (N, B)."""
+    n, depth = n[rows[:, 0]].T, k0 * thickness[rows[:, 1]].T
+    square = (n - a) * (n + a) + rest
+    size = np.abs(square.real) + np.abs(square.imag)
+    largest = np.maximum.accumulate(size[::-1])[::-1]
+    shift = 25e-12 * largest / (1 + largest * depth**2)
+    shift[[0, -1]] = 0
+    shift = np.where(2 * size < shift, shift, 0)
+    q = _root(square + shift)
+    return n, q, np.exp(1j * q * depth), shift
+
+
+def _waves(n, q, phase, shift, sine_square, pol):
+    """The amplitudes of E, shape (N, B, 2)."""
+    square = n**2
+    F, B = np.ones(n.shape, complex), np.zeros(n.shape, complex)
+    B_far, ratio = B.copy(), F.copy()
+    for j in range(len(n) - 2, -1, -1):
+        h, behind, product = q[j], q[j + 1], (n[j] - n[j + 1]) * (n[j] + n[j + 1])
+        if pol:  # h times n[j]² n[j+1]², and with the root of the smaller n²
+            x, y = square[j], square[j + 1]
+            first = np.abs(x) <= np.abs(y)
+            root = np.where(first, h**2 - shift[j], behind**2 - shift[j + 1])
+            both = sine_square * np.where(first, x, y) - root * np.where(first, y, x)
+            h, behind = h * y, behind * x
+            product = product * both + shift[j] * y**2 - shift[j + 1] * x**2
+        else:
+            product = product + (shift[j] - shift[j + 1])
+        s, d = h + behind, h - behind
+        alike = np.abs(s) >= np.abs(d)
+        larger = np.where(alike, s, d)
+        s, d = np.where(alike, s * s, product), np.where(alike, product, d * d)
+        F[j], B_far[j] = s * F[j + 1] + d * B[j + 1], d * F[j + 1] + s * B[j + 1]
+        size = np.abs(F[j]) + np.abs(B_far[j])
+        F[j] /= size
+        B_far[j] *= phase[j] / size
+        B[j] = B_far[j] * phase[j]
+        ratio[j + 1] = 2 * h * larger * phase[j] / size
+    ratio[0] = 1 / F[0]
+    amplitudes = np.cumprod(ratio, axis=0)[..., None] * np.stack([F, B_far], axis=-1)
+    return amplitudes * (n[0] / n)[..., None] if pol else amplitudes
+
+
+def _flux(n, q, pol):
+    """The flux along z of a wave E = 1 is its real part."""
+    return q * np.conj(n) / n if pol else q
+
+
+def _per_incident(n, q, pol):
+    flux = _flux(n[0], q[0], pol).real
+    return np.where(flux > 0, 1 / flux, np.nan)
+
+
+def solve(b0, b1, rows, n, thickness, k0, a, rest, first, r, t, R, T, entering):
+    """r, t, |r|², and the flux behind the stack and into it over the incident one, of b0:b1."""
+    with np.errstate(all="ignore"):
+        b = slice(b0, b1)
+        media = _media(rows[b], n, thickness, k0[b], a[b], rest[b])
+        n, q = media[:2]
+        for p in range(len(r)):
+            pol = first + p
+            amplitudes = _waves(*media, a[b] ** 2 - rest[b], pol)
+            r[p, b], t[p, b] = amplitudes[0, :, 1], amplitudes[-1, :, 0]
+            R[p, b] = np.abs(r[p, b]) ** 2
+            per_incident = _per_incident(n, q, pol)
+            T[p, b] = np.abs(t[p, b]) ** 2 * _flux(n[-1], q[-1], pol).real * per_incident
+            mixed = 2 * _flux(n[0], q[0], pol).imag * r[p, b].imag * per_incident
+            entering[p, b] = 1 - R[p, b] + mixed
+
+
+def waves(b0, b1, rows, n, thickness, k0, a, rest, first, kz, amplitudes):
+    """kz[b0:b1], and in each polarisation the amplitudes."""
+    with np.errstate(all="ignore"):
+        b = slice(b0, b1)
+        media = _media(rows[b], n, thickness, k0[b], a[b], rest[b])
+        n, q = media[:2]
+        kz[b] = (k0[b] * q).T
+        for p in range(len(amplitudes)):
+            found = _waves(*media, a[b] ** 2 - rest[b], first + p)
+            amplitudes[p, b] = found.swapaxes(0, 1)
+
+
+def _form(what, n, q, k0, sine_square, pol):
+    """A, B and C of each medium of one stack."""
+    zero = np.zeros(len(n))
+    if what == INTENSITY:
+        if not pol:
+            return zero + 1, zero, zero
+        size = np.abs(n) ** 2
+        return np.abs(sine_square) / size, np.abs(q) ** 2 / size, zero
+    per_incident = _per_incident(n, q, pol)
+    if what == POYNTING:
+        return zero, zero, np.conj(_flux(n, q, pol)) / 2 * per_incident
+    assert what == ABSORPTION
+    if not pol:
+        return k0 * (q**2).imag * per_incident, zero, zero
+    scale = k0 / np.abs(n) ** 2 * per_incident
+    u = -(sine_square * np.conj(n) ** 2).imag
+    return scale * u, scale * np.abs(q) ** 2 * (n**2).imag, zero
+
+
+def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, rest, first, z, what, weights, K, out):
+    """Add weights · (A |u|² + B |w|² + 2 Re(C u conj(w))) of b0:b1 to out[:, z0:z1]."""
+    with np.errstate(all="ignore"):
+        z, sine_square = z[z0:z1], a**2 - rest
+        for start in range(b0, b1, STACKS):
+            b = slice(start, min(start + STACKS, b1))
+            media = _media(rows[b], n, thickness, k0[b], a[b], rest[b])
+            for p in range(len(weights) // len(rows)):
+                pol, items = first + p, weights[p * len(rows) :]
+                amplitudes = _waves(*media, sine_square[b], pol)
+                for i in range(b.start, b.stop):
+                    index, q = (array[:, i - start] for array in media[:2])
+                    edges = np.cumsum(thickness[rows[i, 1], :-1])
+                    u, w, m = _standing(z, edges, k0[i] * q, amplitudes[:, i - start])
+                    A, B, C = _form(what, index, q, k0[i], sine_square[i], pol)
+                    value = A[m] * np.abs(u) ** 2 + B[m] * np.abs(w) ** 2
+                    value += 2 * (C[m] * u * np.conj(w)).real
+                    out[(p * len(rows) + i) // K, z0:z1] += items[i] * value
+
+
+def _standing(z, edges, kz, amplitudes):
+    """Sum and difference of the two waves at the planes of one stack, and the media there."""
+    m = np.searchsorted(edges, z, side="right")
+    paths = z - edges[np.maximum(m - 1, 0)], edges[np.minimum(m, len(edges) - 1)] - z
+    waves = amplitudes[m].T * np.exp(1j * kz[m] * paths)
+    # a wave of amplitude 0 is absent
+    forward, backward = np.where(amplitudes[m].T == 0, 0, waves) + (z - z)  # 0, or NaN
+    return forward + backward, forward - backward, m
