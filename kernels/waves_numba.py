@@ -59,7 +59,7 @@ def _layers(n, z, interfaces, layer):
 
 
 @jit
-def _cis(n, decay, angle, re, im):
+def cis(n, decay, angle, re, im):
     beyond = 0
     for i in range(n):
         size = exp(decay[i])
@@ -83,7 +83,7 @@ def phases(n, k, path, decay, angle, re, im):
         angle[i] = k.real * path[i]
     for i in range(n, n + GROUP):
         decay[i] = angle[i] = 0
-    _cis(groups(0, n), decay, angle, re, im)
+    cis(groups(0, n), decay, angle, re, im)
 
 
 @jit
@@ -114,7 +114,7 @@ def waves_at(n, z, interfaces, kz, amplitudes, far, waves):
                 a_re[i] = a.real
                 a_im[i] = a.imag
             start = stop
-        _cis(padded, decay, angle, re, im)
+        cis(padded, decay, angle, re, im)
         for i in range(padded):
             x, y = re[i], im[i]
             re[i] = a_re[i] * x - a_im[i] * y

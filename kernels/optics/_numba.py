@@ -3,7 +3,7 @@ import math
 import numpy as np
 
 from ..jit_numba import inlined, jit
-from ..waves_numba import STRIP, _cis, new_waves, run, waves_at
+from ..waves_numba import STRIP, cis, new_waves, run, waves_at
 from . import INTENSITY, POYNTING
 
 LANES = 32  # stacks side by side
@@ -117,7 +117,7 @@ def _media(start, count, rows, n, thickness, k0, a, rest, group, common):
             common[_place(DECAY, w)] = -q.imag * depth
             common[_place(ANGLE, w)] = q.real * depth
         start_of = (m + PHASE) * LANES
-        _cis(LANES, common[DECAY * LANES :], common[ANGLE * LANES :], group[start_of:],
+        cis(LANES, common[DECAY * LANES :], common[ANGLE * LANES :], group[start_of:],
             group[start_of + LANES :])  # fmt: skip
 
 
