@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from .jit_numba import jit
+from .jit_numba import inlined, jit
 from .vmath_numba import SINCOS_LIMIT, exp, sincos
 
 STRIP = 128
@@ -28,19 +28,25 @@ def new_waves():
     )  # fmt: skip
 
 
-@jit
+@inlined
 def groups(start, stop):
     """The end of the groups that planes [start, stop) fill."""
     return start + (stop - start + GROUP - 1) // GROUP * GROUP
 
 
-@jit
+@inlined
 def run(start, n, layer):
     """The first plane after `start` that is in another layer, at most n."""
     stop = start + 1
     while stop < n and layer[stop] == layer[start]:
         stop += 1
     return stop
+
+
+@inlined
+def end(start, stop, n):
+    """Where to stop with planes [start, stop) of one layer, of n."""
+    return stop if stop < n and stop - start < GROUP // 2 else groups(start, stop)
 
 
 @jit
@@ -51,7 +57,7 @@ def _layers(n, z, interfaces, layer):
             m, rest = 0, len(interfaces)
             while rest:
                 half = (rest + 1) // 2
-                m += half if interfaces[m + half - 1] <= z[i] else 0
+                m += half * (interfaces[m + half - 1] <= z[i])
                 rest -= half
             lower = interfaces[m - 1] if m > 0 else -math.inf
             upper = interfaces[m] if m < len(interfaces) else math.inf
@@ -66,10 +72,10 @@ def cis(n, decay, angle, re, im):
         sine, cosine = sincos(angle[i])
         re[i] = size * cosine
         im[i] = size * sine
-        beyond += not (decay[i] <= 600 and abs(angle[i]) <= SINCOS_LIMIT)
+        beyond += not (abs(angle[i]) <= SINCOS_LIMIT and decay[i] <= 600)
     if beyond:
         for i in range(n):
-            if not (decay[i] <= 600 and abs(angle[i]) <= SINCOS_LIMIT):
+            if not (abs(angle[i]) <= SINCOS_LIMIT and decay[i] <= 600):
                 size = math.exp(decay[i])
                 re[i] = size * math.cos(angle[i])
                 im[i] = size * math.sin(angle[i])
@@ -79,6 +85,7 @@ def cis(n, decay, angle, re, im):
 def phases(n, k, path, decay, angle, re, im):
     """exp(i k path) for n <= STRIP paths, into PADDED places; decay and angle are scratch."""
     for i in range(n):
+        # what hl_phases leaves out where k is real is 0 here, and NaN where a path is infinite
         decay[i] = -k.imag * path[i]
         angle[i] = k.real * path[i]
     for i in range(n, n + GROUP):
@@ -107,7 +114,7 @@ def waves_at(n, z, interfaces, kz, amplitudes, far, waves):
             a = amplitudes[m, backward]
             k = kz[m] if a != 0 else 0j
             stop = run(start, n, layer)
-            for i in range(start, groups(start, stop)):
+            for i in range(start, end(start, stop, n)):
                 path = sign * (planes[i] - reference)
                 decay[i] = -k.imag * path
                 angle[i] = k.real * path

@@ -1,11 +1,20 @@
+import math
+
 import numpy as np
 
 from ..blas_numba import gemm
-from ..jit_numba import jit
-from ..waves_numba import GROUP, PADDED, STRIP, groups, new_waves, phases, run, waves_at
+from ..jit_numba import inlined, jit
+from ..waves_numba import GROUP, PADDED, STRIP, end, new_waves, phases, run, waves_at
 
 COLUMNS = 1024  # whose phases stay in the first cache
 WAVES = 128  # of one matrix product
+
+
+@inlined
+def _clear(f):
+    for c in range(6):
+        for i in range(PADDED):
+            f[c, i] = 0
 
 
 @jit
@@ -19,7 +28,7 @@ def _add_components(n, waves, amplitudes, vectors, re, im, f, total):
             # an absent wave's vector may be whatever
             v = vectors[layer, 0, c] if amplitudes[layer, 0] != 0 else 0j
             w = vectors[layer, 1, c] if amplitudes[layer, 1] != 0 else 0j
-            for i in range(start, groups(start, stop)):
+            for i in range(start, end(start, stop, n)):
                 f[2 * c, i] = (
                     waves.forward_re[i] * v.real - waves.forward_im[i] * v.imag
                     + waves.backward_re[i] * w.real - waves.backward_im[i] * w.imag
@@ -54,17 +63,18 @@ def _add(row, z, x, stack, scratch, total):
             re[i] = c.real * p - c.imag * im[i]
             im[i] = c.real * im[i] + c.imag * p
     else:
-        re[:n] = c.real
-        im[:n] = c.imag
+        for i in range(n):
+            re[i], im[i] = c.real, c.imag
     _add_components(n, waves, a, vectors[row[3]], re, im, f, total)
 
 
 @jit
 def _sum_squares(rows, z, x, stack, incoherent, scratch, f, total):
     # total = the sum over beams of incoherent |E|^2, E the sum over a beam's waves
-    total[:] = 0
+    for i in range(len(z)):
+        total[i] = 0
     for m in range(rows.shape[0]):
-        f[:] = 0
+        _clear(f)
         for k in range(rows.shape[1]):
             _add(rows[m, k], z, x, stack, scratch, f)
         weight = incoherent[rows[m, 0, 6]]
@@ -91,7 +101,7 @@ def points(
                 for i in range(stop - start):
                     out[b, start + i, 0] = total[i]
             else:
-                f[:] = 0
+                _clear(f)
                 for k in range(rows.shape[2]):
                     _add(rows[b, 0, k], depth, position, stack, scratch, f)
                 for i in range(stop - start):
@@ -130,7 +140,7 @@ def _one_wave(row, z, x, stack, scratch, out):
         _columns(stack[5][row[4]], x[start:stop], waves.decay, waves.angle, re, im)
         for i in range(0, len(z), STRIP):
             n = min(len(z) - i, STRIP)
-            f[:] = 0
+            _clear(f)
             _add(row, z[i : i + n], none, stack, scratch, f)
             for j in range(n):
                 _outer(
@@ -154,14 +164,16 @@ def _intensities(rows, z, x, stack, incoherent, scratch, out):
                 gemm(nz, nx, n, a, nz, b, nx + GROUP, c, nx, more, True, False)
                 n, more = 0, True
             k_im = kx[rows[m, 0, 4]].imag
-            a[n] = 0
+            for i in range(nz):
+                a[n, i] = 0
             _columns(complex(0, 2 * k_im), x, waves.decay, waves.angle, b[n], im)
             n += 1
         for start in range(0, nz, STRIP):
             stop = min(start + STRIP, nz)
             row = rows[m : m + 1]
             _sum_squares(row, z[start:stop], x[:0], stack, incoherent, scratch, f, total)
-            a[n - 1, start:stop] += total[: stop - start]
+            for i in range(stop - start):
+                a[n - 1, start + i] += total[i]
     gemm(nz, nx, n, a, nz, b, nx + GROUP, c, nx, more, True, False)
     for i in range(nz):
         for j in range(nx):
@@ -176,25 +188,29 @@ def _beam(rows, z, x, stack, scratch, f, a, b, out):
     re, im = np.empty(nx + GROUP), np.empty(nx + GROUP)
     for first in range(0, len(rows), WAVES):
         n = min(len(rows) - first, WAVES)
+        finite, present = True, np.zeros(3, np.bool_)
         for k in range(n):
             row = rows[first + k]
             _columns(stack[5][row[4]], x, waves.decay, waves.angle, re, im)
             for i in range(nx):
                 b[k, i] = complex(re[i], im[i])
+                finite &= math.isfinite(re[i]) and math.isfinite(im[i])
             for start in range(0, nz, STRIP):
                 stop = min(start + STRIP, nz)
-                f[:] = 0
+                _clear(f)
                 _add(row, z[start:stop], x[:0], stack, scratch, f)
                 for c in range(3):
                     for i in range(stop - start):
                         a[c, k, start + i] = complex(f[2 * c, i], f[2 * c + 1, i])
-        finite = np.isfinite(b[:n]).all()
+                        present[c] |= f[2 * c, i] != 0 or f[2 * c + 1, i] != 0
         for c in range(3):
-            # a component that no wave has, as of s polarisation, costs nothing
-            if not finite or (a[c, :n] != 0).any():
+            # a component that no wave has costs nothing, unless 0 times its phase is NaN
+            if present[c] or not finite:
                 gemm(nz, nx, n, a[c], nz, b, nx, out[c], nx, first > 0, True, False)
             elif first == 0:
-                out[c] = 0
+                for i in range(nz):
+                    for j in range(nx):
+                        out[c, i, j] = 0
 
 
 @jit
@@ -203,23 +219,24 @@ def _beams(rows, z, x, stack, incoherent, scratch, out):
     nz, nx, waves = len(z), len(x), min(WAVES, rows.shape[1])
     a, b = np.empty((3, waves, nz), np.complex128), np.empty((waves, nx), np.complex128)
     e, f = np.empty((3, nz, nx), np.complex128), np.empty((6, PADDED))
-    if out.shape[2] == 6:
-        _beam(rows[0], z, x, stack, scratch, f, a, b, e)
-        for i in range(nz):
-            for j in range(nx):
-                for c in range(3):
-                    out[i, j, 2 * c] = e[c, i, j].real
-                    out[i, j, 2 * c + 1] = e[c, i, j].imag
-        return
-    total = np.zeros((nz, nx))
+    intensity = out.shape[2] == 1
+    total = np.zeros((nz, nx if intensity else 0))
     for m in range(len(rows)):
         _beam(rows[m], z, x, stack, scratch, f, a, b, e)
         weight = incoherent[rows[m, 0, 6]]
-        for c in range(3):
-            for i in range(nz):
-                for j in range(nx):
-                    total[i, j] += weight * (e[c, i, j].real ** 2 + e[c, i, j].imag ** 2)
-    out[:, :, 0] = total
+        for i in range(nz):
+            for c in range(3):
+                if intensity:
+                    for j in range(nx):
+                        total[i, j] += weight * (e[c, i, j].real ** 2 + e[c, i, j].imag ** 2)
+                else:
+                    for j in range(nx):
+                        out[i, j, 2 * c] = e[c, i, j].real
+                        out[i, j, 2 * c + 1] = e[c, i, j].imag
+    if intensity:
+        for i in range(nz):
+            for j in range(nx):
+                out[i, j, 0] = total[i, j]
 
 
 @jit

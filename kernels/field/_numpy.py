@@ -54,12 +54,17 @@ def grid(
     incoherent, out,
 ):  # fmt: skip
     """out[b0:b1, z0:z1, x0:x1] = E or |E|^2 on the grid of z and x."""
-    operands = z[z0:z1], interfaces, kz, amplitudes, vectors, far, kx, coherent, x[x0:x1]
+    operands = interfaces, kz, amplitudes, vectors, far, kx, coherent, x[x0:x1]
     with np.errstate(all="ignore"):
         for b in range(b0, b1):
-            fields = (
-                sum(np.tensordot(f, phase, (0, 0)) for f, phase in _waves(beam, *operands))
-                for beam in rows[b]
-            )
-            fields = (field.swapaxes(1, 2) for field in fields)
-            _write(out[b, z0:z1, x0:x1], fields, incoherent[rows[b, :, 0, 6]])
+            for start in range(z0, z1, 64):  # so that its fields are small
+                stop = min(start + 64, z1)
+                fields = (
+                    sum(
+                        np.tensordot(*wave, (0, 0))
+                        for wave in _waves(beam, z[start:stop], *operands)
+                    )
+                    for beam in rows[b]
+                )
+                fields = (field.swapaxes(1, 2) for field in fields)
+                _write(out[b, start:stop, x0:x1], fields, incoherent[rows[b, :, 0, 6]])
