@@ -15,9 +15,6 @@ import scipy
 _FLAGS = {"nogil": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
 _lock = threading.Lock()
 
-# for functions that loops call: what is not inlined keeps the loop from being vectorised
-inlined = numba.njit(**_FLAGS, forceinline=True)
-
 
 def _folder(root):
     # Helpers in another file are not part of Numba's cache key, so the folder's name is.

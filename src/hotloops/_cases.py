@@ -327,6 +327,134 @@ _FIELD = (
 )  # fmt: skip
 
 
+def _waves_make(rng, dtype, n, nz, **axes):
+    # the stack in waves of as many wavelengths and angles as `axes` say
+    stack = _field_make(rng, dtype, nz, 1, n)
+    batch = tuple(axes.values())
+    index = stack["kz"] / stack["kz"][0]
+    k0, sine = rng.uniform(8, 10, batch)[..., None], rng.uniform(0, 0.8, batch)[..., None]
+    cosine = np.sqrt(1 - (sine / index) ** 2)
+    forward = np.stack([cosine, np.ones_like(cosine), -sine / index], axis=-1)
+    amplitudes = rng.normal(size=(*batch, n, 2)) + 1j * rng.normal(size=(*batch, n, 2))
+    return stack | {
+        "kz": k0 * index * cosine,
+        "amplitudes": amplitudes.astype(dtype),
+        "vectors": np.stack([forward, forward * [-1, 1, 1]], axis=-2).astype(dtype),
+        "backward_reference": "far",
+        "kx": (k0 * sine)[..., 0],
+    }
+
+
+def _layer_by_layer(z, interfaces, kz, amplitudes, vectors):
+    edges = np.concatenate([[-np.inf], interfaces, [np.inf]])
+    field = np.zeros((*kz.shape[:-1], len(z), 3), np.complex128)
+    for n in range(len(edges) - 1):
+        inside = (z >= edges[n]) & (z < edges[n + 1])
+        near, far = interfaces[max(n - 1, 0)], interfaces[min(n, len(interfaces) - 1)]
+        k = 1j * kz[..., n, None]
+        forward = amplitudes[..., n, 0, None] * np.exp(k * (z[inside] - near))
+        backward = amplitudes[..., n, 1, None] * np.exp(k * (far - z[inside]))
+        field[..., inside, :] = (
+            forward[..., None] * vectors[..., None, n, 0, :]
+            + backward[..., None] * vectors[..., None, n, 1, :]
+        )
+    return field
+
+
+def _points_make(rng, dtype, points, n):
+    stack = _waves_make(rng, dtype, n, 1)
+    places = {"z": rng.uniform(-0.5, 5, points), "x": rng.uniform(-3, 3, points)}
+    return stack | places | {"grid": False}
+
+
+def _points_question(x, kx, backward_reference, grid, **stack):
+    return _layer_by_layer(**stack) * np.exp(1j * kx * x)[:, None]
+
+
+def _points_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x, kx, grid):
+    n = np.searchsorted(interfaces, z, side="right")
+    media, last = np.arange(len(kz)), len(interfaces) - 1
+    k, along = 1j * kz[n], 1j * kx * x
+    waves = amplitudes[:, :, None] * vectors
+    field, backward = waves[n, 0], waves[n, 1]
+    field *= np.exp(k * (z - interfaces[np.maximum(media - 1, 0)][n]) + along)[:, None]
+    backward *= np.exp(k * (interfaces[np.minimum(media, last)][n] - z) + along)[:, None]
+    field += backward
+    return field
+
+
+def _spectrum_make(rng, dtype, nz, n, angles, wavelengths):
+    stack = _waves_make(rng, dtype, n, nz, angles=angles, wavelengths=wavelengths)
+    del stack["x"], stack["kx"]
+    weights = rng.uniform(size=wavelengths)
+    return stack | {"what": "intensity", "incoherent_weights": weights}
+
+
+def _spectrum_question(what, incoherent_weights, backward_reference, **stack):
+    field = _layer_by_layer(**stack)
+    return np.einsum("awz,w->az", (np.abs(field) ** 2).sum(axis=-1), incoherent_weights)
+
+
+def _spectrum_numpy(
+    z, interfaces, kz, amplitudes, vectors, backward_reference, what, incoherent_weights
+):
+    # each layer's planes in all wavelengths at once, one exponential for both waves
+    ends = np.searchsorted(np.searchsorted(interfaces, z, side="right"), range(kz.shape[-1] + 1))
+    total = np.empty((len(kz), len(z)), vectors.real.dtype)
+    for angle, layer in np.ndindex(len(kz), kz.shape[-1]):
+        planes = slice(ends[layer], ends[layer + 1])
+        near, far = interfaces[max(layer - 1, 0)], interfaces[min(layer, len(interfaces) - 1)]
+        k = 1j * kz[angle, :, layer, None]
+        forward = np.exp(k * (z[planes] - near))
+        backward = np.exp(k * (far - near)) / forward
+        waves = amplitudes[angle, :, layer, :, None] * vectors[angle, :, layer]
+        squares = 0
+        for c in range(3):
+            field = forward * waves[:, 0, c, None]
+            field += backward * waves[:, 1, c, None]
+            squares = squares + field.real**2 + field.imag**2
+        total[angle, planes] = incoherent_weights @ squares
+    return total
+
+
+def _beam_make(rng, dtype, nz, nx, n, waves):
+    stack = _waves_make(rng, dtype, n, nz, waves=waves)
+    weights = rng.normal(size=waves) + 1j * rng.normal(size=waves)
+    return stack | {"x": np.linspace(-3, 3, nx), "coherent_weights": weights}
+
+
+def _beam_question(x, kx, coherent_weights, backward_reference, **stack):
+    phases = coherent_weights[:, None] * np.exp(1j * kx[:, None] * x)
+    return np.einsum("kzc,kx->zxc", _layer_by_layer(**stack), phases)
+
+
+def _beam_numpy(x, kx, coherent_weights, backward_reference, **stack):
+    phases = coherent_weights[:, None] * np.exp(1j * kx[:, None] * x)
+    profile = _layer_by_layer(**stack).reshape(len(kx), -1).T
+    field = np.matmul(profile, phases).reshape(-1, 3, len(x)).swapaxes(1, 2)
+    return np.ascontiguousarray(field, stack["vectors"].dtype)
+
+
+_FIELD += (
+    Case(
+        "field", "field at points, 20 media", field.layered_field, _points_make,
+        {"points": 501, "n": 20}, _FIELD_TOLERANCE,
+        _points_question, _points_numpy, {"points": 10**6, "n": 20},
+    ),
+    Case(
+        "field", "intensity over a spectrum, 20 media", field.layered_field, _spectrum_make,
+        {"nz": 130, "n": 20, "angles": 3, "wavelengths": 7}, _FIELD_TOLERANCE,
+        _spectrum_question, _spectrum_numpy,
+        {"nz": 1000, "n": 20, "angles": 5, "wavelengths": 200},
+    ),
+    Case(
+        "field", "beam of plane waves, 20 media", field.layered_field, _beam_make,
+        {"nz": 61, "nx": 40, "n": 20, "waves": 9}, _FIELD_TOLERANCE,
+        _beam_question, _beam_numpy, {"nz": 1000, "nx": 1000, "n": 20, "waves": 512},
+    ),
+)  # fmt: skip
+
+
 # --- optics ---------------------------------------------------------------------------------
 
 
@@ -527,135 +655,6 @@ _OPTICS = (
         {"layers": 5, "wavelengths": 3, "angles": 4, "nz": 50}, _OPTICS_TOLERANCE,
         _intensity_question, _intensity_numpy,
         {"layers": 20, "wavelengths": 20, "angles": 50, "nz": 1000},
-    ),
-)  # fmt: skip
-
-
-def _waves_make(rng, dtype, n, nz, **axes):
-    # the stack in waves of as many wavelengths and angles as `axes` say
-    stack = _field_make(rng, dtype, nz, 1, n)
-    batch = tuple(axes.values())
-    index = stack["kz"] / stack["kz"][0]
-    k0, sine = rng.uniform(8, 10, batch)[..., None], rng.uniform(0, 0.8, batch)[..., None]
-    cosine = np.sqrt(1 - (sine / index) ** 2)
-    forward = np.stack([cosine, np.ones_like(cosine), -sine / index], axis=-1)
-    amplitudes = rng.normal(size=(*batch, n, 2)) + 1j * rng.normal(size=(*batch, n, 2))
-    return stack | {
-        "kz": k0 * index * cosine,
-        "amplitudes": amplitudes.astype(dtype),
-        "vectors": np.stack([forward, forward * [-1, 1, 1]], axis=-2).astype(dtype),
-        "backward_reference": "far",
-        "kx": (k0 * sine)[..., 0],
-    }
-
-
-def _layer_by_layer(z, interfaces, kz, amplitudes, vectors):
-    edges = np.concatenate([[-np.inf], interfaces, [np.inf]])
-    field = np.zeros((*kz.shape[:-1], len(z), 3), np.complex128)
-    for n in range(len(edges) - 1):
-        inside = (z >= edges[n]) & (z < edges[n + 1])
-        near, far = interfaces[max(n - 1, 0)], interfaces[min(n, len(interfaces) - 1)]
-        k = 1j * kz[..., n, None]
-        forward = amplitudes[..., n, 0, None] * np.exp(k * (z[inside] - near))
-        backward = amplitudes[..., n, 1, None] * np.exp(k * (far - z[inside]))
-        field[..., inside, :] = (
-            forward[..., None] * vectors[..., None, n, 0, :]
-            + backward[..., None] * vectors[..., None, n, 1, :]
-        )
-    return field
-
-
-def _points_make(rng, dtype, points, n):
-    stack = _waves_make(rng, dtype, n, 1)
-    places = {"z": rng.uniform(-0.5, 5, points), "x": rng.uniform(-3, 3, points)}
-    return stack | places | {"grid": False}
-
-
-def _points_question(x, kx, backward_reference, grid, **stack):
-    return _layer_by_layer(**stack) * np.exp(1j * kx * x)[:, None]
-
-
-def _points_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x, kx, grid):
-    n = np.searchsorted(interfaces, z, side="right")
-    media, last = np.arange(len(kz)), len(interfaces) - 1
-    k, along = 1j * kz[n], 1j * kx * x
-    waves = amplitudes[:, :, None] * vectors
-    field, backward = waves[n, 0], waves[n, 1]
-    field *= np.exp(k * (z - interfaces[np.maximum(media - 1, 0)][n]) + along)[:, None]
-    backward *= np.exp(k * (interfaces[np.minimum(media, last)][n] - z) + along)[:, None]
-    field += backward
-    return field
-
-
-def _spectrum_make(rng, dtype, nz, n, angles, wavelengths):
-    stack = _waves_make(rng, dtype, n, nz, angles=angles, wavelengths=wavelengths)
-    del stack["x"], stack["kx"]
-    weights = rng.uniform(size=wavelengths)
-    return stack | {"what": "intensity", "incoherent_weights": weights}
-
-
-def _spectrum_question(what, incoherent_weights, backward_reference, **stack):
-    field = _layer_by_layer(**stack)
-    return np.einsum("awz,w->az", (np.abs(field) ** 2).sum(axis=-1), incoherent_weights)
-
-
-def _spectrum_numpy(
-    z, interfaces, kz, amplitudes, vectors, backward_reference, what, incoherent_weights
-):
-    # each layer's planes in all wavelengths at once, one exponential for both waves
-    ends = np.searchsorted(np.searchsorted(interfaces, z, side="right"), range(kz.shape[-1] + 1))
-    total = np.empty((len(kz), len(z)), vectors.real.dtype)
-    for angle, layer in np.ndindex(len(kz), kz.shape[-1]):
-        planes = slice(ends[layer], ends[layer + 1])
-        near, far = interfaces[max(layer - 1, 0)], interfaces[min(layer, len(interfaces) - 1)]
-        k = 1j * kz[angle, :, layer, None]
-        forward = np.exp(k * (z[planes] - near))
-        backward = np.exp(k * (far - near)) / forward
-        waves = amplitudes[angle, :, layer, :, None] * vectors[angle, :, layer]
-        squares = 0
-        for c in range(3):
-            field = forward * waves[:, 0, c, None]
-            field += backward * waves[:, 1, c, None]
-            squares = squares + field.real**2 + field.imag**2
-        total[angle, planes] = incoherent_weights @ squares
-    return total
-
-
-def _beam_make(rng, dtype, nz, nx, n, waves):
-    stack = _waves_make(rng, dtype, n, nz, waves=waves)
-    weights = rng.normal(size=waves) + 1j * rng.normal(size=waves)
-    return stack | {"x": np.linspace(-3, 3, nx), "coherent_weights": weights}
-
-
-def _beam_question(x, kx, coherent_weights, backward_reference, **stack):
-    phases = coherent_weights[:, None] * np.exp(1j * kx[:, None] * x)
-    return np.einsum("kzc,kx->zxc", _layer_by_layer(**stack), phases)
-
-
-def _beam_numpy(x, kx, coherent_weights, backward_reference, **stack):
-    phases = coherent_weights[:, None] * np.exp(1j * kx[:, None] * x)
-    profile = _layer_by_layer(**stack).reshape(len(kx), -1).T
-    field = np.matmul(profile, phases).reshape(-1, 3, len(x)).swapaxes(1, 2)
-    return np.ascontiguousarray(field, stack["vectors"].dtype)
-
-
-_FIELD += (
-    Case(
-        "field", "field at points, 20 media", "layered_field", _points_make,
-        {"points": 10**6, "n": 20}, {"points": 501, "n": 20},
-        _points_question, _points_numpy, _FIELD_TOLERANCE,
-    ),
-    Case(
-        "field", "intensity over a spectrum, 20 media", "layered_field", _spectrum_make,
-        {"nz": 1000, "n": 20, "angles": 5, "wavelengths": 200},
-        {"nz": 130, "n": 20, "angles": 3, "wavelengths": 7},
-        _spectrum_question, _spectrum_numpy, _FIELD_TOLERANCE,
-    ),
-    Case(
-        "field", "beam of plane waves, 20 media", "layered_field", _beam_make,
-        {"nz": 1000, "nx": 1000, "n": 20, "waves": 512},
-        {"nz": 61, "nx": 40, "n": 20, "waves": 9},
-        _beam_question, _beam_numpy, _FIELD_TOLERANCE,
     ),
 )  # fmt: skip
 
