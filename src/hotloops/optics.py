@@ -69,6 +69,10 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
     s: E = Ey. p, with the signs of tmm: Ex = (f − b) cos θ and Ez = −(f + b) sin θ for forward and
     backward amplitudes f and b, so that at normal incidence r of p is −r of s.
 
+    Where the first medium absorbs and kx is complex, the sign of kz may make the wave in a last
+    medium that absorbs less decay away from the stack while it runs towards it; R then exceeds 1.
+    Light that comes from far away comes through a clear medium: a real n[0] has no such cases.
+
     Accuracy: r and t to some ulps for each layer, and 1.1e-16 for each radian of phase; a small r
     from media nearly alike keeps its digits. No exponential ever grows: films of any thickness and
     any number of layers give finite results; t may underflow to 0. Within about 1e-11 of the
