@@ -5,6 +5,7 @@ call that is timed; or None, where it does not apply to the case.
 """
 
 import importlib.util
+import inspect
 import threading
 
 import numpy as np
@@ -65,11 +66,18 @@ def contenders(peers):
     return found
 
 
+def _applies(case, name, make, peers):
+    if name.endswith("out="):
+        return "out" in inspect.signature(case.function).parameters
+    return name not in peers or make(case, case.arguments("small")) is not None
+
+
 def parametrize(subject, peers):
     """Give the test one `case` and one contender (`name`, `make`) after the other."""
     parameters = [
         pytest.param(case, name, make, id=f"{case.name}-{name}")
         for case in _cases.timed([subject])
         for name, make in contenders(peers).items()
+        if _applies(case, name, make, peers)
     ]
     return pytest.mark.parametrize(("case", "name", "make"), parameters)

@@ -10,7 +10,9 @@ def _profile(z, interfaces, kz, amplitudes, vectors):
     return (waves[:, :, None] * vectors[n]).sum(axis=1)
 
 
-def torch(z, interfaces, kz, amplitudes, vectors, x, kx, backward_reference):
+def torch(z, interfaces, kz, amplitudes, vectors, backward_reference, x=None, kx=None, **rest):
+    if rest:
+        return None
     import torch
 
     def run():
@@ -21,7 +23,9 @@ def torch(z, interfaces, kz, amplitudes, vectors, x, kx, backward_reference):
     return run
 
 
-def jax(z, interfaces, kz, amplitudes, vectors, x, kx, backward_reference):
+def jax(z, interfaces, kz, amplitudes, vectors, backward_reference, x=None, kx=None, **rest):
+    if rest:
+        return None
     import jax
     import jax.numpy as jnp
 
