@@ -1,4 +1,5 @@
 import copy
+import functools
 import pickle
 import tracemalloc
 
@@ -162,6 +163,7 @@ def test_profiles_are_within_four_ulps(backend, dtype, kind, alpha):
 ALPHAS = [1e-300, 1e-8, 0.3, 1, 30, 300, 1000, 3000, 1e6, 1e12, 2.0**57, 1e300]
 
 
+@functools.cache
 def rational_quadratic(dtype, alpha, count):
     """X whose squares reach from those that are lost in alpha to those whose profile is 0, and
     the extremes; q, their squares; and at each q the exact profile with its derivatives by q and
