@@ -533,7 +533,7 @@ class _Pairs:
             return _blocks.grid(self.shape, (side, side), upper=True)
         if _blocks.is_short(n * m * cost):
             return [(0, n, 0, m)]
-        width = min(m, max(512, min(4096, int(12e6 / (height * cost)))))
+        width = min(m, max(512, min(4096, int(6e6 / (height * cost)))))
         return _blocks.grid(self.shape, (max(height, _blocks.split(n, cost * width)), width))
 
     def _height(self):
