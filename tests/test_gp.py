@@ -1020,6 +1020,8 @@ def test_before_fit(call):
         (lambda gp: gp.predict(spoiled(X4, (1, 0), np.nan)), ValueError, r"got NaN at X\[1, 0\]"),
         (lambda gp: gp.predict(X4, True, True), ValueError, "return_std and return_cov must not"),
         (lambda gp: gp.sample_y(X4, -1), ValueError, "n_samples must be >= 0"),
+        (lambda gp: gp.sample_y(X4, 1, "x"), TypeError, "random_state must be None, a seed or"),
+        (lambda gp: gp.score(X4, Y4, [1, 2]), ValueError, r"sample_weight must have shape \(4,\)"),
         (
             lambda gp: gp.log_marginal_likelihood([0.0]),
             ValueError,

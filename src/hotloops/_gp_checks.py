@@ -78,6 +78,6 @@ def interval(name, bounds):
 
 
 def generator(random_state):
-    if isinstance(random_state, np.random.Generator | np.random.RandomState):
+    if isinstance(random_state, np.random.RandomState):
         return random_state
-    return np.random.default_rng(random_state)
+    return _arrays.generator("random_state", random_state)

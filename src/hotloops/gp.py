@@ -220,6 +220,12 @@ class GaussianProcessRegressor:
         y = numbers("y", y)
         if y.shape != prediction.shape:
             raise ValueError(f"y must have shape {prediction.shape}, got {y.shape}")
+        if sample_weight is not None:
+            sample_weight = numbers("sample_weight", sample_weight)
+            if sample_weight.shape != y.shape[:1]:
+                raise ValueError(
+                    f"sample_weight must have shape {y.shape[:1]}, got {sample_weight.shape}"
+                )
         mean = functools.partial(np.average, axis=0, weights=sample_weight)
         exponent = scale_exponent(y)
         y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
