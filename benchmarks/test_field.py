@@ -1,6 +1,8 @@
 import numpy as np
 from contenders import parametrize
 
+import hotloops as hl
+
 
 def _profile(z, interfaces, kz, amplitudes, vectors):
     """The depth profile, (Nz, 3), backward waves referenced to the near interface."""
@@ -43,7 +45,18 @@ def jax(z, interfaces, kz, amplitudes, vectors, backward_reference, x=None, kx=N
     )
 
 
-PEERS = {"torch": ("torch", torch), "jax": ("jax", jax)}
+def product(backward_reference, x=None, kx=None, coherent_weights=None, **stack):
+    """Of a beam the matrix product alone, of waves that are there already."""
+    if coherent_weights is None:
+        return None
+    fields = hl.layered_field(**stack, backward_reference=backward_reference)
+    left = np.ascontiguousarray(fields.reshape(len(kx), -1).T)
+    right = coherent_weights[:, None] * np.exp(1j * kx[:, None] * x)
+    out = np.empty((left.shape[0], len(x)), np.complex128)
+    return lambda: np.matmul(left, right, out=out).reshape(-1, 3, len(x)).swapaxes(1, 2)
+
+
+PEERS = {"torch": ("torch", torch), "jax": ("jax", jax), "ZGEMM alone": ("numpy", product)}
 
 
 @parametrize("field", PEERS)

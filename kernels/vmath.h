@@ -68,7 +68,7 @@ static inline double hl_exp_128(double x) {
 /* exp(x) for x <= 600, within 1 ulp, through the subnormals to 0; NaN travels. */
 static inline double hl_exp(double x) { return hl_exp_128(x) * 0x1p-128; }
 
-/* The angles up to which hl_sincos is exact. */
+/* The largest angle of hl_sincos. */
 #define HL_SINCOS_LIMIT 0x1p20
 
 /* sin(x) and cos(x) for |x| <= HL_SINCOS_LIMIT, within 1.1 ulp, or 1e-31 at their zeros; NaN
@@ -79,8 +79,8 @@ static inline double hl_exp(double x) { return hl_exp_128(x) * 0x1p-128; }
 static inline HL_INLINE void hl_sincos(double x, double *sine, double *cosine) {
   const double shift = 0x1.8p52;
   double t = x * 0x1.45f306dc9c883p-1 + shift, n = t - shift;
-  double a = x - n * 0x1.921fb544p+0, second = n * 0x1.0b4611a6p-34, third = n * 0x1.3198a2e037073p-69;
-  double b = a - second, c = b - a, r = b - third;
+  double second = n * 0x1.0b4611a6p-34, third = n * 0x1.3198a2e037073p-69;
+  double a = x - n * 0x1.921fb544p+0, b = a - second, c = b - a, r = b - third;
   double low = ((a - (b - c)) - (second + c)) + ((b - r) - third);
   double u = r * r, h = 0.5 * u, w = 1 - h;
   double p = 1.5917988979397435e-10;

@@ -309,24 +309,6 @@ def _profiles_question(z, backward_reference, **stacks):
     return fields
 
 
-_FIELD_TOLERANCE = {np.complex64: 2e-7, np.complex128: 5e-15}
-
-_FIELD = (
-    *(
-        Case(
-            "field", f"field map, {n} media", field.layered_field, _field_make,
-            {"nz": 61, "nx": 40, "n": n}, _FIELD_TOLERANCE,
-            _field_question, _field_numpy, {"nz": 2000, "nx": 1000, "n": n},
-        )
-        for n in (5, 100)
-    ),
-    Case(
-        "field", "depth profiles of 3 stacks", field.layered_field, _profiles_make,
-        {"stacks": 3, "nz": 61, "n": 5}, _FIELD_TOLERANCE, _profiles_question,
-    ),
-)  # fmt: skip
-
-
 def _waves_make(rng, dtype, n, nz, **axes):
     # the stack in waves of as many wavelengths and angles as `axes` say
     stack = _field_make(rng, dtype, nz, 1, n)
@@ -435,7 +417,37 @@ def _beam_numpy(x, kx, coherent_weights, backward_reference, **stack):
     return np.ascontiguousarray(field, stack["vectors"].dtype)
 
 
-_FIELD += (
+def _beams_make(rng, dtype, nz, nx, n, beams, waves):
+    stack = _waves_make(rng, dtype, n, nz, beams=beams, waves=waves)
+    weights = rng.normal(size=waves) + 1j * rng.normal(size=waves)
+    spectrum = {"coherent_weights": weights, "incoherent_weights": rng.uniform(size=beams)}
+    return stack | spectrum | {"x": np.linspace(-3, 3, nx), "what": "intensity"}
+
+
+def _beams_question(x, kx, coherent_weights, incoherent_weights, what, **stack):
+    total = 0
+    for beam, weight in enumerate(incoherent_weights):
+        one = {name: stack[name][beam] for name in ("kz", "amplitudes", "vectors")}
+        field = _beam_question(x, kx[beam], coherent_weights, **stack | one)
+        total = total + weight * (np.abs(field) ** 2).sum(axis=-1)
+    return total
+
+
+_FIELD_TOLERANCE = {np.complex64: 2e-7, np.complex128: 5e-15}
+
+_FIELD = (
+    *(
+        Case(
+            "field", f"field map, {n} media", field.layered_field, _field_make,
+            {"nz": 61, "nx": 40, "n": n}, _FIELD_TOLERANCE,
+            _field_question, _field_numpy, {"nz": 2000, "nx": 1000, "n": n},
+        )
+        for n in (5, 100)
+    ),
+    Case(
+        "field", "depth profiles of 3 stacks", field.layered_field, _profiles_make,
+        {"stacks": 3, "nz": 61, "n": 5}, _FIELD_TOLERANCE, _profiles_question,
+    ),
     Case(
         "field", "field at points, 20 media", field.layered_field, _points_make,
         {"points": 501, "n": 20}, _FIELD_TOLERANCE,
@@ -444,13 +456,16 @@ _FIELD += (
     Case(
         "field", "intensity over a spectrum, 20 media", field.layered_field, _spectrum_make,
         {"nz": 130, "n": 20, "angles": 3, "wavelengths": 7}, _FIELD_TOLERANCE,
-        _spectrum_question, _spectrum_numpy,
-        {"nz": 1000, "n": 20, "angles": 5, "wavelengths": 200},
+        _spectrum_question, _spectrum_numpy, {"nz": 1000, "n": 20, "angles": 5, "wavelengths": 200},
     ),
     Case(
         "field", "beam of plane waves, 20 media", field.layered_field, _beam_make,
         {"nz": 61, "nx": 40, "n": 20, "waves": 9}, _FIELD_TOLERANCE,
         _beam_question, _beam_numpy, {"nz": 1000, "nx": 1000, "n": 20, "waves": 512},
+    ),
+    Case(
+        "field", "intensity of two beams", field.layered_field, _beams_make,
+        {"nz": 61, "nx": 40, "n": 5, "beams": 2, "waves": 3}, _FIELD_TOLERANCE, _beams_question,
     ),
 )  # fmt: skip
 
