@@ -669,7 +669,7 @@ _OPTICS = (
         "optics", "intensity in the depth, summed over angles", _intensity, _stack_make,
         {"layers": 5, "wavelengths": 3, "angles": 4, "nz": 50}, _OPTICS_TOLERANCE,
         _intensity_question, _intensity_numpy,
-        {"layers": 20, "wavelengths": 20, "angles": 50, "nz": 1000},
+        {"layers": 20, "wavelengths": 20, "angles": 10, "nz": 1000},
     ),
 )  # fmt: skip
 

@@ -72,16 +72,15 @@ def measure(case, size):
 def compare(subjects=(), size="full", json_file=None, plot_file=None):
     """Run the cases of these subjects, print the table and write the files asked for."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.live import Live
 
     console = Console(width=None if sys.stdout.isatty() else 150)
-    rows = [
-        measure(case, size)
-        for case in track(
-            _cases.timed(subjects), "comparing", console=Console(stderr=True), transient=True
-        )
-    ]
-    console.print(_table(rows))
+    cases, rows = _cases.timed(subjects), []
+    with Live(console=console) as live:  # the table grows; of a file it is written at the end
+        for case in cases:
+            live.update(_table(rows, caption=f"{case.subject}: {case.name} ..."))
+            rows.append(measure(case, size))
+        live.update(_table(rows))
     if json_file:
         facts = {name: str(value) for name, value in _config.config().items()}
         with open(json_file, "w") as file:
@@ -102,10 +101,11 @@ def _describe(size):
     return ", ".join(f"{name}={value}" for name, value in size.items())
 
 
-def _table(rows):
+def _table(rows, caption=None):
     from rich.table import Table
 
-    table = Table(title="seconds a call, speed-up of cython (numba), error against the reference")
+    title = "seconds a call, speed-up of cython (numba), error against the reference"
+    table = Table(title=title, caption=caption)
     for name in ("kernel", "input"):
         table.add_column(name, overflow="fold")
     for name in ("question", "best NumPy", *BACKENDS, "× question", "× NumPy", "error"):
