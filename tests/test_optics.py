@@ -34,6 +34,8 @@ class Oracle:
                 kx = self.n[0] * self.k0 * mpmath.sin(mpmath.mpf(float(theta)))
             self.kx = mpmath.mpmathify(complex(kx)) if isinstance(kx, complex) else +kx
             self.kz = [self.root((self.k0 * m) ** 2 - self.kx**2) for m in self.n]
+            for j in (0, -1):  # continuous where the first medium begins to absorb
+                self.kz[j] *= -1 if self.kz[j].real + self.kz[j].imag < 0 else 1
             self.edges = [mpmath.fsum(self.d[:j]) for j in range(1, len(n))]
             self.solve()
 
@@ -353,6 +355,29 @@ def test_lossy_first_medium(backend, pol):
     whole = solve([1.5 + 0.1j, 1.2], [], 1, 0.6, pol=pol, backend=backend)
     cut = solve([1.5 + 0.1j, 1.2, 1.2], [0.7], 1, 0.6, pol=pol, backend=backend)
     np.testing.assert_allclose(cut.r, whole.r, rtol=1e-14)
+
+
+@POLS
+def test_first_medium_that_absorbs_a_little(backend, pol):
+    # all is as without absorption, on either side of the critical angle of the last medium
+    for n, d in (([1.5, 1], []), ([1.5, 2 + 0.1j, 1], [0.3]), ([1.5, 0.2 + 3j, 1.2], [0.02])):
+        for theta in (-0.4, np.pi / 6, 1.2):
+            clear = solve(n, d, 1, theta, pol=pol, backend=backend)
+            z = np.linspace(-0.3, 0.9, 7)
+            for k in (1e-17, 1e-12, 1e-6, 1e-3):
+                film, _ = compare(([n[0] + 1j * k, *n[1:]], d, 1, theta), pol, backend)
+                close = {"rtol": 0, "atol": 30 * k + 1e-13}
+                for name in ("r", "t", "R", "T", "kz"):
+                    expected = getattr(clear, name)
+                    np.testing.assert_allclose(getattr(film, name), expected, **close)
+                np.testing.assert_allclose(film.field(z), clear.field(z), **close)
+    # kx is real but for what rounding leaves
+    n, k0 = [1.5 + 0.1j, 2 + 0.1j, 1], 2 * np.pi
+    expected = solve(n, [0.3], 1, kx=0.4 * k0, pol=pol, backend=backend)
+    assert expected.R < 1
+    for rest in (-1e-17j, 1e-17j):
+        film = solve(n, [0.3], 1, kx=(0.4 + rest) * k0, pol=pol, backend=backend)
+        np.testing.assert_allclose([film.r, film.t], [expected.r, expected.t], rtol=1e-14)
 
 
 @POLS
@@ -759,6 +784,13 @@ def test_from_tmm(backend):
     film = hl.optics.from_tmm(coh_tmm_data("s", n, d, theta, 100), backend=backend)
     expected = solve(n, d, 100, kx=2 * np.pi / 100 * 0.4, pol="s", backend=backend)
     np.testing.assert_allclose(film.r, expected.r, rtol=1e-14)
+    # behind which the last one is clear: rounding must not turn its wave round
+    n[-1] = 1
+    for sine in (0.123, 0.3, 0.4, 0.77, 0.9):
+        theta = np.arcsin(sine / n[0])
+        film = hl.optics.from_tmm(coh_tmm_data("s", n, d, theta, 100), backend=backend)
+        expected = solve(n, d, 100, kx=2 * np.pi / 100 * sine, pol="s", backend=backend)
+        np.testing.assert_allclose(film.r, expected.r, rtol=1e-14)
     film = hl.optics.from_tmm(coh_tmm_data("s", n, d, 0.1 + 0j, 100), backend=backend)
     assert film.r == solve(n, d, 100, 0.1, pol="s", backend=backend).r
 

@@ -2,9 +2,11 @@
 
     kz[j] = k0 q[j],  q[j]² = n[j]² - (kx / k0)² = (n[j] - a) (n[j] + a) + rest,  Im q >= 0
 
-(Re q >= 0 where Im q = 0), with `a` and `rest` such that nothing cancels. With forward and backward
-amplitudes F, B of E (s), or of Z0 H (p: n times those of E), and h[j] = q[j] (s) or q[j] / n[j]²
-(p), F + B and h (F - B) are continuous, so that before and behind an interface
+(Re q >= 0 where Im q = 0), with `a` and `rest` such that nothing cancels. In the first and the last
+medium Re q + Im q >= 0: the same for real kx, but continuous where q² crosses the positive axis, as
+behind a first medium that absorbs a little. With forward and backward amplitudes F, B of E (s), or
+of Z0 H (p: n times those of E), and h[j] = q[j] (s) or q[j] / n[j]² (p), F + B and h (F - B) are
+continuous, so that before and behind an interface
 
     (F, B)[j] ∝ (s, d; d, s) (F, B)[j+1],        s = h[j] + h[j+1],  d = h[j] - h[j+1],
 

@@ -136,6 +136,7 @@ cdef cloned _media(
             shift[w] = shift[w] if 2 * size < shift[w] else 0
             m.real = m.real + shift[w]
             m = _root(m)
+            m = _scaled(m, -1 if inside == 0 and m.real + m.imag < 0 else 1)
             _put(q, w, m)
             decay[w] = -m.imag * depth[w]
             angle[w] = m.real * depth[w]

@@ -111,6 +111,7 @@ def _media(start, count, rows, n, thickness, k0, a, rest, group, common):
             shift = inside * largest / (1 + largest * depth * depth)
             shift = shift if 2 * size < shift else 0.0
             q = _root(complex(square.real + shift, square.imag))
+            q = _scaled(q, -1.0 if inside == 0 and q.real + q.imag < 0 else 1.0)
             _set(group, m + Q, w, q)
             group[_place(m + SHIFT, w)] = shift
             common[_place(LARGEST, w)] = largest

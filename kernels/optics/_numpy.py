@@ -22,6 +22,8 @@ def _media(rows, n, thickness, k0, a, rest):
     shift[[0, -1]] = 0
     shift = np.where(2 * size < shift, shift, 0)
     q = _root(square + shift)
+    ends = q[[0, -1]]
+    q[[0, -1]] = np.where(ends.real + ends.imag < 0, -ends, ends)
     return n, q, np.exp(1j * q * depth), shift
 
 

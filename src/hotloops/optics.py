@@ -23,7 +23,8 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
               \\qquad k_0 = 2\\pi / \\text{wavelength}
 
     in the time factor exp(−iωt), in which n + ik with k > 0 absorbs. kz has Im kz ≥ 0, and
-    Re kz ≥ 0 where Im kz = 0.
+    Re kz ≥ 0 where Im kz = 0; in the first and the last medium Re kz + Im kz ≥ 0, which for real kx
+    is the same.
 
     Parameters
     ----------
@@ -69,9 +70,10 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
     s: E = Ey. p, with the signs of tmm: Ex = (f − b) cos θ and Ez = −(f + b) sin θ for forward and
     backward amplitudes f and b, so that at normal incidence r of p is −r of s.
 
-    Where the first medium absorbs and kx is complex, the sign of kz may make the wave in a last
-    medium that absorbs less decay away from the stack while it runs towards it; R then exceeds 1.
-    Light that comes from far away comes through a clear medium: a real n[0] has no such cases.
+    Where the first medium absorbs and kx is complex, the wave in a last medium that absorbs less
+    may grow away from the stack, as the incident one does the other way. The sign of its kz is that
+    of no absorption, but jumps where kz² crosses the negative imaginary axis: near the critical
+    angle of the last medium, and by the less the less the first one absorbs.
 
     Accuracy: r and t to some ulps for each layer, and 1.1e-16 for each radian of phase; a small r
     from media nearly alike keeps its digits. No exponential ever grows: films of any thickness and
