@@ -288,6 +288,18 @@ def test_critical_angle(backend, pol):
 
 
 @POLS
+def test_index_near_zero(backend, pol):
+    # in p, where a layer's kz² is over n², even a small kz makes a large difference
+    d, planes = [0.1], [-0.4, 0.02, 0.07, 0.9]
+    for size in (0.3, 0.03, 3e-3):
+        kx = 2 * np.pi * size * (1 + 1e-12)
+        compare(([1, size, 1.5], d, 1), pol, backend, 1e-10 / size, planes, kx=kx)
+    for size in (1e-2, 1e-4, 1e-6):
+        n = size * (1 + 1j)
+        compare(([1, n, 1.5], d, 1), pol, backend, 1e-15 / size, planes)
+
+
+@POLS
 def test_total_reflection(backend, pol):
     film = solve([1.5, 1.2, 1], [0.4], 1, 1.1, pol=pol, backend=backend)
     np.testing.assert_allclose(film.R, 1, rtol=1e-14)

@@ -16,7 +16,8 @@ the amplitudes follow from the front. Only decaying exponentials occur. Of s and
 from s d = h[j]² - h[j+1]², of which n[j] - n[j+1] is a factor: it keeps its digits, and so does a
 small reflection. Near kz = 0 the two waves become one, and the field is lost in the difference of
 two large ones: q² of a layer is kept from 0 by `shift`, such that kz is 5e-6 of the largest one
-behind it, or of 1 / d, where the change matters as little as the difference: 1e-10 of the field.
+behind it, or of 1 / d, where the change matters as little as the difference: 1e-10 of the field;
+where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then 1e-10 / |n| at most.
 
 `solve` gives r, t and the power; `waves` kz and amplitudes, the forward wave's at the near and the
 backward one's at the far interface of its layer; `depth` adds up over planes z quadratic forms

@@ -132,7 +132,8 @@ cdef cloned _media(
             m = (m - _at(a_lanes, w)) * (m + _at(a_lanes, w)) + _at(rest_lanes, w)
             size = fabs(m.real) + fabs(m.imag)
             largest[w] = size if size > largest[w] else largest[w]
-            shift[w] = inside * largest[w] / (1 + largest[w] * depth[w] * depth[w])
+            shift[w] = inside * min(1, sqrt(_norm(_at(index, w))))
+            shift[w] = shift[w] * largest[w] / (1 + largest[w] * depth[w] * depth[w])
             shift[w] = shift[w] if 2 * size < shift[w] else 0
             m.real = m.real + shift[w]
             m = _root(m)

@@ -108,7 +108,8 @@ def _media(start, count, rows, n, thickness, k0, a, rest, group, common):
             size = abs(square.real) + abs(square.imag)
             largest, depth = common[_place(LARGEST, w)], common[_place(DEPTH, w)]
             largest = size if size > largest else largest
-            shift = inside * largest / (1 + largest * depth * depth)
+            shift = inside * min(1.0, math.sqrt(_norm(index)))
+            shift = shift * largest / (1 + largest * depth * depth)
             shift = shift if 2 * size < shift else 0.0
             q = _root(complex(square.real + shift, square.imag))
             q = _scaled(q, -1.0 if inside == 0 and q.real + q.imag < 0 else 1.0)

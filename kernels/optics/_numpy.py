@@ -18,7 +18,7 @@ def _media(rows, n, thickness, k0, a, rest):
     square = (n - a) * (n + a) + rest
     size = np.abs(square.real) + np.abs(square.imag)
     largest = np.maximum.accumulate(size[::-1])[::-1]
-    shift = 25e-12 * largest / (1 + largest * depth**2)
+    shift = 25e-12 * np.minimum(np.abs(n), 1) * largest / (1 + largest * depth**2)
     shift[[0, -1]] = 0
     shift = np.where(2 * size < shift, shift, 0)
     q = _root(square + shift)

@@ -78,7 +78,8 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
     Accuracy: r and t to some ulps for each layer, and 1.1e-16 for each radian of phase; a small r
     from media nearly alike keeps its digits. No exponential ever grows: films of any thickness and
     any number of layers give finite results; t may underflow to 0. Within about 1e-11 of the
-    critical angle of a layer, where its two waves become one, all is to 1e-10.
+    critical angle of a layer, where its two waves become one, all is to 1e-10, or to 1e-10 / |n|
+    where the layer's |n| < 1.
 
     Cost: about 10 ns for a layer in one stack and polarisation. Memory: 64 bytes for a stack and
     polarisation.
