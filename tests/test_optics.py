@@ -842,6 +842,8 @@ GOOD = {"n": [1, 1.5, 2, 1], "d": [1, 2], "wavelength": 3, "pol": "s"}
         ({"n": [1, 0, 2, 1]}, ValueError, "n must not be 0"),
         ({"n": [1 - 1j, 1, 2, 1]}, ValueError, r"n must have k >= 0 in the first.*conjugates"),
         ({"n": [1, 1, 2, 1 - 1e-9j]}, ValueError, r"n must have k >= 0 in the last.*\(1-1e-09j"),
+        ({"n": [-1 + 1j, 1, 2, 1]}, ValueError, "n must not be negative in the first.*n² has gain"),
+        ({"n": [1, 1, 2, -1 + 1j]}, ValueError, "n must not be negative in the last.*n² has gain"),
         ({"n": ["1"]}, TypeError, "n must be complex or real"),
         ({"wavelength": 0}, ValueError, "wavelength must be positive and finite, got 0.0"),
         ({"wavelength": [1, np.inf]}, ValueError, "wavelength must be positive.*got inf"),

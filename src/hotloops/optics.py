@@ -60,7 +60,7 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
     ValueError
         For shapes that do not meet, d that is negative or not finite between the ends or not inf
         at them, a wavelength that is not positive, theta beyond π/2 or together with kx, n = 0, and
-        k < 0 in the first or the last medium.
+        gain in the first or the last medium: k < 0, or k > 0 beside a negative real part.
 
     Notes
     -----
@@ -555,6 +555,11 @@ def _check_media(n):
             raise ValueError(
                 f"n must have k >= 0 in the {name} medium, got {end[end.imag < 0][0]}: in the time "
                 f"factor exp(-iωt) n + ik absorbs; from exp(+iωt) pass the conjugates"
+            )
+        gains = (end.real < 0) & (end.imag > 0)
+        if gains.any():
+            raise ValueError(
+                f"n must not be negative in the {name} medium, got {end[gains][0]}: n² has gain"
             )
 
 
