@@ -667,6 +667,21 @@ def test_weighted_sums(backend, pol):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
+def test_several_sums(backend):
+    z, x, rng = np.linspace(-0.2, 0.5, 5), np.array([0.0, 0.1]), np.random.default_rng(0)
+    spectra = rng.random((4, 2, 1, 3))
+    for first in (1.5, 1.5 + 0.1j):  # kx is real, and not
+        n, theta = [first, 2 + 0.1j, 1.5], [0.1, 0.2, 0.3]
+        film = solve(n, [0.3], 0.5, theta, pol="both", backend=backend)
+        profiles = {film.intensity: (x,), film.poynting: (), film.absorption: ()}
+        for method, where in profiles.items():
+            found = method(z, *where, incoherent_weights=spectra)
+            each = [[method(z, *where, incoherent_weights=w) for w in pair] for pair in spectra]
+            np.testing.assert_allclose(found, each, rtol=1e-13)
+        nothing = film.absorption(z, incoherent_weights=np.ones((0, 2, 3)))
+        assert nothing.shape == (0, 2, 5)
+
+
 def test_natural_light(backend):
     film = solve([1, 2 + 0.1j, 1.5], [0.3], 0.5, 0.7, pol="both", backend=backend)
     z = np.linspace(-0.2, 0.5, 11)
@@ -873,7 +888,7 @@ def test_errors_of_methods():
     one, many = solve(**GOOD), solve(**GOOD | {"theta": [0.1, 0.2, 0.3]})
     with pytest.raises(ValueError, match="incoherent_weights needs an axis of stacks"):
         one.absorption([1.0], incoherent_weights=[1.0])
-    for weights in (1.0, [1.0, 2.0], np.ones((2, 3))):
+    for weights in (1.0, [1.0, 2.0], np.ones((3, 2))):
         with pytest.raises(ValueError, match=r"incoherent_weights must have shape \(..., 3\)"):
             many.absorption([1.0], incoherent_weights=weights)
     with pytest.raises(TypeError, match="incoherent_weights must be real"):

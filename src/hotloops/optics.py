@@ -252,7 +252,8 @@ class StackSolution:
     Weights (..., K) reduce the last axis of the stacks to their weighted sum, without ever holding
     what they sum: of fields with `coherent_weights` (the plane waves of a beam), of intensities and
     the like with `incoherent_weights` (a spectrum, a cone of angles, an average of polarisations).
-    With both, the coherent sum comes first.
+    With both, the coherent sum comes first. Axes that the weights have before those of the stacks
+    make several sums.
 
     Memory: the result and scratch; for `field` and where weights are coherent also kz, amplitudes
     and vectors, 144 bytes a layer.
@@ -481,7 +482,15 @@ class StackSolution:
         if incoherent_weights is None:
             weights, K, lead = np.ones(self.r.size), 1, shape
         else:
-            weights = _weights("incoherent_weights", incoherent_weights, shape)
+            weights = _arrays.real("incoherent_weights", incoherent_weights)
+            more = weights.shape[: -len(shape)] if shape else ()
+            if more:  # several sums of all stacks
+                sums = np.empty((math.prod(more), *shape[:-1], len(z)))
+                sets = weights.reshape(len(sums), *weights.shape[len(more) :])
+                for one, total in zip(sets, sums, strict=True):
+                    total[...] = self._depth(what, z, one)
+                return sums.reshape(*more, *sums.shape[1:])
+            weights = _weights("incoherent_weights", weights, shape)
             K, lead = shape[-1], shape[:-1]
         out = np.zeros((math.prod(lead), len(z)))
         if out.size and weights.size:
@@ -514,9 +523,8 @@ def _vectors(x, y, z):
     return vectors
 
 
-def _weights(name, value, shape):
+def _weights(name, weights, shape):
     """Weights of all stacks, flat."""
-    weights = _arrays.real(name, value)
     if not shape:
         raise ValueError(f"{name} needs an axis of stacks to sum over, and the solution has none")
     try:
