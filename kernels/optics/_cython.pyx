@@ -114,7 +114,7 @@ cdef cloned _media(
     cdef double[LANES] shift
     cdef double[LANES] decay
     cdef double[LANES] angle
-    cdef double size, inside
+    cdef double size, smaller, inside
     cdef double complex m
     for w in range(LANES):
         lane = min(w, count - 1)
@@ -132,15 +132,19 @@ cdef cloned _media(
             m = (m - _at(a_lanes, w)) * (m + _at(a_lanes, w)) + _at(rest_lanes, w)
             size = fabs(m.real) + fabs(m.imag)
             largest[w] = size if size > largest[w] else largest[w]
-            shift[w] = inside * min(1, sqrt(_norm(_at(index, w))))
-            shift[w] = shift[w] * largest[w] / (1 + largest[w] * depth[w] * depth[w])
+            smaller = sqrt(_norm(_at(index, w)))
+            smaller = smaller if smaller < 1 else 1
+            shift[w] = inside * smaller * largest[w] / (1 + largest[w] * depth[w] * depth[w])
             shift[w] = shift[w] if 2 * size < shift[w] else 0
             m.real = m.real + shift[w]
             m = _root(m)
-            m = _scaled(m, -1 if inside == 0 and m.real + m.imag < 0 else 1)
             _put(q, w, m)
             decay[w] = -m.imag * depth[w]
             angle[w] = m.real * depth[w]
+        if inside == 0:
+            for w in range(LANES):
+                m = _at(q, w)
+                _put(q, w, _scaled(m, -1 if m.real + m.imag < 0 else 1))
         hl_cis(LANES, decay, angle, phase, phase + LANES)
         for w in range(2 * LANES):
             found[j].n[w], found[j].q[w], found[j].phase[w] = index[w], q[w], phase[w]
