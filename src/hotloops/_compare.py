@@ -102,22 +102,22 @@ def _describe(size):
 
 
 def _table(rows, caption=None):
+    from rich import box
     from rich.table import Table
 
     title = "seconds a call, speed-up of cython (numba), error against the reference"
-    table = Table(title=title, caption=caption)
-    for name in ("kernel", "input"):
-        table.add_column(name, overflow="fold")
-    for name in ("question", "best NumPy", *BACKENDS, "× question", "× NumPy", "error"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = Table(title=title, caption=caption, box=box.SIMPLE, padding=0)
+    table.add_column("input", min_width=12)
+    for name in ("question", "best\nNumPy", *BACKENDS, "×\nquestion", "×\nNumPy", "error"):
+        table.add_column(name, justify="right", min_width=7)
     for row in rows:
         times = (duration(row["seconds"][k]) for k in ("question", "numpy", *BACKENDS))
         gains = (
             f"{row[k]['cython']:.3g} ({row[k]['numba']:.3g})"
             for k in ("over_question", "over_numpy")
         )
-        name = f"{row['input']}: {_describe(row['size'])}"
-        table.add_row(row["kernel"], name, *times, *gains, f"{max(row['error'].values()):.1e}")
+        name = f"{row['kernel']}: {row['input']}: {_describe(row['size'])}"
+        table.add_row(name, *times, *gains, f"{max(row['error'].values()):.1e}")
     return table
 
 
