@@ -1,4 +1,5 @@
 import math
+import threading
 from fractions import Fraction
 
 import mpmath
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _backends
+from hotloops import _backends, _binomial_stream
 
 METHODS = ["multinomial", "stream"]
 PROBABILITIES = [0.0, 5e-324, 1e-310, 1e-160, 1e-9, 0.05, 1 / 3, 0.5, 0.7, 1 - 2**-53, 1.0]
@@ -84,6 +85,67 @@ def test_a_kernel_fills_its_rows_alone(backend):
     assert (values[[0, 2]] == -1).all()
     assert np.isnan(ascending[[0, 2]]).all()
     np.testing.assert_array_equal(ascending[1], table("numpy", 7, 0.5)[1])
+
+
+def test_pmf_puts_the_table_in_order(backend):
+    p = np.array([[0.0, 0.2, 1 / 3], [0.5, 1 - 1e-9, 1.0]])
+    result = hl.binomial_pmf(120, p, backend=backend)
+    assert result.shape == (2, 3, 121)
+    for index in np.ndindex(p.shape):
+        expected = probabilities("numpy", 120, p[index])
+        assert result[index].tobytes() == expected.tobytes()
+        assert hl.binomial_pmf(120, p[index], backend=backend).tobytes() == expected.tobytes()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 500), st.floats(0, 1))
+def test_pmf_of_failures_is_reversed(n, p):
+    q = 1 - p
+    if 1 - q == p:  # both are doubles
+        np.testing.assert_allclose(
+            hl.binomial_pmf(n, p), hl.binomial_pmf(n, q)[::-1], rtol=2e-15, atol=1e-323
+        )
+
+
+def test_pmf_down_to_underflow(backend):
+    result = hl.binomial_pmf(400, 0.01, backend=backend)
+    p = Fraction(0.01)
+    for v in range(401):
+        exact = math.comb(400, v) * p**v * (1 - p) ** (400 - v)
+        assert abs(Fraction(float(result[v])) - exact) <= exact * Fraction(1e-13) + Fraction(5e-324)
+    assert 0 < result[result > 0].min() < 1e-320
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pmf_of_many_p(backend, workers):
+    p = np.linspace(0, 1, 700)
+    out = np.full((700, 41), np.nan)
+    assert hl.binomial_pmf(40, p, out=out, backend=backend, workers=workers) is out
+    expected = scipy.stats.binom.pmf(np.arange(41), 40, p[:, None])
+    np.testing.assert_allclose(out, expected, rtol=1e-11, atol=1e-300)
+
+
+def test_pmf_of_nothing(backend):
+    assert hl.binomial_pmf(0, 0.3, backend=backend).tolist() == [1]
+    assert hl.binomial_pmf(3, [], backend=backend).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords", "error", "message"),
+    [
+        ((-1, 0.5), {}, ValueError, "n must be >= 0, got -1"),
+        ((2.0, 0.5), {}, TypeError, "n must be an integer, got 2.0"),
+        ((2**62, 0.5), {}, ValueError, f"n must be <= {2**60 - 2}, got {2**62}"),
+        ((2, [0.5, np.nan]), {}, ValueError, r"p must be in \[0, 1\], got nan at index \(1,\)"),
+        ((2, "half"), {}, TypeError, "p must be real"),
+        ((2, 0.5), {"out": np.empty(3, int)}, ValueError, "dtype float64, got .*int64"),
+        ((2, 0.5), {"backend": "fortran"}, ValueError, "backend must be one of"),
+        ((2, 0.5), {"workers": 0}, ValueError, "workers must be"),
+    ],
+)
+def test_bad_input_of_pmf(arguments, keywords, error, message):
+    with pytest.raises(error, match=message):
+        hl.binomial_pmf(*arguments, **keywords)
 
 
 # --- counts from the multinomial distribution -----------------------------------------------
@@ -165,23 +227,207 @@ def test_a_million_trials(backend):
 
 # --- NumPy's own stream ---------------------------------------------------------------------
 
+BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937]
+every_bit_generator = pytest.mark.parametrize("bits", BITS)
 
-@pytest.mark.parametrize(
-    "bits",
-    [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937],
-)
-@pytest.mark.parametrize(
-    ("n", "p"), [(55, 0.05), (9, 0.9), (1000, 0.3), (10**5, 0.2), (0, 0.5), (7, 0.0), (7, 1.0)]
-)
-def test_stream_is_numpys(backend, bits, n, p):
-    ours, theirs = np.random.Generator(bits(5)), np.random.Generator(bits(5))
-    for rng in (ours, theirs):
-        rng.integers(10, dtype=np.int32)  # leaves half of 64 bits behind
-    counts = hl.binomial_counts(n, p, 100_003, method="stream", rng=ours, backend=backend)
-    expected = np.bincount(theirs.binomial(n, p, 100_003), minlength=n + 1)
-    np.testing.assert_array_equal(counts, expected)
-    assert ours.random() == theirs.random()
+
+def halved(bits, seed=5):
+    """A generator that has half of 64 bits left over, and a quarter of Philox's buffer."""
+    rng = np.random.Generator(bits(seed))
+    rng.integers(10, dtype=np.int32)
+    return rng
+
+
+def assert_numpys(n, p, draws, ours, theirs, **keywords):
+    """The counts and the state afterwards are those of the draws that NumPy makes."""
+    counts = hl.binomial_counts(n, p, draws, method="stream", rng=ours, **keywords)
+    for row, q in zip(counts.reshape(-1, n + 1), np.ravel(p).tolist(), strict=True):
+        expected = np.bincount(theirs.binomial(n, q, draws), minlength=n + 1)
+        np.testing.assert_array_equal(row, expected)
     np.testing.assert_equal(ours.bit_generator.state, theirs.bit_generator.state)
+    assert ours.integers(2**32, dtype=np.uint32) == theirs.integers(2**32, dtype=np.uint32)
+    assert ours.random() == theirs.random()
+
+
+@every_bit_generator
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("n", "p"),
+    [(0, 0.5), (7, 0.0), (7, 1.0), (7, 5e-324), (1, 0.5), (9, 0.9), (55, 0.05), (60, 0.5),
+     (61, 0.5), (100, 0.3), (101, 0.3), (100, 0.7), (1000, 0.97), (10**5, 2e-4), (1000, 0.3)],
+)  # fmt: skip
+def test_stream_is_numpys(backend, bits, n, p, workers):
+    assert_numpys(n, p, 50_003, halved(bits), halved(bits), backend=backend, workers=workers)
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3, 1023, 40_000, 40_001, 40_002, 40_003, 1_000_001])
+@every_bit_generator
+def test_stream_of_any_length(bits, draws):
+    ours, theirs = halved(bits), halved(bits)
+    for _ in range(3):  # from other places of Philox's buffer
+        assert_numpys(12, 0.2, draws, ours, theirs, workers=2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stream_of_many_p(backend, workers):
+    p = np.array([[0.1, 0.9, 0.0], [1.0, 0.45, 0.7]])  # 100 of 0.45 and 0.7 are more than 30
+    keywords = {"backend": backend, "workers": workers}
+    assert_numpys(100, p, 40_000, halved(np.random.PCG64), halved(np.random.PCG64), **keywords)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 400), st.floats(0, 1), st.sampled_from(BITS), st.integers(1, 2))
+def test_stream_of_any_distribution(n, p, bits, workers):
+    assert_numpys(n, p, 33_333, halved(bits), halved(bits), workers=workers)
+
+
+def test_stream_of_another_bit_generator():
+    class Biased(np.random.PCG64):
+        pass
+
+    assert_numpys(9, 0.4, 50_003, halved(Biased), halved(Biased), workers=2)
+
+
+@pytest.mark.parametrize("n", [2**40, 10**18])
+def test_tables_of_large_n(n):
+    for mean in (1e-3, 1.0, 29.9):
+        table = _binomial_stream.table(n, mean / n)
+        expected = np.cumsum(scipy.stats.poisson.pmf(np.arange(60), mean))
+        np.testing.assert_allclose(table.thresholds[:60], expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 0.3), (50, 0.05), (55, 0.5), (40, 0.75), (100, 0.28)])
+def test_tables_against_fractions(n, p):
+    p_exact = Fraction(p)
+    exact = [math.comb(n, v) * p_exact**v * (1 - p_exact) ** (n - v) for v in range(n + 1)]
+    exact = exact if p <= 0.5 else exact[::-1]
+    table = _binomial_stream.table(n, p)
+    assert table.values.tolist() == (list(range(n + 1)) if p <= 0.5 else list(range(n, -1, -1)))
+    for v, threshold in enumerate(table.thresholds[:-1].tolist()):
+        assert abs(Fraction(threshold) - sum(exact[: v + 1])) < 1e-13
+
+
+def dropping():
+    """A distribution of which NumPy drops the largest double, and draws anew."""
+    for n in range(20, 60):
+        if _binomial_stream.table(n, 0.05).thresholds[-2] < 1:
+            return n, 0.05
+    raise AssertionError("none of these drops a double")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("place", [1, 2, 25_000, 50_002, 50_003])
+def test_stream_draws_anew_what_numpy_drops(backend, place, workers):
+    # a PCG64 gives the upper half of its state xor the lower one, rotated by the upper 6 bits
+    rngs = [np.random.Generator(np.random.PCG64(5)) for _ in range(2)]
+    for rng in rngs:
+        state = rng.bit_generator.state
+        state["state"]["state"] = 2**64 - 1
+        rng.bit_generator.state = state
+        rng.bit_generator.advance(-place)
+    assert rngs[0].random(place)[-1] == 1 - 2**-53
+    rngs[0].bit_generator.advance(-place)
+    n, p = dropping()
+    assert_numpys(n, p, 50_003, *rngs, backend=backend, workers=workers)
+
+
+def test_stream_draws_anew_with_any_bit_generator(backend):
+    n, p = dropping()
+    doubles = np.full(312, 2**52)
+    doubles[[0, 5, 6, 311]] = 2**53 - 1
+    rngs = [np.random.Generator(np.random.MT19937(0)) for _ in range(2)]
+    for rng in rngs:
+        state = {"key": _binomial_stream._untempered(doubles), "pos": 0}
+        rng.bit_generator.state = {"bit_generator": "MT19937", "state": state}
+    assert_numpys(n, p, 40_000, *rngs, backend=backend)
+
+
+@pytest.mark.parametrize("bits", BITS[:3])
+@pytest.mark.parametrize("taken", range(6))
+def test_a_copy_is_sent_ahead(bits, taken):
+    rng = halved(bits)
+    rng.random(taken)
+    for doubles in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1000, 1001, 1002, 1003):
+        ahead = _binomial_stream._ahead(rng.bit_generator, doubles)
+        expected = bits(0)
+        expected.state = rng.bit_generator.state
+        expected.random_raw(doubles, output=False)
+        assert np.random.Generator(ahead).random(5).tolist() == (
+            np.random.Generator(expected).random(5).tolist()
+        )
+        kept = ("has_uint32", "uinteger")
+        assert rng.bit_generator.state["has_uint32"] == 1
+        _binomial_stream._skip(rng.bit_generator, 0)
+        assert [rng.bit_generator.state[key] for key in kept] == [1, expected.state["uinteger"]]
+
+
+def test_a_wrong_table_is_not_used(backend, monkeypatch):
+    table = _binomial_stream._Table(np.arange(10), scipy.stats.binom.cdf(np.arange(10), 9, 0.41))
+    sampler = _binomial_stream._Sampler(9, 0.4)
+    assert sampler.agrees_with(_binomial_stream.table(9, 0.4))
+    assert not sampler.agrees_with(table)
+    # nor is one where a draw takes two doubles
+    assert not _binomial_stream._Sampler(1000, 0.4).agrees_with(table)
+    monkeypatch.setattr(_binomial_stream, "table", lambda n, p: None)
+    rngs = halved(np.random.PCG64), halved(np.random.PCG64)
+    assert_numpys(9, 0.4, 50_003, *rngs, backend=backend, workers=2)
+
+
+def test_tables_that_start_far_away(monkeypatch):
+    expected = _binomial_stream.table(30, 0.4).thresholds
+    _binomial_stream.table.cache_clear()
+    near = _binomial_stream._near
+    monkeypatch.setattr(_binomial_stream, "_near", lambda n, q, x: near(n, q + 1e-9, x))
+    assert _binomial_stream.table(30, 0.4).thresholds.tobytes() == expected.tobytes()
+
+
+@every_bit_generator
+def test_a_kernel_sorts_doubles(backend, bits):
+    table = _binomial_stream.table(40, 0.3)
+    ours, theirs = halved(bits), halved(bits)
+    hits = table.hits()
+    hits[3] = 7
+    kernel = _backends.load("binomial", backend)
+    kernel.count(10, 1011, ours.bit_generator, table.guide, table.thresholds, hits)
+    expected = np.bincount(np.searchsorted(table.thresholds, theirs.random(1001), side="right"),
+                           minlength=len(hits))  # fmt: skip
+    expected[3] += 7
+    np.testing.assert_array_equal(hits, expected)
+    np.testing.assert_equal(ours.bit_generator.state, theirs.bit_generator.state)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5])
+def test_calls_from_two_threads_share_one_stream(backend, p):
+    # each call's draws follow one another
+    draws, calls = 300_000, 6
+    theirs = halved(np.random.PCG64)
+    expected = [np.bincount(theirs.binomial(70, p, draws), minlength=71) for _ in range(calls)]
+    ours, counts = halved(np.random.PCG64), []
+
+    def work():
+        for _ in range(calls // 2):
+            counts.append(
+                hl.binomial_counts(70, p, draws, method="stream", rng=ours, backend=backend)
+            )
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(c.tolist() for c in counts) == sorted(e.tolist() for e in expected)
+    np.testing.assert_equal(ours.bit_generator.state, theirs.bit_generator.state)
+
+
+def test_the_lock_is_free_afterwards():
+    rng = np.random.default_rng(1)
+    for draws in (10, 50_000):
+        hl.binomial_counts(9, 0.4, draws, method="stream", rng=rng)
+        thread = threading.Thread(target=rng.bit_generator.lock.acquire)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        rng = np.random.default_rng(1)
 
 
 def test_stream_of_known_draws():
@@ -244,13 +490,15 @@ def test_rng_is_what_default_rng_takes():
     assert len(fresh) == 3
 
 
-def test_stream_does_not_hold_the_draws():
+@pytest.mark.parametrize(("n", "workers"), [(9, 1), (9, 2), (200, 2)])
+def test_stream_does_not_hold_the_draws(backend, n, workers):
     import tracemalloc
 
-    hl.binomial_counts(9, 0.4, 10, method="stream")
+    keywords = {"method": "stream", "backend": backend, "workers": workers}
+    hl.binomial_counts(n, 0.4, 50_000, **keywords)
     tracemalloc.start()
     try:
-        hl.binomial_counts(9, 0.4, 5 * 10**6, method="stream")
+        hl.binomial_counts(n, 0.4, 2 * 10**6, **keywords)
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()

@@ -1,4 +1,6 @@
-"""Tables of the binomial distribution, the rarest values first.
+"""Tables of the binomial distribution, the rarest values first; and doubles counted.
+
+`fill` makes tables:
 
     P(v) = n! / (v! (n - v)!) p^v (1 - p)^(n - v),        0 <= v <= n
 
@@ -18,6 +20,12 @@ bit for bit wherever they are made.
 
 Accuracy: within 2 ulps, and half the smallest subnormal. Source for the arithmetic: T. J. Dekker,
 A floating-point technique for extending the available precision, Numer. Math. 18 (1971).
+
+`count` takes the next stop - start doubles of a NumPy bit generator and counts in `hits` how many
+have 0, 1, … of the ascending `thresholds` up to them; the last threshold is infinite. `guide[c]` is
+the number of thresholds up to c / len(guide): where to begin the search. The caller holds the bit
+generator's lock. The doubles come through the C interface of the bit generator, as NumPy's own
+samplers take them: https://numpy.org/doc/stable/reference/random/extending.html
 """
 
 #: The weight of the mode, and the least that counts: the smallest subnormal, and room for a sum.

@@ -1,4 +1,11 @@
-from libc.stdint cimport int64_t, uint64_t
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+
+cdef extern from "numpy/random/bitgen.h" nogil:
+    ctypedef struct bitgen_t:
+        void* state
+        double (*next_double)(void* state) noexcept nogil
 
 
 cdef extern from "vmath.h" nogil:
@@ -80,3 +87,26 @@ def fill(
     with nogil:
         for i in range(start, stop):
             first[i] = _table(p[i], values.shape[1] - 1, &values[i, 0], &probabilities[i, 0])
+
+
+cdef void _sort(
+    Py_ssize_t count, bitgen_t* bits, Py_ssize_t cells, const uint8_t* guide,
+    const double* thresholds, int64_t* hits,
+) noexcept nogil:
+    cdef Py_ssize_t _, x
+    cdef double u
+    for _ in range(count):
+        u = bits.next_double(bits.state)
+        x = guide[<Py_ssize_t> (u * <double> cells)]
+        while u >= thresholds[x]:
+            x += 1
+        hits[x] += 1
+
+
+def count(
+    Py_ssize_t start, Py_ssize_t stop, bit_generator, const uint8_t[::1] guide,
+    const double[::1] thresholds, int64_t[::1] hits,
+):
+    cdef bitgen_t* bits = <bitgen_t*> PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
+    with nogil:
+        _sort(stop - start, bits, guide.shape[0], &guide[0], &thresholds[0], &hits[0])

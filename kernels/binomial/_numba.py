@@ -1,4 +1,9 @@
+import ctypes
+
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from ..jit_numba import jit
 from . import LEAST, MOST
@@ -69,3 +74,33 @@ def _table(p, values, probabilities):
 def fill(start, stop, p, first, values, probabilities):
     for i in range(start, stop):
         first[i] = _table(p[i], values[i], probabilities[i])
+
+
+@intrinsic
+def _next_double(typing, function, state):
+    """What the C function at this address returns for the state at that one."""
+
+    def codegen(context, builder, signature, arguments):
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.DoubleType(), [pointer])
+        function, state = arguments
+        function = builder.inttoptr(function, kind.as_pointer())
+        return builder.call(function, [builder.inttoptr(state, pointer)])
+
+    return types.float64(types.intp, types.intp), codegen
+
+
+@jit
+def _sort(count, function, state, guide, thresholds, hits):
+    for _ in range(count):
+        u = _next_double(function, state)
+        x = np.intp(guide[np.intp(u * len(guide))])
+        while u >= thresholds[x]:
+            x += 1
+        hits[x] += 1
+
+
+def count(start, stop, bit_generator, guide, thresholds, hits):
+    interface = bit_generator.ctypes
+    function = ctypes.cast(interface.next_double, ctypes.c_void_p).value
+    _sort(stop - start, function, interface.state_address, guide, thresholds, hits)

@@ -58,3 +58,9 @@ def fill(start, stop, p, first, values, probabilities):
             values[i, first[i] :] = mode - len(below) + order
             scaled = weights[order, 0] * (1 / ((high + low) / MOST))
             probabilities[i, first[i] :] = scaled / MOST
+
+
+def count(start, stop, bit_generator, guide, thresholds, hits):
+    """Add to hits[k] how many of the next stop - start doubles have k thresholds up to them."""
+    doubles = np.random.Generator(bit_generator).random(stop - start)
+    hits += np.bincount(np.searchsorted(thresholds, doubles, side="right"), minlength=len(hits))

@@ -4,7 +4,7 @@ from ._backends import set_backend
 from ._blocks import progress, set_workers
 from ._config import show_config
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
-from .binomial import binomial_counts, binomial_probabilities
+from .binomial import binomial_counts, binomial_pmf, binomial_probabilities
 from .features import periodic_features
 from .field import layered_field
 from .rolled import rolled_matmul
@@ -14,6 +14,7 @@ __all__ = [
     "ard_kernel",
     "ard_kernel_vjp",
     "binomial_counts",
+    "binomial_pmf",
     "binomial_probabilities",
     "layered_field",
     "periodic_features",

@@ -7,6 +7,7 @@ best that NumPy does. The others are checked alone, by selftest and the tests.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -730,11 +731,11 @@ _ROLLED = (
 # --- binomial -------------------------------------------------------------------------------
 
 
-def _binomial_make(rng, dtype, n, p, draws):
-    return {"n": n, "p": p, "draws": draws}
+def _binomial_make(rng, dtype, **arguments):
+    return arguments
 
 
-def _binomial_question(n, p, draws):
+def _binomial_question(n, p, draws, method=None):
     samples = np.random.default_rng().binomial(n, p, draws)
     counts = np.zeros(n + 1, np.int64)
     for value in range(n + 1):
@@ -749,11 +750,42 @@ def _binomial_numpy(n, p, draws):
     return np.random.default_rng().multinomial(draws, probabilities)
 
 
+def _stream_numpy(n, p, draws, method):
+    return np.bincount(np.random.default_rng().binomial(n, p, draws), minlength=n + 1)
+
+
+def _stream(name, n, p):
+    arguments = {"n": n, "p": p, "method": "stream"}
+    return Case(
+        "binomial", name, binomial.binomial_counts, _binomial_make,
+        arguments | {"draws": 40_003}, {None: 0.0}, _binomial_question, _stream_numpy,
+        arguments | {"draws": 10**6}, random=True,
+    )  # fmt: skip
+
+
+def _pmf_question(n, p):
+    return np.array([math.comb(n, v) * p**v * (1 - p) ** (n - v) for v in range(n + 1)])
+
+
+def _pmf_numpy(n, p):
+    import scipy.stats
+
+    return scipy.stats.binom.pmf(np.arange(n + 1), n, p)
+
+
 _BINOMIAL = (
     Case(
         "binomial", "binomial counts", binomial.binomial_counts, _binomial_make,
         {"n": 55, "p": 0.05, "draws": 10**4}, {None: 0.0},
         _binomial_question, _binomial_numpy, {"n": 55, "p": 0.05, "draws": 10**6}, random=True,
+    ),
+    _stream("binomial stream", 55, 0.05),
+    _stream("binomial stream, few values", 9, 0.1),
+    _stream("binomial stream, mean 25", 100, 0.25),
+    _stream("binomial stream, mean 300", 1000, 0.3),
+    Case(
+        "binomial", "binomial probabilities", binomial.binomial_pmf, _binomial_make,
+        {"n": 50, "p": 0.3}, {None: 1e-14}, _pmf_question, _pmf_numpy, {"n": 1000, "p": 0.3},
     ),
 )  # fmt: skip
 

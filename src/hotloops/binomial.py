@@ -1,14 +1,14 @@
-"""How often draws of a binomial variable give each value."""
+"""How likely the values of a binomial variable are, and how often draws of it give each."""
 
 import math
 
 import numpy as np
 from scipy.special import erfinv
 
-from . import _arrays, _backends, _blocks
+from . import _arrays, _backends, _binomial_stream, _blocks
 
 _METHODS = ("multinomial", "stream")
-_CHUNK = 2**15  # draws held at a time, or n + 1: then counting them costs no more than drawing
+_TABLE = 5e3  # ns that a table takes, besides 20 for each of its values
 
 
 def binomial_counts(
@@ -31,7 +31,8 @@ def binomial_counts(
     method : {"multinomial", "stream"}
         "multinomial" takes the counts from their own distribution, Multinomial(T, P), without
         making the draws. "stream" makes them: its counts are exactly
-        ``np.bincount(rng.binomial(n, p, draws), minlength=n + 1)``, and rng is left as by that.
+        ``np.bincount(rng.binomial(n, p, draws), minlength=n + 1)`` of the NumPy installed, and rng
+        is left as by that.
     rng : None, int or numpy.random.Generator
         A seed, or the generator to draw with. The same one gives the same counts in all backends.
     out : ndarray of int64, shape p.shape + (n + 1,), optional
@@ -39,7 +40,8 @@ def binomial_counts(
     backend : {"cython", "numba", "numpy"}, optional
         See `set_backend`.
     workers : int, optional
-        See `set_workers`. There is one stream of random numbers: one thread draws.
+        See `set_workers`. There is one stream of random numbers: one thread draws, except with
+        "stream" where the bit generator can be sent ahead (PCG64, PCG64DXSM, Philox).
 
     Returns
     -------
@@ -61,8 +63,16 @@ def binomial_counts(
     each P(v) is within 2 ulps down to underflow, and the rarest values are drawn first, so that
     neither tail is lost in a sum.
 
+    Where n·min(p, 1 − p) ≤ 30, NumPy finds a draw from one double, in the order of the doubles.
+    "stream" sorts many doubles between the thresholds of that map, which it reads off the
+    installed NumPy's sampler and checks against it, once for each n and p. Few draws (< 2**15),
+    larger n·min(p, 1 − p), bit generators that are not NumPy's, tables that fail the check and the
+    backend "numpy" take ``rng.binomial`` itself, some draws at a time. The bit generator's lock is
+    held for the whole call.
+
     Cost: "multinomial", O(n) at most and O(√(n p (1 − p))) drawn values, whatever `draws` is;
-    "stream", O(draws). Memory: O(n) besides the result.
+    "stream", O(draws), for a tabulated p hardly more than the doubles themselves. Memory: O(n)
+    besides the result.
 
     Source: the conditional method of C. S. Davis, The computer generation of multinomial random
     variates, Comput. Stat. Data Anal. 16 (1993).
@@ -84,7 +94,7 @@ def binomial_counts(
     _arrays.choice("method", method, _METHODS)
     rng = _arrays.generator("rng", rng)
     kernel = _backends.kernel("binomial", backend)
-    _blocks.workers(workers)
+    workers = _blocks.workers(workers)
     result = _arrays.output(out, (*p.shape, n + 1), np.dtype(np.int64), p=p)
     if not result.size:
         return result
@@ -93,12 +103,9 @@ def binomial_counts(
         return result
     p, counts = p.reshape(-1), np.asarray(result).reshape(-1, n + 1)
     if method == "stream":
-        # one call at least for each chunk, and no more than a thousand
-        tile = 1, max(_CHUNK, n + 1, -(-draws // 1000))
-        bounds = _blocks.grid((len(p), draws), tile)
-        _blocks.fill(_stream, bounds, (n, p, rng, counts), workers=1)
+        _binomial_stream.fill(n, p, draws, rng, kernel, workers, counts)
     else:
-        bounds = _blocks.grid(p.shape, (_blocks.split(len(p), 5e3 + 20 * n),))
+        bounds = _blocks.grid(p.shape, (_blocks.split(len(p), _TABLE + 20 * n),))
         _blocks.fill(_multinomial, bounds, (kernel, n, p, draws, rng, counts), workers=1)
     return result
 
@@ -116,23 +123,82 @@ def _probabilities(p):
 
 
 def _multinomial(start, stop, kernel, n, p, draws, rng, counts):
+    for i, (values, probabilities) in enumerate(_tables(start, stop, kernel, n, p), start):
+        counts[i] = 0
+        counts[i, values] = rng.multinomial(draws, probabilities)
+
+
+def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
+    """Probabilities of the values of a binomial variable.
+
+    .. math:: P(v) = \\binom{n}{v} p^v (1 - p)^{n - v}, \\quad 0 \\le v \\le n
+
+    Parameters
+    ----------
+    n : int
+        Trials.
+    p : float or array_like
+        Probability of success, in [0, 1].
+    out : ndarray of float64, shape p.shape + (n + 1,), optional
+        Where to put the result.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`.
+
+    Returns
+    -------
+    ndarray, shape p.shape + (n + 1,)
+
+    Raises
+    ------
+    TypeError
+        For an n that is no integer, a p that is not real.
+    ValueError
+        For a negative n, an n beyond any array, a p outside [0, 1] or NaN, an unfit `out`.
+
+    Notes
+    -----
+    Accuracy: each value is within 2 ulps, and half the smallest subnormal, of that of the given
+    double p; the same bits in all backends. Cost: O(n) at most and O(√(n p (1 − p))) ratios.
+    Memory: 16 (n + 1) bytes a worker besides the result.
+
+    Source: the ratio of neighbours, from the mode outwards, in double-double arithmetic: T. J.
+    Dekker, A floating-point technique for extending the available precision, Numer. Math. 18
+    (1971).
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> hl.binomial_pmf(4, 0.5)
+    array([0.0625, 0.25  , 0.375 , 0.25  , 0.0625])
+    """
+    p = _probabilities(p)
+    n = _arrays.integer("n", n, maximum=_arrays.most(np.float64, p.shape) - 1)
+    kernel = _backends.kernel("binomial", backend)
+    workers = _blocks.workers(workers)
+    result = _arrays.output(out, (*p.shape, n + 1), np.dtype(np.float64), p=p)
+    if result.size:
+        rows = np.asarray(result).reshape(-1, n + 1)
+        args = kernel, n, p.reshape(-1), rows
+        _blocks.fill_rows(_pmf, len(rows), _TABLE + 20 * n, args, workers=workers)
+    return result
+
+
+def _pmf(start, stop, kernel, n, p, rows):
+    for i, (values, probabilities) in enumerate(_tables(start, stop, kernel, n, p), start):
+        rows[i] = 0
+        rows[i, values] = probabilities
+
+
+def _tables(start, stop, kernel, n, p):
+    """For each p the values that have a probability, and it, ascending, in arrays used again."""
     first = np.empty(1, np.int64)
     values, probabilities = np.empty((1, n + 1), np.int64), np.empty((1, n + 1))
     for i in range(start, stop):
         kernel.fill(0, 1, p[i : i + 1], first, values, probabilities)
-        a, row = first.item(), counts[i]
-        row.fill(0)
-        row[values[0, a:]] = rng.multinomial(draws, probabilities[0, a:])
-
-
-def _stream(i0, i1, start, stop, n, p, rng, counts):
-    chunk = max(_CHUNK, n + 1)
-    for i in range(i0, i1):
-        if not start:
-            counts[i] = 0
-        for a in range(start, stop, chunk):
-            draws = rng.binomial(n, float(p[i]), min(chunk, stop - a))
-            counts[i] += np.bincount(draws, minlength=n + 1)
+        a = first.item()
+        yield values[0, a:], probabilities[0, a:]
 
 
 def binomial_probabilities(

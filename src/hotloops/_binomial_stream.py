@@ -1,0 +1,235 @@
+"""Counts of the draws that NumPy's own sampler makes, without the draws.
+
+Where n min(p, 1 - p) is at most 30, ``Generator.binomial`` inverts the distribution function: a
+draw x is found from one double u, by subtracting probabilities from it. Rounding keeps the order,
+so x rises with u, whatever the formula and the compiler; above a last threshold u is dropped, and
+the next one taken. The thresholds are read off the installed NumPy's sampler, by handing it
+doubles of our choice; then counting draws is sorting doubles between thresholds.
+"""
+
+import functools
+import math
+import threading
+import types
+
+import numpy as np
+
+from . import _backends, _blocks
+
+_CHUNK = 2**15  # draws held at a time, or n + 1: then counting them costs no more than drawing
+_COST = 5  # ns a double
+_FEW = 2**15  # draws that NumPy makes in the time that a table takes
+_CELLS = 2**12  # of the guide, which stays in the first cache
+_TRIALS = 2**12  # random doubles that a table is checked with
+_INVERTED = 30  # n min(p, 1 - p), up to which NumPy inverts
+_MOST = 127  # the largest x that a table has room for: NumPy's bound is 30 + 10 sqrt(31)
+
+# those whose doubles are the multiples of 2**-53, all equally likely
+_KNOWN = (
+    np.random.MT19937,
+    np.random.PCG64,
+    np.random.PCG64DXSM,
+    np.random.Philox,
+    np.random.SFC64,
+)
+_ADVANCE = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox)
+
+
+def fill(n, p, draws, rng, kernel, workers, counts):
+    """counts (len(p), n + 1) of `draws` draws for each p, as rng.binomial would make them."""
+    bits = rng.bit_generator
+    # the same stream without the lock, which is held for the whole call
+    unlocked = types.SimpleNamespace(capsule=bits.capsule, lock=threading.Lock())
+    source = bits, np.random.Generator(unlocked), kernel
+    with bits.lock:
+        if workers == 1 or type(bits) not in _ADVANCE or _blocks.is_short(draws * _COST):
+            _in_turn(n, p, draws, source, counts)
+            return
+        for i in range(len(p)):
+            table = _table_for(n, p[i].item(), draws, source)
+            if table is None:
+                _in_turn(n, p[i : i + 1], draws, source, counts[i : i + 1])
+            else:
+                _at_once(table, draws, source, workers, counts[i])
+
+
+def _table_for(n, p, draws, source):
+    """The table that these draws are made with; None where NumPy makes them."""
+    bits, _, kernel = source
+    if draws < _FEW or type(bits) not in _KNOWN or _backends.name(kernel) == "numpy":
+        return None
+    return table(n, p)
+
+
+# --- one thread, in the order of the stream -------------------------------------------------
+
+
+def _in_turn(n, p, draws, source, counts):
+    # one call at least for each chunk, and no more than a thousand
+    tile = 1, max(_CHUNK, n + 1, -(-draws // 1000))
+    bounds = _blocks.grid((len(p), draws), tile)
+    _blocks.fill(_draw, bounds, (n, p, draws, source, counts), workers=1)
+
+
+def _draw(i0, i1, start, stop, n, p, draws, source, counts):
+    bits, generator, kernel = source
+    chunk = max(_CHUNK, n + 1)
+    for i in range(i0, i1):
+        if not start:
+            counts[i] = 0
+        table = _table_for(n, p[i].item(), draws, source)
+        if table is None:
+            for a in range(start, stop, chunk):
+                values = generator.binomial(n, p[i].item(), min(chunk, stop - a))
+                counts[i] += np.bincount(values, minlength=n + 1)
+            continue
+        left = stop - start
+        while left:
+            hits = table.hits()
+            kernel.count(0, left, bits, table.guide, table.thresholds, hits)
+            left = table.add(hits, counts[i])
+
+
+# --- workers, each at its own place of the stream -------------------------------------------
+
+
+def _at_once(table, draws, source, workers, counts):
+    bits, _, kernel = source
+    counts[...] = 0
+    while draws:
+        bounds = _blocks.grid((draws,), (_blocks.split(draws, _COST),))
+        args = bits, kernel, table
+        hits = _blocks.reduce(_sort, bounds, args, table.hits, workers=workers)
+        _skip(bits, draws)
+        draws = table.add(hits, counts)  # what was dropped is drawn anew
+
+
+def _sort(start, stop, bits, kernel, table, hits):
+    kernel.count(start, stop, _ahead(bits, start), table.guide, table.thresholds, hits)
+
+
+def _ahead(bits, doubles):
+    """A copy of the bit generator that has made so many doubles."""
+    copy = type(bits)(0)
+    copy.state = state = bits.state
+    if isinstance(copy, np.random.Philox):
+        # Four doubles are made at a time; the last of them stay in the state, so they are drawn.
+        held = 4 - state["buffer_pos"]
+        steps = max(0, (doubles - held - 1) // 4)
+        if steps:
+            copy.advance(steps)
+            doubles -= held + 4 * steps
+        copy.random_raw(doubles, output=False)
+    else:
+        copy.advance(doubles)
+    return copy
+
+
+def _skip(bits, doubles):
+    state = bits.state
+    # half of 64 bits, kept for draws of 32, is none of the doubles' business
+    kept = {key: state[key] for key in ("has_uint32", "uinteger")}
+    bits.state = _ahead(bits, doubles).state | kept
+
+
+# --- what NumPy's sampler does with a double ------------------------------------------------
+
+
+class _Table:
+    """Thresholds between the values, ascending, and where to look for them.
+
+    `guide[c]` is the number of thresholds up to c / len(guide). A double above k thresholds gives
+    values[k]; above the last one it gives none.
+    """
+
+    def __init__(self, values, thresholds):
+        self.values = values
+        self.thresholds = np.append(thresholds, np.inf)
+        cells = np.arange(_CELLS) / _CELLS
+        self.guide = np.searchsorted(thresholds, cells, side="right").astype(np.uint8)
+
+    def hits(self, *shape):
+        """Zeros, one for each value and one for what gives none."""
+        return np.zeros((*shape, len(self.thresholds)), np.int64)
+
+    def add(self, hits, counts):
+        """Add the hits to the counts of their values; how many gave none."""
+        counts[self.values] += hits[:-1]
+        return int(hits[-1])
+
+
+@functools.lru_cache(maxsize=256)
+def table(n, p):
+    """The table of NumPy's sampler for these; None where it does not invert, or is in doubt."""
+    q = min(p, 1 - p)
+    if n * q > _INVERTED or not n or not p:  # no draw takes a double where they are 0
+        return None
+    sampler = _Sampler(n, p)
+    x = np.arange(min(n, _MOST) + 1)
+    # of the doubles k 2**-53, those with k < low give at most x, those with k >= high more
+    low, high = _near(n, q, x)
+    if (sampler.given(low) > x).any() or (sampler.given(high) <= x)[high < 2**53].any():
+        low, high = np.zeros_like(x), np.full_like(x, 2**53)
+    while (low < high).any():
+        middle = (low + high) // 2
+        more = (sampler.given(middle) > x) | (middle == 2**53)
+        low, high = np.where(more, low, middle + 1), np.where(more, middle, high)
+    found = _Table(n - x if p > 0.5 else x, high * 2.0**-53)
+    return found if sampler.agrees_with(found) else None
+
+
+def _near(n, q, x):
+    """Where the thresholds are to be expected: about 2**53 P(X <= x)."""
+    ratios = (n - x[:-1]) / x[1:] * (q / (1 - q))
+    with np.errstate(under="ignore"):
+        near = np.cumsum(math.exp(n * math.log1p(-q)) * np.cumprod(np.append(1, ratios))) * 2**53
+    near = np.minimum(near, 2**53).astype(np.int64)
+    return np.maximum(near - 2**12, 0), np.minimum(near + 2**12, 2**53)
+
+
+class _Sampler:
+    """NumPy's own, and a Mersenne Twister whose state makes it give any doubles."""
+
+    def __init__(self, n, p):
+        self._n, self._p = n, p
+        self._bits = np.random.MT19937(0)
+        self._rng = np.random.Generator(self._bits)
+
+    def given(self, k):
+        """x of the doubles k 2**-53, k ascending, at most 128; 2**53 of those that are dropped."""
+        # the dropped ones come last: as many of the zeros behind are taken, before the halves
+        doubles = np.full(312, 2**52)
+        doubles[: 2 * len(k)] = np.append(np.minimum(k, 2**53 - 1), 0 * k)
+        state = {"key": _untempered(doubles), "pos": 0}
+        self._bits.state = {"bit_generator": "MT19937", "state": state}
+        values = self._rng.binomial(self._n, self._p, len(k))
+        dropped = np.count_nonzero(self._rng.random(len(k)))
+        x = self._n - values if self._p > 0.5 else values
+        x[len(k) - dropped :] = 2**53
+        return x
+
+    def agrees_with(self, table):
+        """Whether random doubles give the same values, one double each."""
+        ours, theirs = (np.random.Generator(np.random.MT19937(5)) for _ in range(2))
+        found = np.searchsorted(table.thresholds, ours.random(_TRIALS), side="right")
+        values = np.append(table.values, -1)[found]
+        return np.array_equal(values, theirs.binomial(self._n, self._p, _TRIALS)) and (
+            ours.bit_generator.random_raw(2).tolist() == theirs.bit_generator.random_raw(2).tolist()
+        )
+
+
+def _untempered(doubles):
+    """The words of a Mersenne Twister's state that it makes the doubles k 2**-53 of."""
+    # 27 bits and 26, each the upper ones of a word
+    words = np.stack([doubles >> 26 << 5, (doubles & (2**26 - 1)) << 6], axis=1)
+    y = words.reshape(-1).astype(np.uint32)
+    # the steps of its output function undone, from the last to the first
+    y ^= y >> 18
+    y ^= (y << 15) & 0xEFC60000
+    x = y
+    for _ in range(4):
+        x = y ^ ((x << 7) & 0x9D2C5680)
+    y = x
+    for _ in range(2):
+        x = y ^ (x >> 11)
+    return x.tolist()  # which NumPy reads in a fiftieth of the time of an array
