@@ -228,6 +228,16 @@ def test_a_million_trials(backend):
 # --- NumPy's own stream ---------------------------------------------------------------------
 
 BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_blocks():
+    """Blocks so short that small inputs make many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_binomial_stream, "_BLOCK", 7001)
+        yield
+
+
 every_bit_generator = pytest.mark.parametrize("bits", BITS)
 
 
@@ -293,7 +303,7 @@ def test_tables_of_large_n(n):
     for mean in (1e-3, 1.0, 29.9):
         table = _binomial_stream.table(n, mean / n)
         expected = np.cumsum(scipy.stats.poisson.pmf(np.arange(60), mean))
-        np.testing.assert_allclose(table.thresholds[:60], expected, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(table.thresholds[:60] * 2.0**-53, expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(("n", "p"), [(1, 0.3), (50, 0.05), (55, 0.5), (40, 0.75), (100, 0.28)])
@@ -304,13 +314,13 @@ def test_tables_against_fractions(n, p):
     table = _binomial_stream.table(n, p)
     assert table.values.tolist() == (list(range(n + 1)) if p <= 0.5 else list(range(n, -1, -1)))
     for v, threshold in enumerate(table.thresholds[:-1].tolist()):
-        assert abs(Fraction(threshold) - sum(exact[: v + 1])) < 1e-13
+        assert abs(Fraction(threshold, 2**53) - sum(exact[: v + 1])) < 1e-13
 
 
 def dropping():
     """A distribution of which NumPy drops the largest double, and draws anew."""
     for n in range(20, 60):
-        if _binomial_stream.table(n, 0.05).thresholds[-2] < 1:
+        if _binomial_stream.table(n, 0.05).thresholds[-2] < 2**53:
             return n, 0.05
     raise AssertionError("none of these drops a double")
 
@@ -362,7 +372,9 @@ def test_a_copy_is_sent_ahead(bits, taken):
 
 
 def test_a_wrong_table_is_not_used(backend, monkeypatch):
-    table = _binomial_stream._Table(np.arange(10), scipy.stats.binom.cdf(np.arange(10), 9, 0.41))
+    x = np.arange(10)
+    cdf = scipy.stats.binom.cdf(x, 9, 0.41)
+    table = _binomial_stream._Table(x, (cdf * 2**53).astype(np.int64))
     sampler = _binomial_stream._Sampler(9, 0.4)
     assert sampler.agrees_with(_binomial_stream.table(9, 0.4))
     assert not sampler.agrees_with(table)
@@ -381,16 +393,19 @@ def test_tables_that_start_far_away(monkeypatch):
     assert _binomial_stream.table(30, 0.4).thresholds.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("words", [False, True])
 @every_bit_generator
-def test_a_kernel_sorts_doubles(backend, bits):
+def test_a_kernel_sorts_doubles(backend, bits, words):
     table = _binomial_stream.table(40, 0.3)
     ours, theirs = halved(bits), halved(bits)
     hits = table.hits()
     hits[3] = 7
     kernel = _backends.load("binomial", backend)
-    kernel.count(10, 1011, ours.bit_generator, table.guide, table.thresholds, hits)
-    expected = np.bincount(np.searchsorted(table.thresholds, theirs.random(1001), side="right"),
-                           minlength=len(hits))  # fmt: skip
+    words &= _binomial_stream._WORDS[bits]
+    kernel.count(10, 1011, ours.bit_generator, words, table.guide, table.thresholds, hits)
+    doubles = theirs.random(1001) * 2**53
+    expected = (doubles[:, None] >= table.thresholds).sum(axis=1)
+    expected = np.bincount(expected, minlength=len(hits))
     expected[3] += 7
     np.testing.assert_array_equal(hits, expected)
     np.testing.assert_equal(ours.bit_generator.state, theirs.bit_generator.state)

@@ -21,12 +21,16 @@ bit for bit wherever they are made.
 Accuracy: within 2 ulps, and half the smallest subnormal. Source for the arithmetic: T. J. Dekker,
 A floating-point technique for extending the available precision, Numer. Math. 18 (1971).
 
-`count` takes the next stop - start doubles of a NumPy bit generator and counts in `hits` how many
-have 0, 1, … of the ascending `thresholds` up to them; the last threshold is infinite. `guide[c]` is
-the number of thresholds up to c / len(guide): where to begin the search. The caller holds the bit
-generator's lock. The doubles come through the C interface of the bit generator, as NumPy's own
-samplers take them: https://numpy.org/doc/stable/reference/random/extending.html
+`count` takes the next stop - start doubles u of a NumPy bit generator and counts in `hits` how many
+have 0, 1, … of the ascending `thresholds` up to u 2**53; the last threshold is 2**53. `guide[c]` is
+the number of thresholds up to c 2**SHIFT: where to begin the search. With `words`, u 2**53 is the
+upper 53 bits of the next word, which takes less time. Both come through the bit generator's C
+interface, as NumPy's own samplers take them; the caller holds its lock. Source:
+https://numpy.org/doc/stable/reference/random/extending.html
 """
 
 #: The weight of the mode, and the least that counts: the smallest subnormal, and room for a sum.
 MOST, LEAST = 2.0**960, 2.0**-115
+
+#: A guide has a cell for each 2**SHIFT of the 2**53 doubles: 4096, which stay in the first cache.
+SHIFT = 41

@@ -5,13 +5,18 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 cdef extern from "numpy/random/bitgen.h" nogil:
     ctypedef struct bitgen_t:
         void* state
+        uint64_t (*next_uint64)(void* state) noexcept nogil
         double (*next_double)(void* state) noexcept nogil
 
 
 cdef extern from "vmath.h" nogil:
+    ctypedef void inlined "HL_INLINE void"
     double hl_double(uint64_t bits)
     uint64_t hl_bits(double x)
 
+
+cdef enum:
+    SHIFT = 41  # from one of the 2**53 doubles to its cell
 
 cdef double MOST = 2.0**960
 cdef double LEAST = 2.0**-115
@@ -89,24 +94,39 @@ def fill(
             first[i] = _table(p[i], values.shape[1] - 1, &values[i, 0], &probabilities[i, 0])
 
 
-cdef void _sort(
-    Py_ssize_t count, bitgen_t* bits, Py_ssize_t cells, const uint8_t* guide,
-    const double* thresholds, int64_t* hits,
+cdef inline inlined _sort_of(
+    Py_ssize_t count, bitgen_t* bits, bint words, const uint8_t* guide, const int64_t* thresholds,
+    int64_t* hits,
 ) noexcept nogil:
     cdef Py_ssize_t _, x
-    cdef double u
+    cdef int64_t k
+    cdef void* state = bits.state
     for _ in range(count):
-        u = bits.next_double(bits.state)
-        x = guide[<Py_ssize_t> (u * <double> cells)]
-        while u >= thresholds[x]:
+        if words:
+            k = <int64_t> (bits.next_uint64(state) >> 11)
+        else:
+            k = <int64_t> (bits.next_double(state) * 2.0**53)
+        x = guide[k >> SHIFT]
+        while k >= thresholds[x]:
             x += 1
         hits[x] += 1
 
 
+cdef void _sort(
+    Py_ssize_t count, bitgen_t* bits, bint words, const uint8_t* guide, const int64_t* thresholds,
+    int64_t* hits,
+) noexcept nogil:
+    # with a constant each loop makes one call
+    if words:
+        _sort_of(count, bits, True, guide, thresholds, hits)
+    else:
+        _sort_of(count, bits, False, guide, thresholds, hits)
+
+
 def count(
-    Py_ssize_t start, Py_ssize_t stop, bit_generator, const uint8_t[::1] guide,
-    const double[::1] thresholds, int64_t[::1] hits,
+    Py_ssize_t start, Py_ssize_t stop, bit_generator, bint words, const uint8_t[::1] guide,
+    const int64_t[::1] thresholds, int64_t[::1] hits,
 ):
     cdef bitgen_t* bits = <bitgen_t*> PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
     with nogil:
-        _sort(stop - start, bits, guide.shape[0], &guide[0], &thresholds[0], &hits[0])
+        _sort(stop - start, bits, words, &guide[0], &thresholds[0], &hits[0])

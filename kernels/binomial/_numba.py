@@ -6,7 +6,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..jit_numba import jit
-from . import LEAST, MOST
+from . import LEAST, MOST, SHIFT
 
 
 @jit
@@ -76,31 +76,41 @@ def fill(start, stop, p, first, values, probabilities):
         first[i] = _table(p[i], values[i], probabilities[i])
 
 
-@intrinsic
-def _next_double(typing, function, state):
-    """What the C function at this address returns for the state at that one."""
+def _call(result, llvm):
+    """Calls of a C function, by its address, with a bit generator's state, by its address."""
 
-    def codegen(context, builder, signature, arguments):
-        pointer = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.DoubleType(), [pointer])
-        function, state = arguments
-        function = builder.inttoptr(function, kind.as_pointer())
-        return builder.call(function, [builder.inttoptr(state, pointer)])
+    @intrinsic
+    def call(typing, function, state):
+        def codegen(context, builder, signature, arguments):
+            pointer = ir.IntType(8).as_pointer()
+            function, state = arguments
+            function = builder.inttoptr(function, ir.FunctionType(llvm, [pointer]).as_pointer())
+            return builder.call(function, [builder.inttoptr(state, pointer)])
 
-    return types.float64(types.intp, types.intp), codegen
+        return result(types.intp, types.intp), codegen
+
+    return call
+
+
+_next_uint64 = _call(types.uint64, ir.IntType(64))
+_next_double = _call(types.float64, ir.DoubleType())
 
 
 @jit
-def _sort(count, function, state, guide, thresholds, hits):
+def _sort(count, words, function, state, guide, thresholds, hits):
     for _ in range(count):
-        u = _next_double(function, state)
-        x = np.intp(guide[np.intp(u * len(guide))])
-        while u >= thresholds[x]:
+        if words:
+            k = np.int64(_next_uint64(function, state) >> np.uint64(11))
+        else:
+            k = np.int64(_next_double(function, state) * 2.0**53)
+        x = np.intp(guide[k >> SHIFT])
+        while k >= thresholds[x]:
             x += 1
         hits[x] += 1
 
 
-def count(start, stop, bit_generator, guide, thresholds, hits):
+def count(start, stop, bit_generator, words, guide, thresholds, hits):
     interface = bit_generator.ctypes
-    function = ctypes.cast(interface.next_double, ctypes.c_void_p).value
-    _sort(stop - start, function, interface.state_address, guide, thresholds, hits)
+    function = interface.next_uint64 if words else interface.next_double
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    _sort(stop - start, words, address, interface.state_address, guide, thresholds, hits)

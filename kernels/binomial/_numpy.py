@@ -60,7 +60,7 @@ def fill(start, stop, p, first, values, probabilities):
             probabilities[i, first[i] :] = scaled / MOST
 
 
-def count(start, stop, bit_generator, guide, thresholds, hits):
+def count(start, stop, bit_generator, words, guide, thresholds, hits):
     """Add to hits[k] how many of the next stop - start doubles have k thresholds up to them."""
-    doubles = np.random.Generator(bit_generator).random(stop - start)
+    doubles = np.random.Generator(bit_generator).random(stop - start) * 2**53
     hits += np.bincount(np.searchsorted(thresholds, doubles, side="right"), minlength=len(hits))

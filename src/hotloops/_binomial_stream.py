@@ -15,23 +15,24 @@ import types
 import numpy as np
 
 from . import _backends, _blocks
+from .kernels.binomial import SHIFT
 
 _CHUNK = 2**15  # draws held at a time, or n + 1: then counting them costs no more than drawing
-_COST = 5  # ns a double
+_BLOCK = 2**17  # draws at least of a block: half a millisecond with a table, some ten without
+_COST = 4  # ns of a draw with a table
 _FEW = 2**15  # draws that NumPy makes in the time that a table takes
-_CELLS = 2**12  # of the guide, which stays in the first cache
 _TRIALS = 2**12  # random doubles that a table is checked with
 _INVERTED = 30  # n min(p, 1 - p), up to which NumPy inverts
 _MOST = 127  # the largest x that a table has room for: NumPy's bound is 30 + 10 sqrt(31)
 
-# those whose doubles are the multiples of 2**-53, all equally likely
-_KNOWN = (
-    np.random.MT19937,
-    np.random.PCG64,
-    np.random.PCG64DXSM,
-    np.random.Philox,
-    np.random.SFC64,
-)
+# NumPy's own, whose doubles are multiples of 2**-53: whether the upper bits of one word
+_WORDS = {
+    np.random.MT19937: False,
+    np.random.PCG64: True,
+    np.random.PCG64DXSM: True,
+    np.random.Philox: True,
+    np.random.SFC64: True,
+}
 _ADVANCE = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox)
 
 
@@ -42,7 +43,7 @@ def fill(n, p, draws, rng, kernel, workers, counts):
     unlocked = types.SimpleNamespace(capsule=bits.capsule, lock=threading.Lock())
     source = bits, np.random.Generator(unlocked), kernel
     with bits.lock:
-        if workers == 1 or type(bits) not in _ADVANCE or _blocks.is_short(draws * _COST):
+        if workers == 1 or type(bits) not in _ADVANCE or draws <= _BLOCK:
             _in_turn(n, p, draws, source, counts)
             return
         for i in range(len(p)):
@@ -56,18 +57,21 @@ def fill(n, p, draws, rng, kernel, workers, counts):
 def _table_for(n, p, draws, source):
     """The table that these draws are made with; None where NumPy makes them."""
     bits, _, kernel = source
-    if draws < _FEW or type(bits) not in _KNOWN or _backends.name(kernel) == "numpy":
+    if draws < _FEW or type(bits) not in _WORDS or _backends.name(kernel) == "numpy":
         return None
     return table(n, p)
+
+
+def _block(draws):
+    # no more than a thousand: their bounds are made beforehand
+    return max(_BLOCK, -(-draws // 1000))
 
 
 # --- one thread, in the order of the stream -------------------------------------------------
 
 
 def _in_turn(n, p, draws, source, counts):
-    # one call at least for each chunk, and no more than a thousand
-    tile = 1, max(_CHUNK, n + 1, -(-draws // 1000))
-    bounds = _blocks.grid((len(p), draws), tile)
+    bounds = _blocks.grid((len(p), draws), (1, max(_block(draws), n + 1)))
     _blocks.fill(_draw, bounds, (n, p, draws, source, counts), workers=1)
 
 
@@ -86,8 +90,12 @@ def _draw(i0, i1, start, stop, n, p, draws, source, counts):
         left = stop - start
         while left:
             hits = table.hits()
-            kernel.count(0, left, bits, table.guide, table.thresholds, hits)
+            _sort(0, left, bits, kernel, table, hits)
             left = table.add(hits, counts[i])
+
+
+def _sort(start, stop, bits, kernel, table, hits):
+    kernel.count(start, stop, bits, _WORDS[type(bits)], table.guide, table.thresholds, hits)
 
 
 # --- workers, each at its own place of the stream -------------------------------------------
@@ -97,15 +105,15 @@ def _at_once(table, draws, source, workers, counts):
     bits, _, kernel = source
     counts[...] = 0
     while draws:
-        bounds = _blocks.grid((draws,), (_blocks.split(draws, _COST),))
+        bounds = _blocks.grid((draws,), (max(_block(draws), _blocks.split(draws, _COST)),))
         args = bits, kernel, table
-        hits = _blocks.reduce(_sort, bounds, args, table.hits, workers=workers)
+        hits = _blocks.reduce(_sort_ahead, bounds, args, table.hits, workers=workers)
         _skip(bits, draws)
         draws = table.add(hits, counts)  # what was dropped is drawn anew
 
 
-def _sort(start, stop, bits, kernel, table, hits):
-    kernel.count(start, stop, _ahead(bits, start), table.guide, table.thresholds, hits)
+def _sort_ahead(start, stop, bits, kernel, table, hits):
+    _sort(start, stop, _ahead(bits, start), kernel, table, hits)
 
 
 def _ahead(bits, doubles):
@@ -138,24 +146,24 @@ def _skip(bits, doubles):
 class _Table:
     """Thresholds between the values, ascending, and where to look for them.
 
-    `guide[c]` is the number of thresholds up to c / len(guide). A double above k thresholds gives
-    values[k]; above the last one it gives none.
+    A double u with k thresholds up to u 2**53 gives values[k]; above the last one it gives none.
     """
 
     def __init__(self, values, thresholds):
         self.values = values
-        self.thresholds = np.append(thresholds, np.inf)
-        cells = np.arange(_CELLS) / _CELLS
+        self.thresholds = np.append(thresholds, 2**53)
+        cells = np.arange(2**53, step=2**SHIFT)
         self.guide = np.searchsorted(thresholds, cells, side="right").astype(np.uint8)
 
     def hits(self, *shape):
-        """Zeros, one for each value and one for what gives none."""
-        return np.zeros((*shape, len(self.thresholds)), np.int64)
+        """Zeros, one for each value, one for what gives none, and the width of a cache line or two
+        to the next row, which another thread may write."""
+        return np.zeros((*shape, len(self.thresholds) + 16), np.int64)
 
     def add(self, hits, counts):
         """Add the hits to the counts of their values; how many gave none."""
-        counts[self.values] += hits[:-1]
-        return int(hits[-1])
+        counts[self.values] += hits[: len(self.values)]
+        return int(hits[len(self.values)])
 
 
 @functools.lru_cache(maxsize=256)
@@ -174,7 +182,7 @@ def table(n, p):
         middle = (low + high) // 2
         more = (sampler.given(middle) > x) | (middle == 2**53)
         low, high = np.where(more, low, middle + 1), np.where(more, middle, high)
-    found = _Table(n - x if p > 0.5 else x, high * 2.0**-53)
+    found = _Table(n - x if p > 0.5 else x, high)
     return found if sampler.agrees_with(found) else None
 
 
@@ -211,7 +219,7 @@ class _Sampler:
     def agrees_with(self, table):
         """Whether random doubles give the same values, one double each."""
         ours, theirs = (np.random.Generator(np.random.MT19937(5)) for _ in range(2))
-        found = np.searchsorted(table.thresholds, ours.random(_TRIALS), side="right")
+        found = np.searchsorted(table.thresholds[:-1], ours.random(_TRIALS) * 2**53, side="right")
         values = np.append(table.values, -1)[found]
         return np.array_equal(values, theirs.binomial(self._n, self._p, _TRIALS)) and (
             ours.bit_generator.random_raw(2).tolist() == theirs.bit_generator.random_raw(2).tolist()
