@@ -25,14 +25,14 @@ _TRIALS = 2**12  # random doubles that a table is checked with
 _INVERTED = 30  # n min(p, 1 - p), up to which NumPy inverts
 _MOST = 127  # the largest x that a table has room for: NumPy's bound is 30 + 10 sqrt(31)
 
-# NumPy's own, whose doubles are multiples of 2**-53: whether the upper bits of one word
-_WORDS = {
-    np.random.MT19937: False,
-    np.random.PCG64: True,
-    np.random.PCG64DXSM: True,
-    np.random.Philox: True,
-    np.random.SFC64: True,
-}
+# NumPy's own: their doubles are multiples of 2**-53
+_KNOWN = (
+    np.random.MT19937,
+    np.random.PCG64,
+    np.random.PCG64DXSM,
+    np.random.Philox,
+    np.random.SFC64,
+)
 _ADVANCE = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox)
 
 
@@ -57,7 +57,7 @@ def fill(n, p, draws, rng, kernel, workers, counts):
 def _table_for(n, p, draws, source):
     """The table that these draws are made with; None where NumPy makes them."""
     bits, _, kernel = source
-    if draws < _FEW or type(bits) not in _WORDS or _backends.name(kernel) == "numpy":
+    if draws < _FEW or type(bits) not in _KNOWN or _backends.name(kernel) == "numpy":
         return None
     return table(n, p)
 
@@ -95,7 +95,15 @@ def _draw(i0, i1, start, stop, n, p, draws, source, counts):
 
 
 def _sort(start, stop, bits, kernel, table, hits):
-    kernel.count(start, stop, bits, _WORDS[type(bits)], table.guide, table.thresholds, hits)
+    words = _has_words(type(bits))
+    kernel.count(start, stop, bits, words, table.guide, table.thresholds, hits)
+
+
+@functools.cache
+def _has_words(kind):
+    """Whether the doubles of these bit generators are the upper 53 bits of their words."""
+    doubles, words = np.random.Generator(kind(0)).random(64), kind(0).random_raw(64)
+    return np.array_equal(doubles * 2**53, words >> 11)
 
 
 # --- workers, each at its own place of the stream -------------------------------------------
