@@ -2,28 +2,21 @@ import numpy as np
 from contenders import parametrize
 
 
-def numpy_draws(n, p, draws=None, method=None):
-    if draws is None:
-        return None
+def numpy_draws(n, p, draws, method=None):
     rng = np.random.default_rng()
     return lambda: np.bincount(rng.binomial(n, p, draws), minlength=n + 1)
 
 
-def torch(n, p, draws=None, method=None):
+def torch(n, p, draws, method=None):
     import torch
 
-    if draws is None:
-        return None
     variable = torch.distributions.Binomial(n, torch.tensor(p, dtype=torch.float64))
     return lambda: torch.bincount(variable.sample((draws,)).long(), minlength=n + 1).numpy()
 
 
-def jax(n, p, draws=None, method=None):
+def jax(n, p, draws, method=None):
     import jax
     import jax.numpy as jnp
-
-    if draws is None:
-        return None
 
     @jax.jit
     def counts(key):
