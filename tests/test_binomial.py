@@ -1,4 +1,5 @@
 import math
+import signal
 import threading
 from fractions import Fraction
 
@@ -232,9 +233,10 @@ BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64,
 
 @pytest.fixture(autouse=True, scope="module")
 def small_blocks():
-    """Blocks so short that small inputs make many."""
+    """Blocks so short that small inputs make many, of several calls."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_binomial_stream, "_BLOCK", 7001)
+        patch.setattr(_binomial_stream, "_CALL", 2503)
         yield
 
 
@@ -358,7 +360,7 @@ def test_a_copy_is_sent_ahead(bits, taken):
     rng = halved(bits)
     rng.random(taken)
     for doubles in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1000, 1001, 1002, 1003):
-        ahead = _binomial_stream._ahead(rng.bit_generator, doubles)
+        ahead = _binomial_stream._ahead(bits, rng.bit_generator.state, doubles)
         expected = bits(0)
         expected.state = rng.bit_generator.state
         expected.random_raw(doubles, output=False)
@@ -435,15 +437,39 @@ def test_calls_from_two_threads_share_one_stream(backend, p):
     np.testing.assert_equal(ours.bit_generator.state, theirs.bit_generator.state)
 
 
-def test_the_lock_is_free_afterwards():
+def assert_free(lock):
+    """Another thread gets it."""
+    got = []
+    thread = threading.Thread(target=lambda: got.append(lock.acquire(timeout=10)))
+    thread.start()
+    thread.join()
+    assert got == [True]
+
+
+@pytest.mark.parametrize("draws", [10, 50_000])
+def test_the_lock_is_free_afterwards(draws):
     rng = np.random.default_rng(1)
-    for draws in (10, 50_000):
-        hl.binomial_counts(9, 0.4, draws, method="stream", rng=rng)
-        thread = threading.Thread(target=rng.bit_generator.lock.acquire)
-        thread.start()
-        thread.join(10)
-        assert not thread.is_alive()
-        rng = np.random.default_rng(1)
+    hl.binomial_counts(9, 0.4, draws, method="stream", rng=rng)
+    assert_free(rng.bit_generator.lock)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937])
+@pytest.mark.parametrize("n", [9, 1000])
+def test_ctrl_c_leaves_a_stream_that_goes_on(backend, n, bits, workers):
+    keywords = {"backend": backend, "workers": workers}
+    ours, theirs = halved(bits), halved(bits)
+    assert_numpys(n, 0.4, 40_000, ours, theirs, **keywords)  # compiles
+
+    def long_call():
+        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+        hl.binomial_counts(n, 0.4, 10**12, method="stream", rng=ours, **keywords)
+
+    with pytest.raises(KeyboardInterrupt):
+        long_call()
+    theirs.bit_generator.state = ours.bit_generator.state
+    assert_numpys(n, 0.4, 40_000, ours, theirs, **keywords)
+    assert_free(ours.bit_generator.lock)
 
 
 def test_stream_of_known_draws():

@@ -17,7 +17,8 @@ import numpy as np
 from . import _backends, _blocks
 from .kernels.binomial import SHIFT
 
-_CHUNK = 2**15  # draws held at a time, or n + 1: then counting them costs no more than drawing
+_CHUNK = 2**15  # draws of NumPy's held at a time
+_CALL = 2**23  # draws of a call of the kernel, between which Ctrl-C is heard
 _BLOCK = 2**17  # draws at least of a block: half a millisecond with a table, some ten without
 _COST = 4  # ns of a draw with a table
 _FEW = 2**15  # draws that NumPy makes in the time that a table takes
@@ -71,21 +72,20 @@ def _block(draws):
 
 
 def _in_turn(n, p, draws, source, counts):
-    bounds = _blocks.grid((len(p), draws), (1, max(_block(draws), n + 1)))
+    bounds = _blocks.grid((len(p), draws), (1, _block(draws)))
     _blocks.fill(_draw, bounds, (n, p, draws, source, counts), workers=1)
 
 
 def _draw(i0, i1, start, stop, n, p, draws, source, counts):
     bits, generator, kernel = source
-    chunk = max(_CHUNK, n + 1)
     for i in range(i0, i1):
         if not start:
             counts[i] = 0
         table = _table_for(n, p[i].item(), draws, source)
         if table is None:
-            for a in range(start, stop, chunk):
-                values = generator.binomial(n, p[i].item(), min(chunk, stop - a))
-                counts[i] += np.bincount(values, minlength=n + 1)
+            for a in range(start, stop, _CHUNK):
+                values = generator.binomial(n, p[i].item(), min(_CHUNK, stop - a))
+                np.add.at(counts[i], values, 1)
             continue
         left = stop - start
         while left:
@@ -96,7 +96,11 @@ def _draw(i0, i1, start, stop, n, p, draws, source, counts):
 
 def _sort(start, stop, bits, kernel, table, hits):
     words = _has_words(type(bits))
-    kernel.count(start, stop, bits, words, table.guide, table.thresholds, hits)
+    for a in range(start, stop, _CALL):
+        if _blocks.stopped():
+            return
+        b = min(a + _CALL, stop)
+        kernel.count(a, b, bits, words, table.guide, table.thresholds, hits)
 
 
 @functools.cache
@@ -114,21 +118,22 @@ def _at_once(table, draws, source, workers, counts):
     counts[...] = 0
     while draws:
         bounds = _blocks.grid((draws,), (max(_block(draws), _blocks.split(draws, _COST)),))
-        args = bits, kernel, table
+        # the state is read here: another thread that asks for it may have to wait for the lock
+        args = type(bits), bits.state, kernel, table
         hits = _blocks.reduce(_sort_ahead, bounds, args, table.hits, workers=workers)
         _skip(bits, draws)
         draws = table.add(hits, counts)  # what was dropped is drawn anew
 
 
-def _sort_ahead(start, stop, bits, kernel, table, hits):
-    _sort(start, stop, _ahead(bits, start), kernel, table, hits)
+def _sort_ahead(start, stop, kind, state, kernel, table, hits):
+    _sort(start, stop, _ahead(kind, state, start), kernel, table, hits)
 
 
-def _ahead(bits, doubles):
-    """A copy of the bit generator that has made so many doubles."""
-    copy = type(bits)(0)
-    copy.state = state = bits.state
-    if isinstance(copy, np.random.Philox):
+def _ahead(kind, state, doubles):
+    """A bit generator that has made so many doubles since this state."""
+    copy = kind(0)
+    copy.state = state
+    if kind is np.random.Philox:
         # Four doubles are made at a time; the last of them stay in the state, so they are drawn.
         held = 4 - state["buffer_pos"]
         steps = max(0, (doubles - held - 1) // 4)
@@ -145,7 +150,7 @@ def _skip(bits, doubles):
     state = bits.state
     # half of 64 bits, kept for draws of 32, is none of the doubles' business
     kept = {key: state[key] for key in ("has_uint32", "uinteger")}
-    bits.state = _ahead(bits, doubles).state | kept
+    bits.state = _ahead(type(bits), state, doubles).state | kept
 
 
 # --- what NumPy's sampler does with a double ------------------------------------------------
