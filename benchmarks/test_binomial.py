@@ -2,19 +2,25 @@ import numpy as np
 from contenders import parametrize
 
 
-def numpy_draws(n, p, draws, method=None):
+def numpy_draws(n, p, draws=None, method=None):
+    if draws is None:
+        return None
     rng = np.random.default_rng()
     return lambda: np.bincount(rng.binomial(n, p, draws), minlength=n + 1)
 
 
-def torch(n, p, draws, method=None):
+def torch(n, p, draws=None, method=None):
+    if draws is None:
+        return None
     import torch
 
     variable = torch.distributions.Binomial(n, torch.tensor(p, dtype=torch.float64))
     return lambda: torch.bincount(variable.sample((draws,)).long(), minlength=n + 1).numpy()
 
 
-def jax(n, p, draws, method=None):
+def jax(n, p, draws=None, method=None):
+    if draws is None:
+        return None
     import jax
     import jax.numpy as jnp
 

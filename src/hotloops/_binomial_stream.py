@@ -17,7 +17,7 @@ import numpy as np
 from . import _backends, _blocks
 from .kernels.binomial import SHIFT
 
-_CHUNK = 2**15  # draws of NumPy's held at a time
+_CHUNK = 2**14  # draws of NumPy's held at a time
 _CALL = 2**23  # draws of a call of the kernel, between which Ctrl-C is heard
 _BLOCK = 2**17  # draws at least of a block: half a millisecond with a table, some ten without
 _COST = 4  # ns of a draw with a table
@@ -85,7 +85,10 @@ def _draw(i0, i1, start, stop, n, p, draws, source, counts):
         if table is None:
             for a in range(start, stop, _CHUNK):
                 values = generator.binomial(n, p[i].item(), min(_CHUNK, stop - a))
-                np.add.at(counts[i], values, 1)
+                if n < _CHUNK:
+                    counts[i] += np.bincount(values, minlength=n + 1)
+                else:
+                    np.add.at(counts[i], values, 1)
             continue
         left = stop - start
         while left:

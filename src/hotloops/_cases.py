@@ -785,7 +785,7 @@ _BINOMIAL = (
     _stream("binomial stream, mean 300", 1000, 0.3),
     Case(
         "binomial", "binomial probabilities", binomial.binomial_pmf, _binomial_make,
-        {"n": 50, "p": 0.3}, {None: 1e-14}, _pmf_question, _pmf_numpy,
+        {"n": 50, "p": 0.3}, {None: 1e-14}, _pmf_question, _pmf_numpy, {"n": 1000, "p": 0.3},
     ),
 )  # fmt: skip
 
