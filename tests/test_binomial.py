@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _backends, _binomial_stream
+from hotloops import _backends, _binomial_stream, binomial
 
 METHODS = ["multinomial", "stream"]
 PROBABILITIES = [0.0, 5e-324, 1e-310, 1e-160, 1e-9, 0.05, 1 / 3, 0.5, 0.7, 1 - 2**-53, 1.0]
@@ -21,9 +21,10 @@ PROBABILITIES = [0.0, 5e-324, 1e-310, 1e-160, 1e-9, 0.05, 1 / 3, 0.5, 0.7, 1 - 2
 def table(backend, n, p):
     """What a kernel makes of one p: the values that have a probability, and it, ascending."""
     first = np.empty(1, np.int64)
-    values, probabilities = np.empty((1, n + 1), np.int64), np.empty((1, n + 1))
+    columns = binomial.width(n)
+    values, probabilities = np.empty((1, columns), np.int64), np.empty((1, columns))
     kernel = _backends.load("binomial", backend)
-    kernel.fill(0, 1, np.array([p]), first, values, probabilities)
+    kernel.fill(0, 1, n, np.array([p]), first, values, probabilities)
     return values[0, first[0] :], probabilities[0, first[0] :]
 
 
@@ -76,12 +77,32 @@ def test_tables_are_the_same_in_all_backends(n, p):
         assert other[1].tobytes() == ascending.tobytes()
 
 
+@pytest.mark.parametrize("p", [0.3, 0.5, 1 - 1e-3])
+@pytest.mark.parametrize("n", [1640, 10**5, 3 * 10**6])
+def test_tables_have_room(n, p):
+    values, ascending = table("cython", n, p)
+    assert len(values) < 0.98 * binomial.width(n)
+    assert values.min() >= 0
+    assert abs(math.fsum(ascending) - 1) < 1e-13
+    # the rarest one is the last before underflow
+    assert ascending[0] < 1e-321 or len(values) == n + 1
+
+
+@pytest.mark.parametrize("n", [0, 7, 10**4])
+def test_any_floating_point_errors_may_raise(backend, n):
+    with np.errstate(all="raise"):
+        for p in (0.0, 5e-324, 1e-310, 1e-160, 2e-5, 1 - 2**-53):
+            hl.binomial_pmf(n, p, backend=backend)
+            for method in METHODS:
+                hl.binomial_counts(n, p, 40_000, method=method, backend=backend)
+
+
 def test_a_kernel_fills_its_rows_alone(backend):
     kernel = _backends.load("binomial", backend)
     p = np.array([0.1, 0.5, 0.9])
     first = np.full(3, -1)
     values, ascending = np.full((3, 8), -1), np.full((3, 8), np.nan)
-    kernel.fill(1, 2, p, first, values, ascending)
+    kernel.fill(1, 2, 7, p, first, values, ascending)
     assert first.tolist() == [-1, 0, -1]
     assert (values[[0, 2]] == -1).all()
     assert np.isnan(ascending[[0, 2]]).all()
@@ -266,7 +287,8 @@ def assert_numpys(n, p, draws, ours, theirs, **keywords):
 @pytest.mark.parametrize(
     ("n", "p"),
     [(0, 0.5), (7, 0.0), (7, 1.0), (7, 5e-324), (1, 0.5), (9, 0.9), (55, 0.05), (60, 0.5),
-     (61, 0.5), (100, 0.3), (101, 0.3), (100, 0.7), (1000, 0.97), (10**5, 2e-4), (1000, 0.3)],
+     (61, 0.5), (100, 0.3), (100, math.nextafter(0.3, 0)), (100, math.nextafter(0.3, 1)),
+     (100, 0.7), (1000, 0.97), (10**5, 2e-4), (1000, 0.3), (7, 1 - 2**-53)],
 )  # fmt: skip
 def test_stream_is_numpys(backend, bits, n, p, workers):
     assert_numpys(n, p, 50_003, halved(bits), halved(bits), backend=backend, workers=workers)

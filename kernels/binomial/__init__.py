@@ -5,9 +5,9 @@
     P(v) = n! / (v! (n - v)!) p^v (1 - p)^(n - v),        0 <= v <= n
 
 For each p: `probabilities` has P in ascending order and `values` the v that they belong to, both
-(rows, n + 1), from the column `first` on; what is rarer underflows, and is not written. Ascending,
-because a multinomial sampler that takes each value's share of what remains then subtracts small
-numbers from large ones, and no tail is lost.
+(rows, width(n)), from the column `first` on; what is rarer underflows, and is not written.
+Ascending, because a multinomial sampler that takes each value's share of what remains then
+subtracts small numbers from large ones, and no tail is lost.
 
 From the mode outwards each weight is the last one times a ratio,
 
@@ -29,8 +29,19 @@ interface, as NumPy's own samplers take them; the caller holds its lock. Source:
 https://numpy.org/doc/stable/reference/random/extending.html
 """
 
+import math
+
 #: The weight of the mode, and the least that counts: the smallest subnormal, and room for a sum.
 MOST, LEAST = 2.0**960, 2.0**-115
 
 #: A guide has a cell for each 2**SHIFT of the 2**53 doubles: 4096, which stay in the first cache.
 SHIFT = 41
+
+
+def width(n):
+    """Room for the values of n trials that do not underflow.
+
+    By Hoeffding's inequality P(|v - n p| >= t) <= 2 exp(-2 t^2 / n), and the mode has at least
+    1 / (n + 1): beyond t = 20 sqrt(n) weights are less than 2**-1075 of its own, for n < 2**60.
+    """
+    return min(n + 1, 40 * math.isqrt(n) + 40)

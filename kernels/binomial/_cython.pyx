@@ -56,16 +56,17 @@ cdef inline pair _next(pair weight, Py_ssize_t n, Py_ssize_t v, pair odds) noexc
 
 
 cdef Py_ssize_t _table(
-    double p, Py_ssize_t n, int64_t* values, double* probabilities,
+    Py_ssize_t n, double p, Py_ssize_t columns, int64_t* values, double* probabilities,
 ) noexcept nogil:
     cdef pair success = pair(p, 0), failure = pair(1 - p, (1 - (1 - p)) - p)
     cdef pair up = _over(success, failure), down = _over(failure, success)
-    cdef Py_ssize_t v = min(n, <Py_ssize_t> (<double> (n + 1) * p)), u = n - v, column = n, k
+    cdef Py_ssize_t v = min(n, <Py_ssize_t> (<double> (n + 1) * p)), u = n - v
+    cdef Py_ssize_t column = columns - 1, k
     cdef pair weight = pair(MOST, 0)
     cdef pair above = _next(weight, n, v, up)
     cdef pair below = _next(weight, n, u, down)  # downwards we count failures
     cdef double high = MOST, low = 0, total, scale
-    values[n], probabilities[n] = v, MOST
+    values[column], probabilities[column] = v, MOST
     while max(above.high, below.high) >= LEAST:
         column -= 1
         if above.high >= below.high:
@@ -79,19 +80,19 @@ cdef Py_ssize_t _table(
         low += (weight.high - (total - high)) + weight.low
         high = total
     scale = 1 / ((high + low) / MOST)
-    for k in range(column, n + 1):
+    for k in range(column, columns):
         probabilities[k] = probabilities[k] * scale / MOST
     return column
 
 
 def fill(
-    Py_ssize_t start, Py_ssize_t stop, const double[::1] p, int64_t[::1] first,
+    Py_ssize_t start, Py_ssize_t stop, Py_ssize_t n, const double[::1] p, int64_t[::1] first,
     int64_t[:, ::1] values, double[:, ::1] probabilities,
 ):
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, columns = values.shape[1]
     with nogil:
         for i in range(start, stop):
-            first[i] = _table(p[i], values.shape[1] - 1, &values[i, 0], &probabilities[i, 0])
+            first[i] = _table(n, p[i], columns, &values[i, 0], &probabilities[i, 0])
 
 
 cdef inline inlined _sort_of(

@@ -43,13 +43,13 @@ def _next(weight, n, v, odds):
 
 
 @jit
-def _table(p, values, probabilities):
-    n = len(values) - 1
+def _table(n, p, values, probabilities):
     success, failure = (p, 0.0), (1 - p, (1 - (1 - p)) - p)
     up, down = _over(success, failure), _over(failure, success)
     v = min(n, int((n + 1) * p))
     u = n - v  # downwards we count failures
-    column, values[n], probabilities[n] = n, v, MOST
+    column = len(values) - 1
+    values[column], probabilities[column] = v, MOST
     high, low = MOST, 0.0
     above, below = _next((MOST, 0.0), n, v, up), _next((MOST, 0.0), n, u, down)
     while max(above[0], below[0]) >= LEAST:
@@ -65,15 +65,15 @@ def _table(p, values, probabilities):
         low += (weight[0] - (total - high)) + weight[1]
         high = total
     scale = 1 / ((high + low) / MOST)
-    for k in range(column, n + 1):
+    for k in range(column, len(values)):
         probabilities[k] = probabilities[k] * scale / MOST
     return column
 
 
 @jit
-def fill(start, stop, p, first, values, probabilities):
+def fill(start, stop, n, p, first, values, probabilities):
     for i in range(start, stop):
-        first[i] = _table(p[i], values[i], probabilities[i])
+        first[i] = _table(n, p[i], values[i], probabilities[i])
 
 
 def _call(result, llvm):

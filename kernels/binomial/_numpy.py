@@ -37,9 +37,8 @@ def _weights(n, start, odds):
     return weights
 
 
-def fill(start, stop, p, first, values, probabilities):
+def fill(start, stop, n, p, first, values, probabilities):
     """The tables of p[start:stop]."""
-    n = values.shape[1] - 1
     with np.errstate(all="ignore"):
         for i in range(start, stop):
             success = p[i], np.float64(0)
@@ -54,7 +53,7 @@ def fill(start, stop, p, first, values, probabilities):
                 total = high + weight[0]
                 low += (weight[0] - (total - high)) + weight[1]
                 high = total
-            first[i] = n + 1 - len(order)
+            first[i] = values.shape[1] - len(order)
             values[i, first[i] :] = mode - len(below) + order
             scaled = weights[order, 0] * (1 / ((high + low) / MOST))
             probabilities[i, first[i] :] = scaled / MOST

@@ -204,8 +204,8 @@ def table(n, p):
 
 def _near(n, q, x):
     """Where the thresholds are to be expected: about 2**53 P(X <= x)."""
-    ratios = (n - x[:-1]) / x[1:] * (q / (1 - q))
     with np.errstate(under="ignore"):
+        ratios = (n - x[:-1]) / x[1:] * (q / (1 - q))
         near = np.cumsum(math.exp(n * math.log1p(-q)) * np.cumprod(np.append(1, ratios))) * 2**53
     near = np.minimum(near, 2**53).astype(np.int64)
     return np.maximum(near - 2**12, 0), np.minimum(near + 2**12, 2**53)

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.special import erfinv
 
 from . import _arrays, _backends, _binomial_stream, _blocks
+from .kernels.binomial import width
 
 _METHODS = ("multinomial", "stream")
-_TABLE = 5e3  # ns that a table takes, besides 20 for each of its values
 
 
 def binomial_counts(
@@ -71,8 +71,8 @@ def binomial_counts(
     held for the whole call.
 
     Cost: "multinomial", O(n) at most and O(√(n p (1 − p))) drawn values, whatever `draws` is;
-    "stream", O(draws), for a tabulated p hardly more than the doubles themselves. Memory: O(n)
-    besides the result.
+    "stream", O(draws), for a tabulated p hardly more than the doubles themselves. Memory: the
+    result, O(√n) and at most a few hundred kilobytes.
 
     Source: the conditional method of C. S. Davis, The computer generation of multinomial random
     variates, Comput. Stat. Data Anal. 16 (1993).
@@ -105,7 +105,7 @@ def binomial_counts(
     if method == "stream":
         _binomial_stream.fill(n, p, draws, rng, kernel, workers, counts)
     else:
-        bounds = _blocks.grid(p.shape, (_blocks.split(len(p), _TABLE + 20 * n),))
+        bounds = _blocks.grid(p.shape, (_blocks.split(len(p), _cost(n)),))
         _blocks.fill(_multinomial, bounds, (kernel, n, p, draws, rng, counts), workers=1)
     return result
 
@@ -161,7 +161,7 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     -----
     Accuracy: each value is within 2 ulps, and half the smallest subnormal, of that of the given
     double p; the same bits in all backends. Cost: O(n) at most and O(√(n p (1 − p))) ratios.
-    Memory: 16 (n + 1) bytes a worker besides the result.
+    Memory: O(√n) a worker besides the result.
 
     Source: the ratio of neighbours, from the mode outwards, in double-double arithmetic: T. J.
     Dekker, A floating-point technique for extending the available precision, Numer. Math. 18
@@ -181,7 +181,7 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     if result.size:
         rows = np.asarray(result).reshape(-1, n + 1)
         args = kernel, n, p.reshape(-1), rows
-        _blocks.fill_rows(_pmf, len(rows), _TABLE + 20 * n, args, workers=workers)
+        _blocks.fill_rows(_pmf, len(rows), _cost(n), args, workers=workers)
     return result
 
 
@@ -191,12 +191,17 @@ def _pmf(start, stop, kernel, n, p, rows):
         rows[i, values] = probabilities
 
 
+def _cost(n):
+    """ns that a table takes, and its row of the result."""
+    return 5e3 + 20 * width(n) + n
+
+
 def _tables(start, stop, kernel, n, p):
     """For each p the values that have a probability, and it, ascending, in arrays used again."""
     first = np.empty(1, np.int64)
-    values, probabilities = np.empty((1, n + 1), np.int64), np.empty((1, n + 1))
+    values, probabilities = np.empty((1, width(n)), np.int64), np.empty((1, width(n)))
     for i in range(start, stop):
-        kernel.fill(0, 1, p[i : i + 1], first, values, probabilities)
+        kernel.fill(0, 1, n, p[i : i + 1], first, values, probabilities)
         a = first.item()
         yield values[0, a:], probabilities[0, a:]
 
