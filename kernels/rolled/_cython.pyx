@@ -7,21 +7,25 @@ cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
 
 
-cdef extern from "rolled/strips.h" nogil:
-    ctypedef void inlined "HL_INLINE void"
-    void hl_product_float(
-        Py_ssize_t m, Py_ssize_t n, Py_ssize_t l, const float* a, const float* b, float* out)
-    void hl_product_double(
-        Py_ssize_t m, Py_ssize_t n, Py_ssize_t l, const double* a, const double* b, double* out)
+cdef extern from "rolled/runs.h" nogil:
+    ctypedef struct hl_run:
+        Py_ssize_t p0, p1, r0, r1, d, k, m, n, l
+    void hl_multiply_float1(const hl_run*, const float*, const float*, float*)
+    void hl_multiply_float2(const hl_run*, const float*, const float*, float*)
+    void hl_multiply_double1(const hl_run*, const double*, const double*, double*)
+    void hl_multiply_double2(const hl_run*, const double*, const double*, double*)
+    void hl_multiply_uint81(const hl_run*, const uint8_t*, const uint8_t*, uint8_t*)
+    void hl_multiply_uint161(const hl_run*, const uint16_t*, const uint16_t*, uint16_t*)
+    void hl_multiply_uint321(const hl_run*, const uint32_t*, const uint32_t*, uint32_t*)
+    void hl_multiply_uint641(const hl_run*, const uint64_t*, const uint64_t*, uint64_t*)
+    void hl_multiply_bool1(const hl_run*, const uint8_t*, const uint8_t*, uint8_t*)
+    void hl_to_integers(double*, Py_ssize_t)
 
 
 cdef enum:
-    SMALL = 12  # rows and columns; above, BLAS is faster
-
-
-ctypedef fused real:
-    float
-    double
+    SMALL = 16  # rows and columns; above, BLAS is as fast
+    SMALL_COMPLEX = 32
+    CACHED = 2048  # numbers that are still in the first cache when they are read again
 
 
 ctypedef fused unsigned_integer:
@@ -31,103 +35,54 @@ ctypedef fused unsigned_integer:
     uint64_t
 
 
-cdef inline inlined _product(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t l, const real* a, const real* b, real* out,
+cdef void _multiply(
+    const hl_run* run, const number* a, const number* b, number* out,
 ) noexcept nogil:
-    if real is float:
-        hl_product_float(m, n, l, a, b, out)
+    # rows r0 to r1 of the products p0 to p1; out begins at the first
+    cdef Py_ssize_t p, i, m = run.m, n = run.n, l = run.l, rows = run.r1 - run.r0
+    cdef Py_ssize_t small = SMALL if number is float or number is double else SMALL_COMPLEX
+    if max(rows, n, l) > small:
+        for p in range(run.p0, run.p1):
+            i = p // run.k
+            gemm[number](rows, l, n, a + (i * m + run.r0) * n, n,
+                         b + (i + p % run.k) % run.d * n * l, l, out + (p - run.p0) * m * l, l)
+    elif number is float:
+        hl_multiply_float1(run, a, b, out)
+    elif number is double:
+        hl_multiply_double1(run, a, b, out)
+    elif number is floatcomplex:
+        hl_multiply_float2(run, <const float*> a, <const float*> b, <float*> out)
     else:
-        hl_product_double(m, n, l, a, b, out)
-
-
-cdef inline inlined _ring(
-    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t d, Py_ssize_t k, Py_ssize_t m, Py_ssize_t n,
-    Py_ssize_t l, const real* a, const real* b, real* out,
-) noexcept nogil:
-    cdef Py_ssize_t p, i = p0 // k, j = p0 % k, s = (i + j) % d
-    for p in range(p0, p1):
-        _product[real](m, n, l, a + i * m * n, b + s * n * l, out + p * m * l)
-        j += 1
-        s += 1
-        if s == d:
-            s = 0
-        if j == k:
-            j = 0
-            i += 1
-            s = i
-
-
-cdef cloned _real(
-    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t d, Py_ssize_t k, Py_ssize_t m, Py_ssize_t n,
-    Py_ssize_t l, const real* a, const real* b, real* out,
-) noexcept nogil:
-    # with constants a product is unrolled whole
-    if m == n == l == 2:
-        _ring[real](p0, p1, d, k, 2, 2, 2, a, b, out)
-    elif m == n == l == 3:
-        _ring[real](p0, p1, d, k, 3, 3, 3, a, b, out)
-    elif m == n == l == 4:
-        _ring[real](p0, p1, d, k, 4, 4, 4, a, b, out)
-    else:
-        _ring[real](p0, p1, d, k, m, n, l, a, b, out)
-
-
-cdef cloned _complex(
-    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t d, Py_ssize_t k, Py_ssize_t m, Py_ssize_t n,
-    Py_ssize_t l, const real* a, const real* b, real* out,
-) noexcept nogil:
-    # (a (m, 2n) as reals) @ (b and i b by turns, (2n, 2l)) is the product as reals
-    cdef real turns[4 * SMALL * SMALL]
-    cdef const real* y
-    cdef Py_ssize_t p, i, q, w
-    for p in range(p0, p1):
-        i = p // k
-        y = b + 2 * ((i + p % k) % d) * n * l
-        for q in range(n):
-            for w in range(l):
-                turns[4 * q * l + 2 * w] = y[2 * (q * l + w)]
-                turns[4 * q * l + 2 * w + 1] = y[2 * (q * l + w) + 1]
-                turns[(4 * q + 2) * l + 2 * w] = -y[2 * (q * l + w) + 1]
-                turns[(4 * q + 2) * l + 2 * w + 1] = y[2 * (q * l + w)]
-        _product[real](m, 2 * n, 2 * l, a + 2 * i * m * n, turns, out + 2 * p * m * l)
+        hl_multiply_double2(run, <const double*> a, <const double*> b, <double*> out)
 
 
 def fill(
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t r0, Py_ssize_t r1, const number[:, :, ::1] a,
     const number[:, :, ::1] b, Py_ssize_t k, number[:, :, ::1] out,
 ):
-    cdef Py_ssize_t d = a.shape[0], m = a.shape[1], n = a.shape[2], p, i
-    cdef Py_ssize_t width = b.shape[2]
+    cdef hl_run run = hl_run(p0, p1, r0, r1, a.shape[0], k, a.shape[1], a.shape[2], b.shape[2])
     with nogil:
-        if max(m, n, width) > SMALL or r1 - r0 < m:
-            for p in range(p0, p1):
-                i = p // k
-                gemm[number](r1 - r0, width, n, &a[i, r0, 0], n, &b[(i + p % k) % d, 0, 0], width,
-                             &out[p, r0, 0], width)
-        elif number is float:
-            _real[float](p0, p1, d, k, m, n, width, &a[0, 0, 0], &b[0, 0, 0], &out[0, 0, 0])
-        elif number is double:
-            _real[double](p0, p1, d, k, m, n, width, &a[0, 0, 0], &b[0, 0, 0], &out[0, 0, 0])
-        elif number is floatcomplex:
-            _complex[float](p0, p1, d, k, m, n, width, <float*> &a[0, 0, 0], <float*> &b[0, 0, 0],
-                            <float*> &out[0, 0, 0])
-        else:
-            _complex[double](p0, p1, d, k, m, n, width, <double*> &a[0, 0, 0],
-                             <double*> &b[0, 0, 0], <double*> &out[0, 0, 0])
+        _multiply(&run, &a[0, 0, 0], &b[0, 0, 0], &out[p0, r0, 0])
 
 
-cdef cloned _integer(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t l, const unsigned_integer* a, const unsigned_integer* b,
-    unsigned_integer* out,
-) noexcept nogil:
-    cdef Py_ssize_t i, q, w
-    for i in range(m):
-        for w in range(l):
-            out[i * l + w] = 0
-        for q in range(n):
-            for w in range(l):
-                # times 1u: what is shorter than an int would become a signed one, and overflow
-                out[i * l + w] += <unsigned_integer> (1u * a[i * n + q] * b[q * l + w])
+cdef cloned _to_integers(double* numbers, Py_ssize_t count) noexcept nogil:
+    hl_to_integers(numbers, count)
+
+
+def fill_exact(
+    Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t r0, Py_ssize_t r1, const double[:, :, ::1] a,
+    const double[:, :, ::1] b, Py_ssize_t k, double[:, :, ::1] out,
+):
+    cdef hl_run run = hl_run(p0, p1, r0, r1, a.shape[0], k, a.shape[1], a.shape[2], b.shape[2])
+    cdef Py_ssize_t count = (r1 - r0) * run.l, step = 1
+    if r1 - r0 == run.m:  # a run of whole products is one run of numbers
+        step = max(1, CACHED // count)
+    with nogil:
+        while run.p0 < p1:
+            run.p1 = min(run.p0 + step, p1)
+            _multiply(&run, &a[0, 0, 0], &b[0, 0, 0], &out[run.p0, r0, 0])
+            _to_integers(&out[run.p0, r0, 0], (run.p1 - run.p0) * count)
+            run.p0 = run.p1
 
 
 def fill_integer(
@@ -135,33 +90,22 @@ def fill_integer(
     const unsigned_integer[:, :, ::1] a, const unsigned_integer[:, :, ::1] b, Py_ssize_t k,
     unsigned_integer[:, :, ::1] out,
 ):
-    cdef Py_ssize_t p, i
+    cdef hl_run run = hl_run(p0, p1, r0, r1, a.shape[0], k, a.shape[1], a.shape[2], b.shape[2])
     with nogil:
-        for p in range(p0, p1):
-            i = p // k
-            _integer(r1 - r0, a.shape[2], b.shape[2], &a[i, r0, 0],
-                     &b[(i + p % k) % a.shape[0], 0, 0], &out[p, r0, 0])
-
-
-cdef cloned _bool(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t l, const uint8_t* a, const uint8_t* b, uint8_t* out,
-) noexcept nogil:
-    cdef Py_ssize_t i, q, w
-    for i in range(m):
-        for w in range(l):
-            out[i * l + w] = 0
-        for q in range(n):
-            for w in range(l):
-                out[i * l + w] |= a[i * n + q] & b[q * l + w]
+        if unsigned_integer is uint8_t:
+            hl_multiply_uint81(&run, &a[0, 0, 0], &b[0, 0, 0], &out[p0, r0, 0])
+        elif unsigned_integer is uint16_t:
+            hl_multiply_uint161(&run, &a[0, 0, 0], &b[0, 0, 0], &out[p0, r0, 0])
+        elif unsigned_integer is uint32_t:
+            hl_multiply_uint321(&run, &a[0, 0, 0], &b[0, 0, 0], &out[p0, r0, 0])
+        else:
+            hl_multiply_uint641(&run, &a[0, 0, 0], &b[0, 0, 0], &out[p0, r0, 0])
 
 
 def fill_bool(
     Py_ssize_t p0, Py_ssize_t p1, Py_ssize_t r0, Py_ssize_t r1, const uint8_t[:, :, ::1] a,
     const uint8_t[:, :, ::1] b, Py_ssize_t k, uint8_t[:, :, ::1] out,
 ):
-    cdef Py_ssize_t p, i
+    cdef hl_run run = hl_run(p0, p1, r0, r1, a.shape[0], k, a.shape[1], a.shape[2], b.shape[2])
     with nogil:
-        for p in range(p0, p1):
-            i = p // k
-            _bool(r1 - r0, a.shape[2], b.shape[2], &a[i, r0, 0],
-                  &b[(i + p % k) % a.shape[0], 0, 0], &out[p, r0, 0])
+        hl_multiply_bool1(&run, &a[0, 0, 0], &b[0, 0, 0], &out[p0, r0, 0])

@@ -9,6 +9,12 @@ def fill(p0, p1, r0, r1, a, b, k, out):
             out[p, r0:r1] = a[i, r0:r1] @ b[(i + j) % len(b)]
 
 
+def fill_exact(p0, p1, r0, r1, a, b, k, out):
+    """The same for integers within 2^51 as float64, which leave as int64."""
+    fill(p0, p1, r0, r1, a, b, k, out)
+    out.view(np.int64)[p0:p1, r0:r1] = out[p0:p1, r0:r1].astype(np.int64)
+
+
 def fill_integer(p0, p1, r0, r1, a, b, k, out):
     """The same: NumPy's integers wrap."""
     fill(p0, p1, r0, r1, a, b, k, out)

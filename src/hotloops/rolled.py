@@ -5,7 +5,7 @@ import numpy as np
 from . import _arrays, _backends, _blocks
 
 _SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
-_COST = {"f": 0.05, "c": 0.2}  # ns a multiplication
+_COST = {"f": 0.05, "c": 0.2, "i": 0.2, "u": 0.2, "b": 0.1}  # ns a multiplication
 
 
 def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
@@ -80,25 +80,36 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     if not n:
         result[...] = 0
         return result
-    a, b = _arrays.ready(a, dtype), _arrays.ready(b, dtype)
     products = np.asarray(result).reshape(d * k, m, l)
-    block, as_bits = _block(kernel, dtype)
-    if as_bits is not None:
-        a, b, products = a.view(as_bits), b.view(as_bits), products.view(as_bits)
+    if dtype.kind in "fc":
+        block, seen_as = kernel.fill, dtype
+    elif dtype.kind == "b":
+        block, seen_as = kernel.fill_bool, np.dtype(np.uint8)
+    elif _exact_in_float64(a, b, k, dtype):
+        block, seen_as = kernel.fill_exact, np.dtype(np.float64)
+        dtype = seen_as
+    else:
+        block, seen_as = kernel.fill_integer, np.dtype(f"u{dtype.itemsize}")
+    a, b = (_arrays.ready(array, dtype).view(seen_as) for array in (a, b))
+    args = a, b, k, products.view(seen_as)
     volume = m * n * l
-    bounds = _bounds(d * k, m, 5 + volume * _COST.get(dtype.kind, 0.4))
-    blas = as_bits is None and volume > _SERIAL
-    _blocks.fill(block, bounds, (a, b, k, products), workers=workers, blas=blas)
+    bounds = _bounds(d * k, m, 5 + volume * _COST[dtype.kind])
+    blas = dtype.kind in "fc" and volume > _SERIAL
+    _blocks.fill(block, bounds, args, workers=workers, blas=blas)
     return result
 
 
-def _block(kernel, dtype):
-    """The block function for arrays of this dtype, and the unsigned integer they are to it."""
-    if dtype.kind in "fc":
-        return kernel.fill, None
-    if dtype.kind == "b":
-        return kernel.fill_bool, np.uint8
-    return kernel.fill_integer, f"u{dtype.itemsize}"
+def _exact_in_float64(a, b, k, dtype):
+    """Whether the products of these integers are as exact in float64, and made faster there."""
+    (d, m, n), l = a.shape, b.shape[2]
+    made, read = k * m * l, m + l  # for each of d n
+    if dtype.itemsize < 8 or d * n * made < _SERIAL or made < 16 * read:
+        return False
+    return n * _largest(a) * _largest(b) < 2**51
+
+
+def _largest(array):
+    return max(-int(array.min()), int(array.max()))
 
 
 def _bounds(products, m, cost):
