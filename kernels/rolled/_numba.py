@@ -9,6 +9,8 @@ from ..jit_numba import inlined, jit
 
 SMALL = 16  # rows and columns of real matrices; above, BLAS is as fast
 SMALL_COMPLEX = 32
+SHIFT = 1.5 * 2.0**52  # puts integers within 2^51 into the low bits of a float64
+SHIFT_BITS = 0x4338000000000000
 CACHED = 2048  # numbers that are still in the first cache when they are read again
 
 _REAL = {types.float32: ir.FloatType(), types.complex64: ir.FloatType(),
@@ -168,11 +170,14 @@ def fill_exact(p0, p1, r0, r1, a, b, k, out):
     count = (r1 - r0) * l
     # a run of whole products is one run of numbers
     step = max(1, CACHED // count) if r1 - r0 == m else 1
-    numbers = out.reshape(-1)
-    integers = numbers.view(np.int64)
     for p in range(p0, p1, step):
         q = min(p + step, p1)
         fill(p, q, r0, r1, a, b, k, out)
         start = (p * m + r0) * l
-        for w in range(start, start + (q - p) * count):
-            integers[w] = np.int64(numbers[w])
+        numbers = out.reshape(-1)[start : start + (q - p) * count]
+        integers = numbers.view(np.int64)
+        # two loops that are vectorised
+        for w in range(len(numbers)):
+            numbers[w] += SHIFT
+        for w in range(len(numbers)):
+            integers[w] -= SHIFT_BITS

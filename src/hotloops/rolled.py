@@ -20,7 +20,8 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     k : int
         Products for each matrix of A; beyond d they go round again.
     out : ndarray, shape (d, k, m, l), optional
-        Where to put the result. Reusing one array avoids the page faults of a new one.
+        Where to put the result. Reusing one array avoids the page faults of a new one, which take
+        longer than the products of small matrices.
     backend : {"cython", "numba", "numpy"}, optional
         See `set_backend`.
     workers : int, optional
@@ -45,9 +46,14 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     Accuracy: that of a sum of n products in the result's dtype; integers are exact modulo their
     width. NaN travels.
 
-    Cost: d k m n l multiplications. Small real and complex matrices, of up to some 10 rows and
-    columns, are multiplied in registers, larger ones take a call to BLAS each. Memory: the result;
-    B is not repeated.
+    Cost: d k m n l multiplications. Matrices of up to 16 rows and columns, or 32 of complex numbers,
+    are multiplied in registers, larger ones take a call to BLAS each. Integers are multiplied as
+    they are; those of 64 bits in float64, which is faster, if none of A times none of B times n can
+    pass 2**51. Small products are limited by the memory that takes the result: with a new array its
+    page faults take longer than they do.
+
+    Memory: the result, and copies of A and B where they are not C-contiguous arrays of the dtype
+    that is multiplied. B is not repeated.
 
     Examples
     --------
