@@ -6,6 +6,19 @@ def _ring(d, k):
     return (np.arange(d)[:, None] + np.arange(k)) % d
 
 
+def numpy(A, B, k):
+    """The best NumPy with one array for all its results."""
+    d = len(A)
+    out = np.empty((d, k, A.shape[1], B.shape[2]), np.result_type(A, B))
+
+    def run():
+        ring = B[np.arange(d + k - 1) % d]
+        shape, strides = (d, k, *B.shape[1:]), (ring.strides[0], *ring.strides)
+        return np.matmul(A[:, None], np.lib.stride_tricks.as_strided(ring, shape, strides), out=out)
+
+    return run
+
+
 def torch(A, B, k):
     import torch
 
@@ -28,7 +41,7 @@ def jax(A, B, k):
     return lambda: np.asarray(products(A, B))
 
 
-PEERS = {"torch": ("torch", torch), "jax": ("jax", jax)}
+PEERS = {"best NumPy, out=": ("numpy", numpy), "torch": ("torch", torch), "jax": ("jax", jax)}
 
 
 @parametrize("rolled", PEERS)

@@ -2,17 +2,16 @@
 
     python examples/cross_spectra.py [PICTURE] [--quick]
 
-Four microphones in a row hear a machine whose noise swells once a turn, and, twice as loud, a steady
-noise from another side. Noise that swells has parts at different frequencies that belong together:
-X_f, the spectra at bin f, are correlated with X_{f+j}, where j bins are one turn. Steady noise is
-not, however loud. So the cross-spectra
+Four microphones in a row hear a machine, whose noise swells once a turn, and a louder steady noise
+from another side. The frequencies of a noise that swells are not independent: X_f, the spectra at
+frequency f, are correlated with X_{f+j}, where j is one turn. Those of steady noise are, however
+loud it is. So the cross-spectra
 
     S_{f,j} = mean over the windows of X_f X_{f+j}ᴴ,        f + j modulo the window's length
 
-show the loud noise at j = 0, where they are the ordinary ones, and at one turn the machine alone;
-their phases over f tell the delay from one microphone to the next. (Gardner and Chen, "Signal-
-selective time-difference-of-arrival estimation for passive location of man-made signal sources",
-IEEE Trans. Signal Processing 40, 1992.)
+show the loud noise at j = 0, where they are the ordinary ones, and the machine alone at one turn;
+their phases tell the delay from one microphone to the next (Gardner and Chen, "Signal-selective
+time-difference-of-arrival estimation", IEEE Transactions on Signal Processing 40, 1992).
 
 Needs: pip install matplotlib
 """
@@ -67,12 +66,9 @@ def coherence(s):
 
 def correlation(s, j):
     """Between neighbouring microphones over the delay in samples, from bins j apart."""
-    over_delay = np.zeros(WINDOW, complex)
-    for k in range(MICROPHONES - 1):
-        # a delay D turns S by (f + j) D, and the machine's k delays before it by j k D more
-        part = np.fft.fft(s[:, j, k, k + 1]) / WINDOW
-        over_delay += np.abs(part)
-    return np.abs(over_delay)
+    # a delay D turns S_{f,j} by 2 pi f D / WINDOW, and by an angle that is the same for all f
+    pairs = np.einsum("fmm->fm", s[:, j, :-1, 1:])
+    return np.abs(np.fft.fft(pairs, axis=0)).sum(axis=1)
 
 
 def draw(strength, delays, curves, picture):

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,8 +61,72 @@ def test_rectangles_are_exact(backend, dtype, m, n, l):
     np.testing.assert_array_equal(result, double_loop(A, B, 4))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.uint64, *FLOATS])
+def test_small_sizes_are_exact(backend, dtype):
+    sizes = list(itertools.product(range(1, 10), repeat=3))
+    for m, n, l in np.random.default_rng(1).permutation(sizes)[:150]:
+        A, B = small_integers(m, (3, m, n), dtype), small_integers(n, (3, n, l), dtype)
+        ring = B[(np.arange(3)[:, None] + np.arange(5)) % 3]
+        result = hl.rolled_matmul(A, B, 5, backend=backend)
+        np.testing.assert_array_equal(result, np.einsum("imn,ijnl->ijml", A, ring))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("size", [15, 16, 17, 31, 32, 33])
+def test_both_sides_of_the_switch_to_blas(backend, dtype, size):
+    for m, n, l in [(size, 3, 5), (3, size, 5), (3, 5, size)]:
+        A, B = small_integers(1, (3, m, n), dtype), small_integers(2, (3, n, l), dtype)
+        result = hl.rolled_matmul(A, B, 4, backend=backend)
+        np.testing.assert_array_equal(result, double_loop(A, B, 4))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize(("m", "n", "l"), [(2, 2, 2), (5, 3, 7), (9, 8, 17)])
+def test_integers_wrap_as_pythons_would(backend, dtype, m, n, l):
+    A, B = any_bits(1, (3, m, n), dtype), any_bits(2, (3, n, l), dtype)
+    exact = double_loop(A.astype(object), B.astype(object), 4)
+    modulo = (exact % 2 ** (8 * dtype.itemsize)).astype(f"u{dtype.itemsize}").view(dtype)
+    np.testing.assert_array_equal(hl.rolled_matmul(A, B, 4, backend=backend), modulo)
+
+
+# n max|A| max|B| just below 2^51, at it, and where a float64 would round
+@pytest.mark.parametrize("most", [(2**24 - 1, 2**24), (2**24, 2**24), (2**28 - 1, 2**28)])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+@pytest.mark.parametrize("size", [8, 20])
+def test_long_integers_are_exact_around_the_switch_to_floats(backend, dtype, most, size):
+    rng = np.random.default_rng(1)
+    lists = [rng.choice([of, of - 1], (9, size, 8)).astype(dtype) for of in most]
+    if dtype is np.int64:
+        lists = [numbers * rng.choice([-1, 1], numbers.shape) for numbers in lists]
+    A, B = lists[0], lists[1].swapaxes(1, 2)
+    A[0], B[0] = most[0], most[1]  # one sum is the largest there can be
+    result = hl.rolled_matmul(A, B, 100, backend=backend)
+    exact = double_loop(A.astype(object), B.astype(object), 10)
+    np.testing.assert_array_equal(result[:, :10], exact.astype(dtype))
+    np.testing.assert_array_equal(result[:, 9:19], result[:, :10])
+
+
+def test_the_switch_to_floats(monkeypatch):
+    """Floats are for long integers alone, where no sum can pass 2^51 and there is much to do."""
+    made = []
+    kernel = _backends.load("rolled", "numpy")
+    for block in ("fill_exact", "fill_integer"):
+        monkeypatch.setattr(kernel, block, lambda *args, block=block: made.append(block))
+
+    def block(a, b, k=100, dtype=np.int64):
+        A, B = np.full((9, 8, 8), a, dtype), np.full((9, 8, 8), b, dtype)
+        A[1], B[2] = 1, 1  # not the largest
+        hl.rolled_matmul(A, B, k, backend="numpy", workers=1)
+        return made.pop()
+
+    assert block(2**24, 2**24 - 1) == block(-(2**24), 2**24 - 1) == "fill_exact"
+    assert block(2**24, 2**24) == block(2**24, -(2**24)) == "fill_integer"
+    assert block(-(2**63), 1) == block(2**63, 1, dtype=np.uint64) == "fill_integer"
+    assert block(3, 3, k=1) == block(3, 3, dtype=np.int32) == "fill_integer"
+
+
 @pytest.mark.parametrize("dtype", [np.dtype(bool), *INTEGERS])
-@pytest.mark.parametrize(("m", "n", "l"), [(1, 1, 1), (4, 4, 4), (3, 17, 40)])
+@pytest.mark.parametrize(("m", "n", "l"), [(1, 1, 1), (4, 4, 4), (3, 17, 40), (12, 9, 130)])
 def test_integers_wrap_and_booleans_combine(backend, dtype, m, n, l):
     A, B = any_bits(1, (4, m, n), dtype), any_bits(2, (4, n, l), dtype)
     result = hl.rolled_matmul(A, B, 5, backend=backend)
@@ -121,11 +187,12 @@ def test_one_product_is_cut_into_rows(backend):
     A, B = rng.normal(size=(1, 1500, 300)), rng.normal(size=(1, 300, 200))
     result = hl.rolled_matmul(A, B, 1, backend=backend, workers=2)
     np.testing.assert_allclose(result[0, 0], A[0] @ B[0], rtol=0, atol=1e-12)
-    integers = hl.rolled_matmul(
-        (100 * A).astype(np.int32), (100 * B).astype(np.int32), 1, backend=backend, workers=2
-    )
     expected = np.trunc(100 * A[0]) @ np.trunc(100 * B[0])  # below 2**53
-    np.testing.assert_array_equal(integers[0, 0], expected)
+    for dtype in (np.int32, np.int64):
+        integers = hl.rolled_matmul(
+            (100 * A).astype(dtype), (100 * B).astype(dtype), 1, backend=backend, workers=2
+        )
+        np.testing.assert_array_equal(integers[0, 0], expected)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -142,23 +209,23 @@ def test_nan_and_infinity_travel(backend, dtype, size):
 
 
 @pytest.mark.parametrize(("block", "dtype"), [
-    ("fill", np.float64), ("fill", np.complex64), ("fill_integer", np.uint16),
-    ("fill_bool", np.uint8),
+    ("fill", np.float64), ("fill", np.complex64), ("fill_exact", np.float64),
+    ("fill_integer", np.uint16), ("fill_integer", np.uint64), ("fill_bool", np.uint8),
 ])  # fmt: skip
-@pytest.mark.parametrize("size", [4, 20])
+@pytest.mark.parametrize("size", [4, 20, 40])
 def test_a_block_writes_its_own_rows_alone(backend, block, dtype, size):
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, 2, (2, 3, size, size)).astype(dtype)
     out = np.full((6, size, size), 7, dtype)
     getattr(_backends.load("rolled", backend), block)(2, 5, 1, 3, a, b, 2, out)
-    for p in range(6):
-        for r in range(size):
-            if 2 <= p < 5 and 1 <= r < 3:
-                expected = a[p // 2, r] @ b[(p // 2 + p % 2) % 3]
-                np.testing.assert_array_equal(out[p, r], np.minimum(expected, 1)
-                                              if block == "fill_bool" else expected)  # fmt: skip
-            else:
-                assert (out[p, r] == 7).all()
+    owned = np.zeros(out.shape, bool)
+    owned[2:5, 1:3] = True
+    if block == "fill_exact":
+        out[owned] = out.view(np.int64)[owned]
+    expected = double_loop(a, b, 2).reshape(out.shape)
+    if block == "fill_bool":
+        expected = np.minimum(expected, 1)
+    np.testing.assert_array_equal(out, np.where(owned, expected, 7).astype(dtype))
 
 
 # --- bad input ------------------------------------------------------------------------------

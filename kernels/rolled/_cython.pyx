@@ -39,13 +39,14 @@ cdef void _multiply(
     const hl_run* run, const number* a, const number* b, number* out,
 ) noexcept nogil:
     # rows r0 to r1 of the products p0 to p1; out begins at the first
-    cdef Py_ssize_t p, i, m = run.m, n = run.n, l = run.l, rows = run.r1 - run.r0
+    cdef Py_ssize_t p, i, m = run.m, n = run.n, width = run.l, rows = run.r1 - run.r0
     cdef Py_ssize_t small = SMALL if number is float or number is double else SMALL_COMPLEX
-    if max(rows, n, l) > small:
+    if max(rows, n, width) > small:
         for p in range(run.p0, run.p1):
             i = p // run.k
-            gemm[number](rows, l, n, a + (i * m + run.r0) * n, n,
-                         b + (i + p % run.k) % run.d * n * l, l, out + (p - run.p0) * m * l, l)
+            gemm[number](rows, width, n, a + (i * m + run.r0) * n, n,
+                         b + (i + p % run.k) % run.d * n * width, width,
+                         out + (p - run.p0) * m * width, width)
     elif number is float:
         hl_multiply_float1(run, a, b, out)
     elif number is double:

@@ -19,74 +19,72 @@ _REAL = {types.float32: ir.FloatType(), types.complex64: ir.FloatType(),
 
 @intrinsic(prefer_literal=True)
 def _tile(typing, rows, length, n, l, a, x, b, y, out, to, booleans):
-    """`rows` rows of a product of matrices with n and l columns, a vector of `length` bytes each:
-    those of a from its element x on, times those of b from y on, into those of out from `to` on.
+    """`rows` rows of a product of matrices with n and l columns, one vector of `length` bytes each:
+    from element `to` of out on; of a from its element x on, of b from y on.
 
-    A row of complex numbers has two sums, the real parts of a times b and the imaginary parts
-    times b. `booleans`: 0 and 1 in bytes.
+    The sums stay in registers. A row of complex numbers has two: the real parts of a times b, and
+    the imaginary parts times b. `booleans`: 0 and 1 in bytes, with "or" and "and".
     """
-    dtype = out.dtype
+    dtype, rows_ = out.dtype, range(rows.literal_value)
     parts = 2 if isinstance(dtype, types.Complex) else 1
-    size = dtype.bitwidth // 8 // parts
-    lanes = max(parts, length.literal_value // size)
-    real = _REAL.get(dtype) or ir.IntType(8 * size)
-    vector = ir.VectorType(real, lanes) if lanes > 1 else real
-    high = rows.literal_value
+    width = dtype.bitwidth // 8 // parts
+    lanes = max(parts, length.literal_value // width)
+    number = _REAL.get(dtype) or ir.IntType(8 * width)
+    vector = ir.VectorType(number, lanes) if lanes > 1 else number
+    index, lane, contract = ir.IntType(64), ir.IntType(32), {"flags": ("contract",)}
 
     def codegen(context, builder, signature, arguments):
-        _, _, n, l, a, x, b, y, out, to, _ = arguments
+        n, l, a, x, b, y, out, to = arguments[2:10]
 
-        def pointer(index, array, offset):
-            data = context.make_array(signature.args[index])(context, builder, value=array).data
-            return builder.bitcast(builder.gep(data, [offset]), real.as_pointer())
+        def first(position, array, element):
+            data = context.make_array(signature.args[position])(context, builder, array).data
+            return builder.bitcast(builder.gep(data, [element]), number.as_pointer())
 
-        a, b, out = pointer(4, a, x), pointer(6, b, y), pointer(8, out, to)
+        a, b, out = first(4, a, x), first(6, b, y), first(8, out, to)
 
-        def at(pointer, row, columns, column, part=0):
-            offset = builder.add(builder.mul(row, columns), column)
-            offset = builder.add(builder.mul(offset, size_(parts)), size_(part))
-            return builder.gep(pointer, [offset])
+        def at(pointer, row, columns, column=None, part=0):
+            element = builder.mul(row, columns)
+            if column is not None:
+                element = builder.add(element, column)
+            element = builder.add(builder.mul(element, index(parts)), index(part))
+            return builder.gep(pointer, [element])
 
-        def size_(value):
-            return context.get_constant(types.intp, value)
+        def as_vector(pointer):
+            return builder.bitcast(pointer, vector.as_pointer())
 
         def shuffle(value, order):
-            order = ir.Constant(ir.VectorType(ir.IntType(32), lanes), order)
+            order = ir.Constant(ir.VectorType(lane, lanes), order)
             return builder.shuffle_vector(value, value, order)
 
-        def spread(value):
+        def in_all_lanes(value):
             if lanes == 1:
                 return value
-            value = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
+            value = builder.insert_element(ir.Constant(vector, ir.Undefined), value, lane(0))
             return shuffle(value, [0] * lanes)
 
         def plus_product(total, x, y):
             if booleans.literal_value:
                 return builder.or_(total, builder.and_(x, y))
             if dtype in _REAL:
-                product = builder.fmul(x, y, flags=("contract",))
-                return builder.fadd(total, product, flags=("contract",))
+                return builder.fadd(total, builder.fmul(x, y, **contract), **contract)
             return builder.add(total, builder.mul(x, y))
 
         zero = ir.Constant(vector, None)
-        sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(parts)]
-                for _ in range(high)]  # fmt: skip
+        sums = [[cgutils.alloca_once_value(builder, zero) for part in range(parts)]
+                for row in rows_]  # fmt: skip
         with cgutils.for_range(builder, n) as term:
-            row = builder.bitcast(at(b, term.index, l, size_(0)), vector.as_pointer())
-            row = builder.load(row, align=size)
-            for r in range(high):
-                for part in range(parts):
-                    number = builder.load(at(a, size_(r), n, term.index, part))
-                    total = plus_product(builder.load(sums[r][part]), spread(number), row)
-                    builder.store(total, sums[r][part])
-        for r in range(high):
-            total = builder.load(sums[r][0])
+            values = builder.load(as_vector(at(b, term.index, l)), align=width)
+            for row in rows_:
+                for part, total in enumerate(sums[row]):
+                    factor = in_all_lanes(builder.load(at(a, index(row), n, term.index, part)))
+                    builder.store(plus_product(builder.load(total), factor, values), total)
+        for row in rows_:
+            total = builder.load(sums[row][0])
             if parts == 2:
-                turned = shuffle(builder.load(sums[r][1]), [w ^ 1 for w in range(lanes)])
+                turned = shuffle(builder.load(sums[row][1]), [w ^ 1 for w in range(lanes)])
                 signs = ir.Constant(vector, [-1.0, 1.0] * (lanes // 2))
                 total = builder.fadd(total, builder.fmul(turned, signs))
-            place = builder.bitcast(at(out, size_(r), l, size_(0)), vector.as_pointer())
-            builder.store(total, place, align=size)
+            builder.store(total, as_vector(at(out, index(row), l)), align=width)
         return context.get_dummy_value()
 
     return types.void(rows, length, n, l, a, x, b, y, out, to, booleans), codegen
@@ -105,9 +103,12 @@ def _strips(length, booleans):
                 for i in range(0, m, 4):
                     r = min(i, m - 4)
                     _tile(4, length, n, l, a, x + r * n, b, y + c, out, to + r * l + c, booleans)
+            elif m == 3:
+                _tile(3, length, n, l, a, x, b, y + c, out, to + c, booleans)
+            elif m == 2:
+                _tile(2, length, n, l, a, x, b, y + c, out, to + c, booleans)
             else:
-                for r in range(m):
-                    _tile(1, length, n, l, a, x + r * n, b, y + c, out, to + r * l + c, booleans)
+                _tile(1, length, n, l, a, x, b, y + c, out, to + c, booleans)
 
     return strips
 

@@ -7,7 +7,7 @@
 
 #include "vmath.h"
 
-/* Rows r0 to r1 of the products p0 to p1 of matrices (m, n) and (n, l); `out` is at row r0 of p0. */
+/* Rows r0 to r1 of the products p0 to p1; `out` begins at the first of them. */
 typedef struct { ptrdiff_t p0, p1, r0, r1, d, k, m, n, l; } hl_run;
 
 #ifdef __GNUC__

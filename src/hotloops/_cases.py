@@ -678,13 +678,16 @@ _OPTICS = (
 # --- rolled ---------------------------------------------------------------------------------
 
 
-def _rolled_make(rng, dtype, d, k, m, n, l):
+def _rolled_make(rng, dtype, d, k, m, n, l, below=None):
+    """Integers that wrap, or are less than `below`."""
+
     def numbers(*shape):
         if dtype.kind == "b":
             return rng.random(shape) < 0.2
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)
-            return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+            low, high = (limits.min, limits.max) if below is None else (1 - below, below - 1)
+            return rng.integers(low, high, shape, dtype, endpoint=True)
         real = rng.normal(size=shape)
         return (real + 1j * rng.normal(size=shape) if dtype.kind == "c" else real).astype(dtype)
 
@@ -719,6 +722,24 @@ _ROLLED = (
         "rolled", "rolled products", rolled.rolled_matmul, _rolled_make,
         {"d": 3, "k": 4, "m": 33, "n": 17, "l": 20}, _ROLLED_TOLERANCE,
         _rolled_question, _rolled_numpy, {"d": 128, "k": 32, "m": 32, "n": 32, "l": 32},
+    ),
+    *(
+        Case(
+            "rolled", f"rolled products, {name}", rolled.rolled_matmul, _rolled_make,
+            dict(zip("dkmnl", small, strict=True)), {np.float64: 2e-15},
+            _rolled_question, _rolled_numpy, dict(zip("dkmnl", full, strict=True)),
+        )
+        for name, small, full in (
+            ("long lists", (40, 9, 4, 4, 4), (4096, 16, 4, 4, 4)),
+            ("16 rows and columns", (5, 7, 16, 16, 16), (256, 32, 16, 16, 16)),
+            ("128 rows and columns", (2, 3, 66, 70, 68), (32, 8, 128, 128, 128)),
+        )
+    ),
+    Case(
+        "rolled", "rolled products of integers", rolled.rolled_matmul, _rolled_make,
+        {"d": 8, "k": 17, "m": 9, "n": 17, "l": 16, "below": 1000}, {np.int64: 0.0},
+        _rolled_question, _rolled_numpy,
+        {"d": 128, "k": 32, "m": 8, "n": 8, "l": 8, "below": 1000},
     ),
     Case(
         "rolled", "rolled products of other numbers", rolled.rolled_matmul, _rolled_make,

@@ -5,6 +5,7 @@ import numpy as np
 from . import _arrays, _backends, _blocks
 
 _SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
+_BLAS_LIMIT = 2**31  # rows and columns
 _COST = {"f": 0.05, "c": 0.2, "i": 0.2, "u": 0.2, "b": 0.1}  # ns a multiplication
 
 
@@ -20,8 +21,7 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     k : int
         Products for each matrix of A; beyond d they go round again.
     out : ndarray, shape (d, k, m, l), optional
-        Where to put the result. Reusing one array avoids the page faults of a new one, which take
-        longer than the products of small matrices.
+        Where to put the result. Reusing one array avoids the page faults of a new one.
     backend : {"cython", "numba", "numpy"}, optional
         See `set_backend`.
     workers : int, optional
@@ -46,11 +46,11 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     Accuracy: that of a sum of n products in the result's dtype; integers are exact modulo their
     width. NaN travels.
 
-    Cost: d k m n l multiplications. Matrices of up to 16 rows and columns, or 32 of complex numbers,
-    are multiplied in registers, larger ones take a call to BLAS each. Integers are multiplied as
-    they are; those of 64 bits in float64, which is faster, if none of A times none of B times n can
-    pass 2**51. Small products are limited by the memory that takes the result: with a new array its
-    page faults take longer than they do.
+    Cost: d k m n l multiplications. Matrices of up to 16 rows and columns, 32 of complex numbers,
+    are multiplied in registers; larger ones take a call to BLAS each. Integers are multiplied as
+    integers, except that those of 64 bits go through float64, which is faster, where no sum can
+    reach 2**51. With small matrices the limit is the memory that takes the result: the page faults
+    of a new array last longer than the products.
 
     Memory: the result, and copies of A and B where they are not C-contiguous arrays of the dtype
     that is multiplied. B is not repeated.
@@ -75,7 +75,7 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     k = _arrays.integer("k", k, maximum=_arrays.most(dtype, (d, m, l)))
     kernel = _backends.kernel("rolled", backend)
     workers = _blocks.workers(workers)
-    if max(m, n, l) >= 2**31 and dtype.kind in "fc":
+    if max(m, n, l) >= _BLAS_LIMIT and dtype.kind in "fc":
         raise ValueError(
             f"A and B must have matrices of less than 2**31 rows and columns, "
             f"got shapes {a.shape} and {b.shape}"
@@ -108,8 +108,10 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
 def _exact_in_float64(a, b, k, dtype):
     """Whether the products of these integers are as exact in float64, and made faster there."""
     (d, m, n), l = a.shape, b.shape[2]
-    made, read = k * m * l, m + l  # for each of d n
-    if dtype.itemsize < 8 or d * n * made < _SERIAL or made < 16 * read:
+    made, read = k * m * l, m + l  # times d n
+    if made < 16 * read or d * n * made < 2**18:
+        return False
+    if dtype.itemsize < 8 or max(m, n, l) >= _BLAS_LIMIT:
         return False
     return n * _largest(a) * _largest(b) < 2**51
 
