@@ -27,7 +27,7 @@ WINDOW = 256  # samples
 TURN = 32  # samples: the microphones are sampled in step with the machine
 MICROPHONES = 4
 MACHINE, NOISE = 3, -5  # samples of delay from one microphone to the next
-MOST = 80  # bins of the ring to look at
+NEAR, MOST = 3, 80  # bins apart to look at; nearer ones share the window's own width
 
 
 def recording(samples, rng):
@@ -74,7 +74,7 @@ def correlation(s, j):
 def draw(strength, delays, curves, picture):
     figure = matplotlib.figure.Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.plot(np.arange(1, MOST) * TURN / WINDOW, strength[1:], color="C0", lw=1)
+    left.plot(np.arange(NEAR, MOST) * TURN / WINDOW, strength[NEAR:], color="C0", lw=1)
     left.set(xlabel="distance of the two frequencies, in turns of the machine",
              ylabel="coherence", ylim=(0, None), title="What belongs together")  # fmt: skip
     for (label, curve), color in zip(curves.items(), ("C7", "C1"), strict=True):
@@ -84,7 +84,7 @@ def draw(strength, delays, curves, picture):
         right.annotate(name, (delay, 1.04), ha="center")
     right.set(xlabel="delay from one microphone to the next, samples", ylim=(0, 1.15),
               ylabel="correlation over its largest", title="Where it comes from")  # fmt: skip
-    right.legend(frameon=False, loc="upper left")
+    right.legend(frameon=False, loc="center right", handlelength=1)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(picture, dpi=120)
