@@ -8,6 +8,7 @@ from .binomial import binomial_counts, binomial_pmf, binomial_probabilities
 from .features import periodic_features
 from .field import layered_field
 from .rolled import rolled_matmul
+from .sparse import sparse_tensordot
 
 __all__ = [
     "KernelOperator",
@@ -24,6 +25,7 @@ __all__ = [
     "set_backend",
     "set_workers",
     "show_config",
+    "sparse_tensordot",
 ]
 
 

@@ -1,0 +1,50 @@
+/* The sums of one column for as many rows as have 128 bytes: its lanes stay in two registers. */
+#ifndef HOTLOOPS_LANES_H
+#define HOTLOOPS_LANES_H
+
+#include <stddef.h>
+
+#include "vmath.h"
+
+/* In a typedef of real: a vector of `width` of them, at any address. */
+#ifdef __GNUC__
+#define HL_VECTOR(real, width) \
+  __attribute__((vector_size(width * sizeof(real)), aligned(sizeof(real)), may_alias))
+#else /* vectors of one */
+#define HL_VECTOR(real, width)
+#endif
+
+enum { HL_REAL, HL_COMPLEX, HL_BOOL };
+
+/* y += the sum over count nonzeros of their value times the lanes at their place in the tile.
+   The lanes of complex numbers are 64 bytes of real parts, then 64 of imaginary ones. A macro, for
+   any type of number and of place: 64 bytes at a time, or without vectors one element. */
+#define HL_ADD_COLUMN(kind, count, values, places, first, tile, y)                                 \
+  do {                                                                                             \
+    typedef __typeof__(*(y)) hl_lane;                                                              \
+    typedef hl_lane hl_lanes HL_VECTOR(hl_lane, (64 / sizeof(hl_lane)));                           \
+    const ptrdiff_t half = 64 / sizeof(hl_lane);                                                   \
+    for (ptrdiff_t w = 0; w < half; w += sizeof(hl_lanes) / sizeof(hl_lane)) {                     \
+      hl_lanes a = *(hl_lanes *)((y) + w), b = *(hl_lanes *)((y) + half + w);                      \
+      for (ptrdiff_t p = 0; p < (count); p++) {                                                    \
+        const hl_lane *lanes = (tile) + ((places)[p] - (first)) * (2 * half) + w;                  \
+        const hl_lanes s = *(const hl_lanes *)lanes, t = *(const hl_lanes *)(lanes + half);        \
+        if ((kind) == HL_COMPLEX) {                                                                \
+          a += (values)[2 * p] * s;                                                                \
+          b += (values)[2 * p] * t;                                                                \
+          a -= (values)[2 * p + 1] * t;                                                            \
+          b += (values)[2 * p + 1] * s;                                                            \
+        } else if ((kind) == HL_BOOL) { /* a + x - a x is "or" of 0 and 1 */                       \
+          a += (values)[p] * (s - a * s);                                                          \
+          b += (values)[p] * (t - b * t);                                                          \
+        } else {                                                                                   \
+          a += (values)[p] * s;                                                                    \
+          b += (values)[p] * t;                                                                    \
+        }                                                                                          \
+      }                                                                                            \
+      *(hl_lanes *)((y) + w) = a;                                                                  \
+      *(hl_lanes *)((y) + half + w) = b;                                                           \
+    }                                                                                              \
+  } while (0)
+
+#endif
