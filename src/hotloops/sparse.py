@@ -139,7 +139,7 @@ def _check_operands(X, A):
     if kind.startswith("sparse."):
         hint = "A.to_scipy_sparse() makes one"
     elif kind.startswith("dask."):
-        hint = "A.compute() makes one of sparse chunks; for dense chunks there is dask.array.tensordot"
+        hint = "A.compute() makes one of sparse chunks, dask.array.tensordot takes dense ones"
     elif kind == "numpy.ndarray":
         hint = "np.tensordot(X, A, axes) multiplies by a dense one"
     raise TypeError(f"A must be a sparse matrix or array of SciPy, got {kind}: {hint}")
