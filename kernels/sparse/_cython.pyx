@@ -5,8 +5,9 @@ from libc.string cimport memcpy, memset
 
 
 cdef extern from "vmath.h" nogil:
-    ctypedef void cloned "HL_CLONES void"
+    ctypedef int cloned "HL_CLONES int"
     ctypedef void inlined "HL_INLINE void"
+    ctypedef int inlined_int "HL_INLINE int"
 
 
 cdef extern from "sparse/lanes.h" nogil:
@@ -175,51 +176,7 @@ cdef inline inlined _tile(
         c0 = c
 
 
-cdef inline inlined _tiles(
-    int kind, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1, Py_ssize_t depth,
-    const Py_ssize_t* axes, const number* x, Py_ssize_t step, Py_ssize_t first,
-    Py_ssize_t window, const number* values, const index* indices, const index* starts,
-    number* out, Py_ssize_t stride, number* tile, number* y, const index* order,
-) noexcept nogil:
-    cdef int parts = 2 if kind == COMPLEX else 1
-    cdef Py_ssize_t places[LANES]
-    cdef Py_ssize_t rows[LANES]
-    cdef Py_ssize_t n, w
-    while r0 < r1:
-        n = min(r1 - r0, <Py_ssize_t> (LANES // (parts * sizeof(number))))
-        for w in range(n):
-            _locate(r0 + w, depth, axes, &places[w], &rows[w])
-        if n <= FEW:
-            for w in range(n):
-                _row(kind, c0, c1, x + parts * places[w], step, values, indices, starts,
-                     out + parts * rows[w] * stride)
-        else:
-            _tile(kind, n, c0, c1, x, places, step, first, window, values, indices, starts, out,
-                  rows, stride, tile, y, order)
-        r0 += n
-
-
-cdef cloned _kinds(
-    int kind, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1, Py_ssize_t depth,
-    const Py_ssize_t* axes, const number* x, Py_ssize_t step, Py_ssize_t first,
-    Py_ssize_t window, const number* values, const index* indices, const index* starts,
-    number* out, Py_ssize_t stride, number* tile, number* y, const index* order,
-) noexcept nogil:
-    if number is float or number is double:
-        if kind == COMPLEX:
-            _tiles(COMPLEX, r0, r1, c0, c1, depth, axes, x, step, first, window, values, indices,
-                   starts, out, stride, tile, y, order)
-            return
-    if number is uint8_t:
-        if kind == BOOL:
-            _tiles(BOOL, r0, r1, c0, c1, depth, axes, x, step, first, window, values, indices,
-                   starts, out, stride, tile, y, order)
-            return
-    _tiles(REAL, r0, r1, c0, c1, depth, axes, x, step, first, window, values, indices, starts,
-           out, stride, tile, y, order)
-
-
-cdef Py_ssize_t _window(const index* indices, Py_ssize_t count, Py_ssize_t* first) noexcept nogil:
+cdef inline Py_ssize_t _window(const index* indices, Py_ssize_t count, Py_ssize_t* first) noexcept nogil:
     # The rows of the matrix from the first to the last that holds any of these nonzeros, if they
     # are few enough to be held and often enough used; else 0.
     cdef Py_ssize_t p
@@ -233,33 +190,69 @@ cdef Py_ssize_t _window(const index* indices, Py_ssize_t count, Py_ssize_t* firs
     return high - low + 1 if high - low < min(2 * count, <Py_ssize_t> WINDOW) else 0
 
 
-cdef int _block(
-    int kind, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1,
-    const Py_ssize_t[:, ::1] axes, const number* x, Py_ssize_t step, const number* values,
+cdef inline inlined_int _block(
+    int kind, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1, Py_ssize_t depth,
+    const Py_ssize_t* axes, const number* x, Py_ssize_t step, const number* values,
     const index* indices, const index* starts, number* out, Py_ssize_t stride,
-) except -1 nogil:
-    cdef Py_ssize_t first = 0, window = 0, rows, p
-    cdef void* scratch
-    cdef number* tile
-    cdef index* order
+) noexcept nogil:
+    # 0, or -1 without memory. What is allocated or declared here is known not to overlap x or out.
+    cdef int parts = 2 if kind == COMPLEX else 1
+    cdef Py_ssize_t places[LANES]
+    cdef Py_ssize_t rows[LANES]
+    cdef index order[CHUNK]
+    cdef char sums[(GROUP + 1) * LANES]
+    cdef char* numbers
+    cdef Py_ssize_t first = 0, window = 0, n, w
     if r1 - r0 > FEW:
         window = _window(indices + starts[c0], starts[c1] - starts[c0], &first)
-    rows = max(window, CHUNK) + GROUP
-    scratch = malloc((rows + 1) * LANES + CHUNK * sizeof(index))
-    if scratch == NULL:
-        with gil:
-            raise MemoryError
-    tile = <number*> ((<uintptr_t> scratch + LANES - 1) & ~(<uintptr_t> LANES - 1))
+    n = (max(window, <Py_ssize_t> CHUNK) + 1) * LANES
+    numbers = <char*> malloc(n)
+    if numbers == NULL:
+        return -1
     if (r1 - r0) * sizeof(number) < LANES:  # no row will be in the last lanes
-        memset(tile, 0, rows * LANES)
-    order = <index*> (tile + rows * (LANES // sizeof(number)))
-    for p in range(CHUNK):
-        order[p] = <index> p
-    _kinds(kind, r0, r1, c0, c1, axes.shape[1], &axes[0, 0], x, step, first, window, values,
-           indices, starts, out, stride, tile,
-           tile + (rows - GROUP) * (LANES // sizeof(number)), order)
-    free(scratch)
+        memset(numbers, 0, n)
+    for w in range(CHUNK):
+        order[w] = <index> w
+    while r0 < r1:
+        n = min(r1 - r0, <Py_ssize_t> (LANES // (parts * sizeof(number))))
+        for w in range(n):
+            _locate(r0 + w, depth, axes, &places[w], &rows[w])
+        if n <= FEW:
+            for w in range(n):
+                _row(kind, c0, c1, x + parts * places[w], step, values, indices, starts,
+                     out + parts * rows[w] * stride)
+        else:
+            _tile(kind, n, c0, c1, x, places, step, first, window, values, indices, starts, out,
+                  rows, stride, <number*> (numbers + -<uintptr_t> numbers % LANES),
+                  <number*> (sums + -<uintptr_t> sums % LANES), order)
+        r0 += n
+    free(numbers)
     return 0
+
+
+cdef cloned _real(
+    Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1, Py_ssize_t depth,
+    const Py_ssize_t* axes, const number* x, Py_ssize_t step, const number* values,
+    const index* indices, const index* starts, number* out, Py_ssize_t stride,
+) noexcept nogil:
+    return _block(REAL, r0, r1, c0, c1, depth, axes, x, step, values, indices, starts, out, stride)
+
+
+cdef cloned _complex(
+    Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1, Py_ssize_t depth,
+    const Py_ssize_t* axes, const floating* x, Py_ssize_t step, const floating* values,
+    const index* indices, const index* starts, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    return _block(COMPLEX, r0, r1, c0, c1, depth, axes, x, step, values, indices, starts, out,
+                  stride)
+
+
+cdef cloned _bool(
+    Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1, Py_ssize_t depth,
+    const Py_ssize_t* axes, const uint8_t* x, Py_ssize_t step, const uint8_t* values,
+    const index* indices, const index* starts, uint8_t* out, Py_ssize_t stride,
+) noexcept nogil:
+    return _block(BOOL, r0, r1, c0, c1, depth, axes, x, step, values, indices, starts, out, stride)
 
 
 def fill(
@@ -267,9 +260,12 @@ def fill(
     const floating[::1] x, Py_ssize_t origin, Py_ssize_t step, const floating[::1] values,
     const index[::1] indices, const index[::1] starts, floating[:, ::1] out,
 ):
+    cdef int failed
     with nogil:
-        _block(REAL, r0, r1, c0, c1, axes, &x[0] + origin, step, &values[0], &indices[0],
-               &starts[0], &out[0, 0], out.shape[1])
+        failed = _real(r0, r1, c0, c1, axes.shape[1], &axes[0, 0], &x[0] + origin, step,
+                       &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1])
+    if failed:
+        raise MemoryError
 
 
 def fill_complex(
@@ -277,9 +273,12 @@ def fill_complex(
     const floating[::1] x, Py_ssize_t origin, Py_ssize_t step, const floating[::1] values,
     const index[::1] indices, const index[::1] starts, floating[:, ::1] out,
 ):
+    cdef int failed
     with nogil:
-        _block(COMPLEX, r0, r1, c0, c1, axes, &x[0] + 2 * origin, step, &values[0], &indices[0],
-               &starts[0], &out[0, 0], out.shape[1] // 2)
+        failed = _complex(r0, r1, c0, c1, axes.shape[1], &axes[0, 0], &x[0] + 2 * origin, step,
+                       &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1] // 2)
+    if failed:
+        raise MemoryError
 
 
 def fill_integer(
@@ -288,9 +287,12 @@ def fill_integer(
     const unsigned_integer[::1] values, const index[::1] indices, const index[::1] starts,
     unsigned_integer[:, ::1] out,
 ):
+    cdef int failed
     with nogil:
-        _block(REAL, r0, r1, c0, c1, axes, &x[0] + origin, step, &values[0], &indices[0],
-               &starts[0], &out[0, 0], out.shape[1])
+        failed = _real(r0, r1, c0, c1, axes.shape[1], &axes[0, 0], &x[0] + origin, step,
+                       &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1])
+    if failed:
+        raise MemoryError
 
 
 def fill_bool(
@@ -298,6 +300,9 @@ def fill_bool(
     const uint8_t[::1] x, Py_ssize_t origin, Py_ssize_t step, const uint8_t[::1] values,
     const index[::1] indices, const index[::1] starts, uint8_t[:, ::1] out,
 ):
+    cdef int failed
     with nogil:
-        _block(BOOL, r0, r1, c0, c1, axes, &x[0] + origin, step, &values[0], &indices[0],
-               &starts[0], &out[0, 0], out.shape[1])
+        failed = _bool(r0, r1, c0, c1, axes.shape[1], &axes[0, 0], &x[0] + origin, step,
+                       &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1])
+    if failed:
+        raise MemoryError
