@@ -4,6 +4,9 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void* p) nogil
+
 cdef extern from "vmath.h" nogil:
     ctypedef int cloned "HL_CLONES int"
     ctypedef void inlined "HL_INLINE void"
@@ -146,6 +149,9 @@ cdef inline inlined _tile(
     for i in range(n):
         adjacent = adjacent and places[i] == places[0] + i
     for i in range(window):
+        if i % 8 == 0:
+            for j in range(n):
+                prefetch(x + parts * (places[j] + (first + i + 64) * step))
         _load_tile(parts, n, adjacent, x + parts * (first + i) * step, places, tile + i * lanes)
     while c0 < c1:
         c = min(c0 + GROUP, c1)
@@ -176,7 +182,9 @@ cdef inline inlined _tile(
         c0 = c
 
 
-cdef inline Py_ssize_t _window(const index* indices, Py_ssize_t count, Py_ssize_t* first) noexcept nogil:
+cdef inline Py_ssize_t _window(
+    const index* indices, Py_ssize_t count, Py_ssize_t* first,
+) noexcept nogil:
     # The rows of the matrix from the first to the last that holds any of these nonzeros, if they
     # are few enough to be held and often enough used; else 0.
     cdef Py_ssize_t p
@@ -276,7 +284,7 @@ def fill_complex(
     cdef int failed
     with nogil:
         failed = _complex(r0, r1, c0, c1, axes.shape[1], &axes[0, 0], &x[0] + 2 * origin, step,
-                       &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1] // 2)
+                          &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1] // 2)
     if failed:
         raise MemoryError
 

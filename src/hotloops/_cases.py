@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import ard, binomial, field, optics, rolled
+from . import ard, binomial, field, optics, rolled, sparse
 
 SIZES = ("full", "small")
 
@@ -678,20 +678,21 @@ _OPTICS = (
 # --- rolled ---------------------------------------------------------------------------------
 
 
+def _numbers(rng, dtype, *shape, below=None):
+    """Integers are any, or less than `below`."""
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.2
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        low, high = (limits.min, limits.max) if below is None else (1 - below, below - 1)
+        return rng.integers(low, high, shape, dtype, endpoint=True)
+    real = rng.normal(size=shape)
+    return (real + 1j * rng.normal(size=shape) if dtype.kind == "c" else real).astype(dtype)
+
+
 def _rolled_make(rng, dtype, d, k, m, n, l, below=None):
-    """Integers that wrap, or are less than `below`."""
-
-    def numbers(*shape):
-        if dtype.kind == "b":
-            return rng.random(shape) < 0.2
-        if dtype.kind in "iu":
-            limits = np.iinfo(dtype)
-            low, high = (limits.min, limits.max) if below is None else (1 - below, below - 1)
-            return rng.integers(low, high, shape, dtype, endpoint=True)
-        real = rng.normal(size=shape)
-        return (real + 1j * rng.normal(size=shape) if dtype.kind == "c" else real).astype(dtype)
-
-    return {"A": numbers(d, m, n), "B": numbers(d, n, l), "k": k}
+    A = _numbers(rng, dtype, d, m, n, below=below)
+    return {"A": A, "B": _numbers(rng, dtype, d, n, l, below=below), "k": k}
 
 
 def _rolled_question(A, B, k):
@@ -811,4 +812,61 @@ _BINOMIAL = (
 )  # fmt: skip
 
 
-CASES = _ARD + _FIELD + _OPTICS + _ROLLED + _BINOMIAL
+# --- sparse ---------------------------------------------------------------------------------
+
+
+def _sparse_make(rng, dtype, shape, columns, density, format="csc", order="C"):
+    import scipy.sparse
+
+    places = np.nonzero(rng.random((shape[-1], columns)) < density)
+    values = _numbers(rng, dtype, len(places[0]))
+    A = scipy.sparse.coo_array((values, places), shape=(shape[-1], columns))
+    X = np.asarray(_numbers(rng, dtype, *shape), order=order)
+    return {"X": X, "A": A.asformat(format)}
+
+
+def _sparse_question(X, A):
+    out = np.empty((*X.shape[:-1], A.shape[1]), np.result_type(X, A.dtype))
+    for index in np.ndindex(X.shape[:-1]):
+        out[index] = A.T @ X[index]
+    return out
+
+
+def _sparse_numpy(X, A):
+    return (X.reshape(-1, X.shape[-1]) @ A).reshape(*X.shape[:-1], A.shape[1])
+
+
+_SPARSE_TOLERANCE = {np.float32: 1e-6, np.float64: 2e-15}
+
+_SPARSE = (
+    *(
+        Case(
+            "sparse", f"tensor × sparse matrix, density {density:g}", sparse.sparse_tensordot,
+            _sparse_make, {"shape": small, "columns": 70, "density": 20 * density},
+            _SPARSE_TOLERANCE, _sparse_question, _sparse_numpy,
+            {"shape": full, "columns": full[-1], "density": density},
+        )
+        for density, small, full in (
+            (0.01, (9, 5, 80), (500, 500, 100)),
+            (0.001, (9, 5, 300), (200, 200, 1000)),
+            (0.02, (9, 5, 60), (200, 200, 1000)),
+        )
+    ),
+    Case(
+        "sparse", "tensor × sparse matrix of other numbers", sparse.sparse_tensordot, _sparse_make,
+        {"shape": (7, 6, 40), "columns": 90, "density": 0.1, "format": "coo", "order": "F"},
+        {np.bool_: 0.0, np.uint8: 0.0, np.int64: 0.0, np.complex64: 1e-6, np.complex128: 2e-15},
+        _sparse_question,
+    ),
+    *(
+        Case(
+            "sparse", f"tensor × sparse matrix in format {format}", sparse.sparse_tensordot,
+            _sparse_make, {"shape": (7, 40), "columns": 30, "density": 0.1, "format": format},
+            {np.float64: 2e-15}, _sparse_question,
+        )
+        for format in ("csr", "bsr", "dia", "dok", "lil")
+    ),
+)  # fmt: skip
+
+
+CASES = _ARD + _FIELD + _OPTICS + _ROLLED + _BINOMIAL + _SPARSE

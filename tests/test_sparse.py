@@ -1,0 +1,421 @@
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hotloops as hl
+from hotloops import _backends
+
+FLOATS = [np.float32, np.float64, np.complex64, np.complex128]
+INTEGERS = [np.dtype(c) for c in "bBhHiIlLqQ"]
+FORMATS = ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"]
+
+
+def small_integers(seed, shape, dtype, density=1.0):
+    """Numbers whose products and sums are exact, with zeros among them."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.integers(-9, 10, shape).astype(dtype)
+    if numbers.dtype.kind == "c":
+        numbers += 1j * rng.integers(-9, 10, shape)
+    return numbers * (rng.random(shape) < density).astype(dtype)
+
+
+def any_bits(seed, shape, dtype, density=1.0):
+    rng = np.random.default_rng(seed)
+    mask = rng.random(shape) < density
+    if np.dtype(dtype).kind == "b":
+        return mask & (rng.random(shape) < 0.5)
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True) * mask.astype(dtype)
+
+
+def check(X, A, axes=1, **keywords):
+    """The result is exactly that of the dense product."""
+    result = hl.sparse_tensordot(X, A, axes, **keywords)
+    expected = np.tensordot(X, A.toarray(), axes)
+    assert result.dtype == expected.dtype
+    assert result.flags.c_contiguous
+    np.testing.assert_array_equal(result, expected)
+
+
+# --- against the truth ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("density", [0.003, 0.03, 0.3, 1.0])
+@pytest.mark.parametrize("rows", [1, 2, 3, 15, 16, 17, 50])
+def test_is_exact(backend, dtype, density, rows):
+    for k, m in [(1, 1), (3, 70), (300, 5), (130, 129)]:
+        X = small_integers(1, (rows, k), dtype)
+        A = scipy.sparse.csc_array(small_integers(2, (k, m), dtype, density))
+        check(X, A, backend=backend)
+
+
+@pytest.mark.parametrize("dtype", [np.dtype(bool), *INTEGERS])
+@pytest.mark.parametrize("shape", [(2, 60), (7, 5, 60), (150, 60)])
+def test_integers_wrap_and_booleans_combine(backend, dtype, shape):
+    for density in (0.02, 0.3):
+        A = scipy.sparse.csc_array(any_bits(2, (60, 90), dtype, density))
+        check(any_bits(1, shape, dtype), A, backend=backend)
+
+
+@pytest.mark.parametrize("of_X", "?bBhHiIlLqQfdFD")
+def test_mixed_dtypes_are_numpys(backend, of_X):
+    X = small_integers(1, (3, 4), np.int8).astype(of_X)
+    for of_A in "?bBhHiIlLqQfdFD":
+        check(X, scipy.sparse.csc_array(small_integers(2, (4, 5), np.int8).astype(of_A)),
+              backend=backend)  # fmt: skip
+
+
+@pytest.mark.parametrize(("dtype", "wide"), [
+    (np.float32, np.float64), (np.float64, np.longdouble), (np.complex128, np.clongdouble),
+])  # fmt: skip
+def test_rounding_is_that_of_a_sum(backend, dtype, wide):
+    rng = np.random.default_rng(1)
+    X, D = rng.normal(size=(20, 400)).astype(dtype), rng.normal(size=(400, 70)).astype(dtype)
+    if np.dtype(dtype).kind == "c":
+        X, D = X + 1j * X[::-1], D * (1 + 2j)
+    D[rng.random(D.shape) < 0.8] = 0
+    truth = X.astype(wide) @ D.astype(wide)
+    terms = np.abs(X.astype(wide)) @ np.abs(D.astype(wide))
+    count = (D != 0).sum(axis=0)
+    error = np.abs(hl.sparse_tensordot(X, scipy.sparse.csc_array(D), backend=backend) - truth)
+    assert (error <= (count + 4) * np.finfo(dtype).eps * terms).all()
+
+
+# SciPy's own cases for tensordot (scipy/sparse/tests/test_coo.py)
+@pytest.mark.parametrize(("of_X", "of_A", "axes"), [
+    ((4, 6), (6, 7), ([1], [0])),
+    ((3, 2, 4, 7), (7,), ([3], [0])),
+    ((5,), (6, 3, 5, 2), ([0], [2])),
+    ((4, 5, 7, 6), (3, 2, 6, 4), ([0, 3], [3, 2])),
+    ((2, 8, 7), (4, 5, 7, 8, 2), ([0, 1, 2], [4, 3, 2])),
+    ((4, 5, 3, 2, 6), (3, 2, 6, 7, 8), 3),
+    ((4, 5, 7), (7, 3, 7), 1),
+    ((2, 3, 4), (2, 3, 4), ([0, 1, 2], [0, 1, 2])),
+])  # fmt: skip
+def test_scipys_own_shapes_and_axes(backend, of_X, of_A, axes):
+    A = scipy.sparse.coo_array(small_integers(2, of_A, np.int64, 0.6))
+    check(small_integers(1, of_X, np.int64), A, axes, backend=backend)
+
+
+@pytest.mark.parametrize(("of_X", "of_A", "axes"), [
+    ((6,), (6, 8), 1), ((5, 4, 6), (6, 8), 1), ((2, 2, 2, 2, 6), (6, 8), np.int64(1)),
+    ((6, 4), (6, 8), (0, 0)), ((4, 6), (8, 6), (-1, -1)), ((5, 6, 2), (6, 8), ([1], [-2])),
+    ((6, 8), (6, 8), 2), ((5, 6, 8), (6, 8), 2), ((8, 6), (6, 8), ([0, 1], [1, 0])),
+    ((8, 2, 6), (6, 8), ([0, 2], (-1, -2))),
+])  # fmt: skip
+@pytest.mark.parametrize("format", FORMATS)
+def test_axes_and_formats(backend, of_X, of_A, axes, format):
+    D = small_integers(2, of_A, np.float64, 0.4)
+    for kind in (scipy.sparse.coo_array, scipy.sparse.coo_matrix):
+        check(small_integers(1, of_X, np.float64), kind(D).asformat(format), axes, backend=backend)
+
+
+def test_the_default_sums_over_one_axis(backend):
+    X, D = small_integers(1, (3, 4), float), small_integers(2, (4, 5), float)
+    A = scipy.sparse.csr_matrix(D)
+    result = hl.sparse_tensordot(X, A, backend=backend)
+    assert type(result) is np.ndarray
+    np.testing.assert_array_equal(result, X @ D)
+    np.testing.assert_array_equal(hl.sparse_tensordot(X @ D, A.T, backend=backend), X @ D @ D.T)
+
+
+# --- how X lies -----------------------------------------------------------------------------
+
+LAYOUTS = {
+    "C": lambda X: X,
+    "Fortran": np.asfortranarray,
+    "every second row": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "no two axes as one": lambda X: np.pad(X, ((0, 0), (0, 1), (0, 2)))[:, :-1, :-2],
+    "summed axis apart": lambda X: np.repeat(X, 3, axis=2)[..., ::3],
+    "backwards": lambda X: X[::-1, ::-1, ::-1].copy()[::-1, ::-1, ::-1],
+    "axes swapped": lambda X: X.transpose(1, 2, 0).copy().transpose(2, 0, 1),
+    "rows swapped": lambda X: X.transpose(1, 0, 2).copy().transpose(1, 0, 2),
+    "row repeated": lambda X: np.broadcast_to(X[:1], X.shape),
+    "number repeated": lambda X: np.broadcast_to(X[..., :1], X.shape),
+    "big-endian": lambda X: X.astype(X.dtype.newbyteorder(">")),
+    "field of a record": lambda X: np.rec.fromarrays([X, np.ones(X.shape, np.int8)]).f0,
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex64, np.uint8, bool])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("density", [0.01, 0.5])
+def test_any_layout(backend, layout, dtype, density):
+    X = LAYOUTS[layout](small_integers(1, (7, 40, 50), dtype))
+    A = scipy.sparse.csc_array(small_integers(2, (50, 30), dtype, density))
+    check(X, A, backend=backend)
+    A = scipy.sparse.csc_array(small_integers(2, (40, 30), dtype, density))
+    check(X, A, (1, 0), backend=backend)
+    A = scipy.sparse.csc_array(small_integers(2, (7, 50), dtype, density))
+    check(X, A, ([0, 2], [0, 1]), backend=backend)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    ["C", "Fortran", "every second row", "no two axes as one", "backwards", "rows swapped"],
+)
+@pytest.mark.parametrize("backend", ["cython", "numba"])
+def test_X_is_not_copied(backend, layout):
+    X = LAYOUTS[layout](np.ones((100, 60, 100)))  # 4.8 MB
+    A = scipy.sparse.eye_array(100, format="csc")
+    out = np.empty(X.shape)
+    hl.sparse_tensordot(X, A, out=out, backend=backend)
+    tracemalloc.start()
+    try:
+        hl.sparse_tensordot(X, A, out=out, backend=backend)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1e5
+
+
+GROWTH = """
+import resource, sys
+import numpy as np, scipy.sparse
+import hotloops as hl
+backend, k = sys.argv[1], int(sys.argv[2])
+size = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+rng = np.random.default_rng(1)
+indices = rng.integers(0, k, 3 * k).astype(np.int32)
+A = scipy.sparse.csc_array((np.ones(3 * k), indices, np.arange(0, 3 * k + 1, 300)), (k, k // 100))
+X, out = np.ones((20, k)), np.ones((20, k // 100))
+hl.sparse_tensordot(X[:, :500], A[:500, :10], backend=backend)
+before = size()
+hl.sparse_tensordot(X, A, out=out, backend=backend, workers=2)
+print(size() - before)
+"""
+
+
+@pytest.mark.parametrize("backend", ["cython", "numba"])
+@pytest.mark.parametrize("k", [30_000, 200_000])
+def test_scratch_is_below_8_MiB_a_worker(backend, k):
+    command = [sys.executable, "-c", GROWTH, backend, str(k)]
+    growth = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert int(growth.stdout) < 2 * 8 * 2**20
+
+
+# --- how A is stored ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("dtype", [np.float64, np.int16, bool])
+def test_any_order_duplicates_and_stored_zeros(backend, index, dtype):
+    rng = np.random.default_rng(1)
+    for rows in (1, 3, 40):
+        X = small_integers(1, (rows, 20), dtype)
+        starts = np.sort(rng.integers(0, 300, 31)).astype(index)
+        starts[0], starts[-1] = 0, 300
+        parts = (small_integers(2, 300, dtype), rng.integers(0, 20, 300).astype(index), starts)
+        A = scipy.sparse.csc_array(parts, shape=(20, 30))
+        assert A.indices.dtype == index
+        check(X, A, backend=backend)
+        check(X, scipy.sparse.csr_array(parts, shape=(30, 20)), (1, 1), backend=backend)
+
+
+@pytest.mark.parametrize(("of_A", "of_X"), [(bool, np.int64), (np.int8, np.float64)])
+def test_duplicates_add_up_as_A_does(backend, of_A, of_X):
+    for format in ("csc", "csr", "coo"):
+        A = scipy.sparse.coo_array(
+            (np.array([100, 100], of_A), ([1, 1], [0, 0])), shape=(2, 1)
+        ).asformat(format)  # fmt: skip
+        check(np.ones((3, 2), of_X), A, backend=backend)
+
+
+def test_indices_of_two_widths(backend):
+    A = scipy.sparse.csc_array(small_integers(2, (5, 6), float, 0.4))
+    A.indices = A.indices.astype(np.int64)
+    assert A.indices.dtype != A.indptr.dtype
+    check(np.ones((3, 5)), A, backend=backend)
+
+
+def test_A_is_left_alone(backend):
+    for format in FORMATS:
+        A = scipy.sparse.coo_array(
+            (np.ones(4, np.int8), ([1, 1, 0, 2], [0, 0, 1, 1])), shape=(3, 2)
+        ).asformat(format)  # fmt: skip
+        for array in (getattr(A, name, None) for name in ("data", "indices", "indptr", "row")):
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
+        before = A.copy()
+        hl.sparse_tensordot(np.ones((4, 3)), A, backend=backend)
+        assert (before != A).nnz == 0
+        assert A.nnz == before.nnz
+    A = scipy.sparse.csc_array((np.ones(3), [2, 0, 0], [0, 3, 3]), shape=(3, 2))
+    data, indices = A.data, A.indices
+    hl.sparse_tensordot(np.ones((4, 3)), A, backend=backend)
+    assert A.data is data
+    assert A.indices is indices
+    assert indices.tolist() == [2, 0, 0]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("rows", [1, 20])
+def test_only_stored_elements_let_nan_and_infinity_through(backend, dtype, rows):
+    X = np.full((rows, 4), 2, dtype)
+    X[0, 1], X[0, 2] = np.nan, np.inf
+    A = scipy.sparse.csc_array(
+        (np.array([3, 0, 1, np.nan], dtype), [0, 1, 2, 3], [0, 1, 2, 3, 3, 4]), shape=(4, 5)
+    )
+    result = hl.sparse_tensordot(X, A, backend=backend)
+    assert np.isnan(result[0]).tolist()[:2] == [False, True]
+    assert not np.isfinite(result[0, 2])
+    assert np.isnan(result[:, 4]).all()
+    np.testing.assert_array_equal(result[:, [0, 3]], [[6, 0]] * rows)
+
+
+def test_wide_matrices(backend):
+    rng = np.random.default_rng(1)
+    k, m, stored = 100_000, 3_000, 20_000
+    local = np.sort(rng.integers(0, k, stored))
+    for places in (local, rng.integers(0, k, stored)):
+        columns = np.sort(rng.integers(0, m, stored))
+        A = scipy.sparse.coo_array((rng.integers(1, 9, stored).astype(float), (places, columns)),
+                                   shape=(k, m)).tocsc()  # fmt: skip
+        X = rng.integers(-9, 9, (21, k)).astype(float)
+        np.testing.assert_array_equal(hl.sparse_tensordot(X, A, backend=backend), X @ A)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(1, 30), st.floats(0, 1),
+    st.sampled_from([np.int16, np.float64, np.complex64]), st.integers(0, 2**32), st.data(),
+)  # fmt: skip
+def test_linear_and_equivariant(shape, m, density, dtype, seed, data):
+    X, Z = small_integers(seed, shape, dtype), small_integers(seed + 1, shape, dtype)
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    A = scipy.sparse.csc_array(small_integers(seed + 2, (shape[axis], m), dtype, density))
+    order = np.random.default_rng(seed).permutation(shape[axis])
+    for backend in ("cython", "numba", "numpy"):
+
+        def product(X, A, backend=backend):
+            return hl.sparse_tensordot(X, A, (axis, 0), backend=backend)
+
+        whole = product(X, A)
+        np.testing.assert_array_equal(product(X + Z, A), whole + product(Z, A))
+        np.testing.assert_array_equal(product(X.take(order, axis), A[order]), whole)
+
+
+# --- edges ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int16, *FLOATS])
+@pytest.mark.parametrize(("shape", "m"), [((0, 3), 4), ((2, 0), 4), ((2, 3), 0), ((2, 0, 3), 4)])
+def test_sizes_of_zero(backend, dtype, shape, m):
+    X, A = np.ones(shape, dtype), scipy.sparse.csc_array((shape[-1], m), dtype=dtype)
+    out = np.ones((*shape[:-1], m), dtype)
+    assert hl.sparse_tensordot(X, A, out=out, backend=backend) is out
+    assert not out.any()
+
+
+def test_without_stored_elements(backend):
+    X, A = np.full((2, 3), np.nan), scipy.sparse.csc_array((3, 4))
+    np.testing.assert_array_equal(hl.sparse_tensordot(X, A, backend=backend), np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(("block", "dtype"), [
+    ("fill", np.float64), ("fill_complex", np.float32), ("fill_integer", np.uint16),
+    ("fill_bool", np.uint8),
+])  # fmt: skip
+@pytest.mark.parametrize("density", [0.02, 0.5])
+def test_a_block_writes_its_own_elements_alone(backend, block, dtype, density):
+    rng = np.random.default_rng(1)
+    parts = 2 if block == "fill_complex" else 1
+    X = rng.integers(0, 2, (300, 40 * parts)).astype(dtype)
+    D = rng.integers(0, 2, (40, 90 * parts)) * np.repeat(rng.random((40, 90)) < density, parts, 1)
+    stored = D.astype(dtype)
+    number = np.result_type(dtype, 1j) if parts == 2 else dtype
+    A = scipy.sparse.csc_array(stored.view(number))
+    out = np.full((300, 90 * parts), 7, dtype)
+    axes = np.array([[300], [40], [1]], np.intp)
+    getattr(_backends.load("sparse", backend), block)(
+        32, 231, 10, 80, axes, X.reshape(-1), 0, 1, A.data.view(dtype), A.indices, A.indptr, out
+    )
+    expected = np.full((300, 90), 7, dtype) + (7j if parts == 2 else 0)
+    product = X.view(number) @ stored.view(number)
+    expected[32:231, 10:80] = (
+        np.minimum(product, 1)[32:231, 10:80] if block == "fill_bool" else product[32:231, 10:80]
+    )
+    np.testing.assert_array_equal(out.view(number), expected)
+
+
+# --- bad input ------------------------------------------------------------------------------
+
+A = scipy.sparse.csc_array(np.ones((3, 4)))
+
+
+class Dask:
+    __module__ = "dask.array.core"
+
+
+@pytest.mark.parametrize(
+    ("X", "A", "axes", "error", "message"),
+    [
+        (A, A, 1, TypeError, r"X must be dense, got scipy.csc_array: swap the operands"),
+        (np.ones((2, 3)), np.ones((3, 4)), 1, TypeError, "A must .*numpy.ndarray: np.tensordot"),
+        (np.ones((2, 3)), [[1.0]], 1, TypeError, "A must .*builtins.list: scipy.sparse.csc_array"),
+        (np.ones((2, 3)), Dask(), 1, TypeError, r"A must .*dask.Dask: A.compute\(\)"),
+        (np.ones((2, 4)), A, 1, ValueError, r"same sizes .*\(2, 4\) and .*\(3, 4\), got 1"),
+        (np.ones((2, 3)), A, 0, ValueError, r"from 1 to 2 .*\(2, 3\) and .*\(3, 4\), got 0"),
+        (np.ones((2, 3)), A, 3, ValueError, "from 1 to 2 .*got 3"),
+        (np.float64(1), A, 1, ValueError, r"from 1 to 0 .*shape \(\) and"),
+        (np.ones((2, 3)), A, (2, 0), ValueError, r"axes of X .*range .*\(2, 3\).*got \(2, 0\)"),
+        (np.ones((2, 3)), A, (1, -3), ValueError, r"axes of A .*range .*\(3, 4\), got \(1, -3\)"),
+        (np.ones((3, 3)), A, ([0, -2], [0, 1]), ValueError, "axes of X must not be repeated"),
+        (np.ones((3, 3)), A, ([0, 1], [0, -2]), ValueError, "axes of A must not be repeated"),
+        (np.ones((3, 3)), A, ([0, 1], [0]), ValueError, "axes must be a number or a pair"),
+        (np.ones((3, 3)), A, ([], []), ValueError, "axes must be a number or a pair"),
+        (np.ones((3, 3)), A, 1.0, ValueError, "axes must be a number or a pair .*got 1.0"),
+        (np.ones((3, 3)), A, None, ValueError, "axes must be a number or a pair .*got None"),
+        (np.ones((2, 3), "f2"), A, 1, TypeError, "X must be .*float16"),
+        (np.ones((2, 3)), A.astype("g"), 1, TypeError, "A must be .*(longd|float128)"),
+        (np.ma.ones((2, 3)), A, 1, TypeError, "X must not be a masked array"),
+    ],
+)
+def test_bad_input(X, A, axes, error, message):
+    with pytest.raises(error, match=message):
+        hl.sparse_tensordot(X, A, axes)
+
+
+@pytest.mark.parametrize("format", ["csc", "csr", "bsr", "coo"])
+@pytest.mark.parametrize("index", [-1, 1000])
+def test_damaged_indices(backend, format, index):
+    damaged = scipy.sparse.csc_array(np.eye(4)).asformat(format)
+    if format == "coo":
+        damaged.coords[0][2] = index
+    else:
+        damaged.indices[2] = index
+    out = np.ones((2, 4))
+    with pytest.raises(ValueError, match=rf"A.*{index}.*|A is damaged.*"):
+        hl.sparse_tensordot(np.ones((2, 4)), damaged, out=out, backend=backend)
+    assert out.all()
+
+
+@pytest.mark.parametrize("starts", [[1, 1, 2], [0, 2, 1], [0, 1, 9], [0, 2]])
+def test_damaged_starts(backend, starts):
+    damaged = scipy.sparse.csc_array(np.eye(2))
+    damaged.indptr = np.array(starts, np.int32)
+    with pytest.raises(ValueError, match=r"A.indptr must be 3 numbers .* at most 2"):
+        hl.sparse_tensordot(np.ones((2, 2)), damaged, backend=backend)
+
+
+def test_bad_out():
+    X = np.ones((3, 3))
+    square = scipy.sparse.csc_array((X.ravel().copy(), np.tile([0, 1, 2], 3), [0, 3, 6, 9]))
+    for out, message in [
+        (np.ones((3, 4)), r"shape \(3, 3\).*got shape \(3, 4\)"),
+        (np.ones((3, 3), np.float32), "dtype float64, got .*float32"),
+        (np.ones((3, 6))[:, ::2], "C-contiguous"),
+        (X, "share memory with X"),
+        (square.data.reshape(3, 3), "share memory with A"),
+    ]:
+        before = out.copy()
+        with pytest.raises(ValueError, match=message):
+            hl.sparse_tensordot(X, square, out=out)
+        np.testing.assert_array_equal(out, before)
