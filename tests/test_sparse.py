@@ -66,10 +66,10 @@ def test_integers_wrap_and_booleans_combine(backend, dtype, shape):
 
 @pytest.mark.parametrize("of_X", "?bBhHiIlLqQfdFD")
 def test_mixed_dtypes_are_numpys(backend, of_X):
-    X = small_integers(1, (3, 4), np.int8).astype(of_X)
+    X = np.abs(small_integers(1, (3, 4), np.int8)).astype(of_X)
     for of_A in "?bBhHiIlLqQfdFD":
-        check(X, scipy.sparse.csc_array(small_integers(2, (4, 5), np.int8).astype(of_A)),
-              backend=backend)  # fmt: skip
+        D = np.abs(small_integers(2, (4, 5), np.int8)).astype(of_A)
+        check(X, scipy.sparse.csc_array(D), backend=backend)
 
 
 @pytest.mark.parametrize(("dtype", "wide"), [
@@ -141,31 +141,40 @@ LAYOUTS = {
     "number repeated": lambda X: np.broadcast_to(X[..., :1], X.shape),
     "big-endian": lambda X: X.astype(X.dtype.newbyteorder(">")),
     "field of a record": lambda X: np.rec.fromarrays([X, np.ones(X.shape, np.int8)]).f0,
+    "between real numbers": lambda X: between(X, X.real.dtype),
 }
+
+
+def between(X, other):
+    records = np.empty(X.shape[:-1], [("before", other), ("X", X.dtype, X.shape[-1])])
+    records["X"] = X
+    return records["X"]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.complex64, np.uint8, bool])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("density", [0.01, 0.5])
 def test_any_layout(backend, layout, dtype, density):
-    X = LAYOUTS[layout](small_integers(1, (7, 40, 50), dtype))
-    A = scipy.sparse.csc_array(small_integers(2, (50, 30), dtype, density))
+    X = LAYOUTS[layout](small_integers(1, (7, 20, 24), dtype))
+    A = scipy.sparse.csc_array(small_integers(2, (24, 30), dtype, density))
     check(X, A, backend=backend)
-    A = scipy.sparse.csc_array(small_integers(2, (40, 30), dtype, density))
+    A = scipy.sparse.csc_array(small_integers(2, (20, 30), dtype, density))
     check(X, A, (1, 0), backend=backend)
-    A = scipy.sparse.csc_array(small_integers(2, (7, 50), dtype, density))
+    A = scipy.sparse.csc_array(small_integers(2, (7, 24), dtype, density))
     check(X, A, ([0, 2], [0, 1]), backend=backend)
 
 
 @pytest.mark.parametrize(
     "layout",
-    ["C", "Fortran", "every second row", "no two axes as one", "backwards", "rows swapped"],
-)
+    ["C", "Fortran", "every second row", "no two axes as one", "backwards", "rows swapped",
+     "between real numbers"],
+)  # fmt: skip
 @pytest.mark.parametrize("backend", ["cython", "numba"])
-def test_X_is_not_copied(backend, layout):
-    X = LAYOUTS[layout](np.ones((100, 60, 100)))  # 4.8 MB
-    A = scipy.sparse.eye_array(100, format="csc")
-    out = np.empty(X.shape)
+@pytest.mark.parametrize("dtype", [np.float64, np.complex64])
+def test_X_is_not_copied(backend, layout, dtype):
+    X = LAYOUTS[layout](np.ones((100, 60, 100), dtype))  # 4.8 MB
+    A = scipy.sparse.eye_array(100, format="csc", dtype=dtype)
+    out = np.empty(X.shape, dtype)
     hl.sparse_tensordot(X, A, out=out, backend=backend)
     tracemalloc.start()
     try:
@@ -226,6 +235,17 @@ def test_duplicates_add_up_as_A_does(backend, of_A, of_X):
             (np.array([100, 100], of_A), ([1, 1], [0, 0])), shape=(2, 1)
         ).asformat(format)  # fmt: skip
         check(np.ones((3, 2), of_X), A, backend=backend)
+
+
+@pytest.mark.parametrize("format", ["csc", "csr"])
+@pytest.mark.parametrize("axes", [1, 2])
+def test_what_lies_beyond_the_last_start_is_ignored(backend, format, axes):
+    D = small_integers(2, (5, 6), float, 0.4)
+    A = scipy.sparse.csc_array(D).asformat(format)
+    A.data, A.indices = np.append(A.data, [7, 8]), np.append(A.indices, [0, 99])
+    X = small_integers(1, (3, 5, 6)[: axes + 1], float)
+    result = hl.sparse_tensordot(X, A, axes, backend=backend)
+    np.testing.assert_array_equal(result, np.tensordot(X, D, axes))
 
 
 def test_indices_of_two_widths(backend):
@@ -333,9 +353,9 @@ def test_a_block_writes_its_own_elements_alone(backend, block, dtype, density):
     number = np.result_type(dtype, 1j) if parts == 2 else dtype
     A = scipy.sparse.csc_array(stored.view(number))
     out = np.full((300, 90 * parts), 7, dtype)
-    axes = np.array([[300], [40], [1]], np.intp)
+    axes = np.array([[300], [40 * parts], [1]], np.intp)
     getattr(_backends.load("sparse", backend), block)(
-        32, 231, 10, 80, axes, X.reshape(-1), 0, 1, A.data.view(dtype), A.indices, A.indptr, out
+        32, 231, 10, 80, axes, X.reshape(-1), 0, parts, A.data.view(dtype), A.indices, A.indptr, out
     )
     expected = np.full((300, 90), 7, dtype) + (7j if parts == 2 else 0)
     product = X.view(number) @ stored.view(number)
@@ -372,6 +392,7 @@ class Dask:
         (np.ones((3, 3)), A, ([0, 1], [0]), ValueError, "axes must be a number or a pair"),
         (np.ones((3, 3)), A, ([], []), ValueError, "axes must be a number or a pair"),
         (np.ones((3, 3)), A, 1.0, ValueError, "axes must be a number or a pair .*got 1.0"),
+        (np.ones((3, 3)), A, ([0, [1]], 0), ValueError, "axes must be a number or a pair"),
         (np.ones((3, 3)), A, None, ValueError, "axes must be a number or a pair .*got None"),
         (np.ones((2, 3), "f2"), A, 1, TypeError, "X must be .*float16"),
         (np.ones((2, 3)), A.astype("g"), 1, TypeError, "A must be .*(longd|float128)"),
@@ -398,11 +419,12 @@ def test_damaged_indices(backend, format, index):
 
 
 @pytest.mark.parametrize("starts", [[1, 1, 2], [0, 2, 1], [0, 1, 9], [0, 2]])
-def test_damaged_starts(backend, starts):
-    damaged = scipy.sparse.csc_array(np.eye(2))
-    damaged.indptr = np.array(starts, np.int32)
-    with pytest.raises(ValueError, match=r"A.indptr must be 3 numbers .* at most 2"):
-        hl.sparse_tensordot(np.ones((2, 2)), damaged, backend=backend)
+@pytest.mark.parametrize("axes", [1, 2])
+def test_damaged_starts(starts, axes):
+    for damaged in (scipy.sparse.csc_array(np.eye(2)), scipy.sparse.csr_array(np.eye(2))):
+        damaged.indptr = np.array(starts, np.int32)
+        with pytest.raises(ValueError, match=r"A.indptr must be 3 numbers .* at most 2"):
+            hl.sparse_tensordot(np.ones((2, 2)), damaged, axes)
 
 
 def test_bad_out():
@@ -416,6 +438,7 @@ def test_bad_out():
         (square.data.reshape(3, 3), "share memory with A"),
     ]:
         before = out.copy()
-        with pytest.raises(ValueError, match=message):
-            hl.sparse_tensordot(X, square, out=out)
+        for A in (square, square.T):
+            with pytest.raises(ValueError, match=message):
+                hl.sparse_tensordot(X, A, out=out)
         np.testing.assert_array_equal(out, before)

@@ -11,9 +11,9 @@ rows of out, (N, M). Row r has the index (i, j, …) of `np.unravel_index(r, axe
 x[origin + i axes[1, 0] + j axes[1, 1] + …], and its elements are `step` apart.
 
 The four block functions differ in their arithmetic: `fill` is for real numbers; `fill_complex`, for
-complex ones given as pairs of real ones; `fill_integer`, for unsigned integers, which wrap (signed
-ones of the same width have the same bits); `fill_bool`, for 0 and 1 in bytes, with "or" for the sum
-and "and" for the product.
+complex ones given as pairs of real ones, the unit of all strides in x; `fill_integer`, for unsigned
+integers, which wrap (signed ones of the same width have the same bits); `fill_bool`, for 0 and 1 in
+bytes, with "or" for the sum and "and" for the product.
 
 Accuracy: a sum is taken in the order of the nonzeros, in the precision of the arrays.
 """

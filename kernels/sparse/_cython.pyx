@@ -4,9 +4,6 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void* p) nogil
-
 cdef extern from "vmath.h" nogil:
     ctypedef int cloned "HL_CLONES int"
     ctypedef void inlined "HL_INLINE void"
@@ -21,6 +18,7 @@ cdef extern from "sparse/lanes.h" nogil:
     void add_column "HL_ADD_COLUMN"(
         int kind, Py_ssize_t count, const void* values, const void* places, Py_ssize_t first,
         const void* tile, void* y)
+    void prefetch "HL_PREFETCH"(const void* place)
 
 
 cdef enum:
@@ -28,6 +26,7 @@ cdef enum:
     GROUP = 64  # columns whose sums are written together
     CHUNK = 256  # nonzeros whose numbers stay in the first cache
     WINDOW = 32768  # rows of the matrix whose numbers may be held
+    AHEAD = 64  # rows of the matrix
     FEW = 2  # rows that are not worth a tile
 
 
@@ -72,9 +71,9 @@ cdef inline inlined _load(
 ) noexcept nogil:
     cdef Py_ssize_t w
     for w in range(n):
-        lanes[w] = x[parts * places[w]]
+        lanes[w] = x[places[w]]
         if parts == 2:
-            lanes[LANES // (2 * sizeof(number)) + w] = x[2 * places[w] + 1]
+            lanes[LANES // (2 * sizeof(number)) + w] = x[places[w] + 1]
 
 
 cdef inline inlined _load_tile(
@@ -118,12 +117,12 @@ cdef inline inlined _row(
     for j in range(c0, c1):
         s = t = 0
         for p in range(starts[j], starts[j + 1]):
-            i = indices[p] * step
+            i = step * indices[p]
             if kind == COMPLEX:
-                s += values[2 * p] * x[2 * i]
-                s -= values[2 * p + 1] * x[2 * i + 1]
-                t += values[2 * p] * x[2 * i + 1]
-                t += values[2 * p + 1] * x[2 * i]
+                s += values[2 * p] * x[i]
+                s -= values[2 * p + 1] * x[i + 1]
+                t += values[2 * p] * x[i + 1]
+                t += values[2 * p + 1] * x[i]
             elif kind == BOOL:
                 s += <number> (values[p] * (x[i] - s * x[i]))
             else:
@@ -151,8 +150,8 @@ cdef inline inlined _tile(
     for i in range(window):
         if i % 8 == 0:
             for j in range(n):
-                prefetch(x + parts * (places[j] + (first + i + 64) * step))
-        _load_tile(parts, n, adjacent, x + parts * (first + i) * step, places, tile + i * lanes)
+                prefetch(x + places[j] + (first + i + AHEAD) * step)
+        _load_tile(parts, n, adjacent, x + (first + i) * step, places, tile + i * lanes)
     while c0 < c1:
         c = min(c0 + GROUP, c1)
         if starts[c0] == starts[c]:
@@ -172,7 +171,7 @@ cdef inline inlined _tile(
                 if p == q1:
                     q0, q1 = q1, min(q1 + CHUNK, starts[c])
                     for i in range(q0, q1):
-                        _load_tile(parts, n, adjacent, x + parts * indices[i] * step, places,
+                        _load_tile(parts, n, adjacent, x + step * indices[i], places,
                                    tile + (i - q0) * lanes)
                 stop = min(starts[j + 1], q1)
                 add_column(kind, stop - p, values + parts * p, order + (p - q0), 0, tile,
@@ -227,7 +226,7 @@ cdef inline inlined_int _block(
             _locate(r0 + w, depth, axes, &places[w], &rows[w])
         if n <= FEW:
             for w in range(n):
-                _row(kind, c0, c1, x + parts * places[w], step, values, indices, starts,
+                _row(kind, c0, c1, x + places[w], step, values, indices, starts,
                      out + parts * rows[w] * stride)
         else:
             _tile(kind, n, c0, c1, x, places, step, first, window, values, indices, starts, out,
@@ -283,7 +282,7 @@ def fill_complex(
 ):
     cdef int failed
     with nogil:
-        failed = _complex(r0, r1, c0, c1, axes.shape[1], &axes[0, 0], &x[0] + 2 * origin, step,
+        failed = _complex(r0, r1, c0, c1, axes.shape[1], &axes[0, 0], &x[0] + origin, step,
                           &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1] // 2)
     if failed:
         raise MemoryError

@@ -99,10 +99,10 @@ def _locate(r, axes):
 @jit
 def _load(parts, n, x, places, at, tile, i):
     for w in range(n):
-        tile[i, w] = x[parts * (places[w] + at)]
+        tile[i, w] = x[places[w] + at]
     if parts == 2:
         for w in range(n):
-            tile[i, tile.shape[1] // 2 + w] = x[2 * (places[w] + at) + 1]
+            tile[i, tile.shape[1] // 2 + w] = x[places[w] + at + 1]
 
 
 @jit

@@ -1,30 +1,30 @@
 import numpy as np
 
 
-def fill(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
+def _fill(dtype, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
     """out[r, j] = sum over the nonzeros p of column j of x[r, indices[p]] values[p]."""
+    parts = np.arange(dtype.itemsize // x.itemsize)  # of a complex number
+    values, out = values.view(dtype), out.view(dtype)
     shape, *strides = axes
     place, row = strides @ np.stack(np.unravel_index(np.arange(r0, r1), shape))
     with np.errstate(all="ignore"):
         for j in range(c0, c1):
             p = slice(starts[j], starts[j + 1])
-            along = origin + step * indices[p].astype(np.int64)
-            out[row, j] = x[place[:, None] + along] @ values[p]
+            places = place[:, None] + origin + step * indices[p].astype(np.int64)
+            out[row, j] = x[places[..., None] + parts].view(dtype)[..., 0] @ values[p]
 
 
-def fill_complex(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
-    """The same for pairs of real numbers."""
-    dtype = np.result_type(x, 1j)
-    x, values, out = x.view(dtype), values.view(dtype), out.view(dtype)
-    fill(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
+def fill(r0, r1, c0, c1, axes, x, *arguments):
+    _fill(x.dtype, r0, r1, c0, c1, axes, x, *arguments)
 
 
-def fill_integer(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
-    """The same: NumPy's integers wrap."""
-    fill(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
+def fill_complex(r0, r1, c0, c1, axes, x, *arguments):
+    _fill(np.result_type(x, 1j), r0, r1, c0, c1, axes, x, *arguments)
 
 
-def fill_bool(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
-    """The same with "or" for the sum and "and" for the product."""
-    x, values, out = x.view(bool), values.view(bool), out.view(bool)
-    fill(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
+def fill_integer(r0, r1, c0, c1, axes, x, *arguments):
+    _fill(x.dtype, r0, r1, c0, c1, axes, x, *arguments)
+
+
+def fill_bool(r0, r1, c0, c1, axes, x, *arguments):
+    _fill(np.dtype(bool), r0, r1, c0, c1, axes, x, *arguments)

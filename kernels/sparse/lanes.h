@@ -14,6 +14,12 @@
 #define HL_VECTOR(real, width)
 #endif
 
+#ifdef __GNUC__
+#define HL_PREFETCH(place) __builtin_prefetch(place)
+#else
+#define HL_PREFETCH(place) ((void)(place))
+#endif
+
 enum { HL_REAL, HL_COMPLEX, HL_BOOL };
 
 /* y += the sum over count nonzeros of their value times the lanes at their place in the tile.

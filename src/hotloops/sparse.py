@@ -60,7 +60,8 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
 
     Cost: a multiplication for each row of X and stored element of A. A tile of rows is turned in
     cache, so that one element of A meets as many numbers as fill two registers. Memory: the result,
-    and up to 4 MiB a worker; no copy of X, unless it has another dtype than the result.
+    and up to 4 MiB a worker; no copy of X, unless it has another dtype than the result or lies
+    unaligned; A's three arrays in CSC format, unless they are so.
 
     Examples
     --------
@@ -91,15 +92,16 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     lengths = [x.shape[a] for a in free]
     m, n = len(starts) - 1, math.prod(lengths)
     shape = (*lengths, *(size for a, size in enumerate(A.shape) if a not in of_A))
-    inputs = {"X": x, "A": values, "A.indices": indices, "A.indptr": starts}
-    result = _arrays.output(out, shape, dtype, **inputs)
+    stored = {f"A.{name}": getattr(A, name, None) for name in ("data", "indices", "indptr")}
+    result = _arrays.output(out, shape, dtype, X=x, **stored)
     if not result.size:
         return result
     if not len(values) or not x.size:
         result[...] = 0
         return result
 
-    memory, origin, strides = _memory(x, dtype)
+    block, part = _block(kernel, dtype)
+    memory, origin, strides = _memory(x, dtype, part)
     if len(summed) == 1:
         step = strides[summed[0]]
     else:  # the indices themselves are places
@@ -109,9 +111,7 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
         indices = sum(strides[a] * place for a, place in zip(summed, places, strict=True))
         starts = starts.astype(np.int64)
     rows = _row_axes(lengths, [strides[a] for a in free])
-    block, as_type = _block(kernel, dtype)
-    products = np.asarray(result).reshape(n, m)
-    memory, values, products = (array.view(as_type) for array in (memory, values, products))
+    values, products = values.view(part), np.asarray(result).reshape(n, m).view(part)
     bounds = _bounds(n, m, k, len(values), dtype.itemsize)
     _blocks.fill(
         block, bounds, (rows, memory, origin, step, values, indices, starts, products),
@@ -129,8 +129,8 @@ def _check_operands(X, A):
     kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
     if scipy.sparse.issparse(X) or kind.startswith("sparse."):
         raise TypeError(
-            f"X must be dense, got {kind}: swap the operands, the sparse one is the second, as in "
-            f"sparse_tensordot(A, X.T)"
+            f"X must be dense, got {kind}: swap the operands, sparse_tensordot(A, X, (0, -1)) sums "
+            f"over the same axes and puts those of the dense one first"
         )
     if scipy.sparse.issparse(A):
         return
@@ -174,7 +174,7 @@ def _pair(axes):
         pair = [[operator.index(a) for a in (np.atleast_1d(list_).tolist())] for list_ in axes]
         if len(pair) == 2 and len(pair[0]) == len(pair[1]) > 0:
             return pair
-    except TypeError:
+    except (TypeError, ValueError):  # lists of lists of several lengths
         pass
     raise ValueError(
         f"axes must be a number or a pair of axes or lists of axes, as many for X as for A and at "
@@ -192,7 +192,8 @@ def _check_range(name, indices, size):
 
 
 def _check_compressed(A):
-    groups, size = A.shape if A.format == "csr" else A.shape[::-1]
+    shape = (1, *A.shape)[-2:]
+    groups, size = shape if A.format == "csr" else shape[::-1]
     stored, starts = min(len(A.indices), len(A.data)), A.indptr
     if (
         len(starts) != groups + 1
@@ -213,8 +214,10 @@ def _check_compressed(A):
 def _columns(A, summed, dtype):
     """The values, indices and starts of A in CSC format, with the axes `summed` for its rows, and
     the number of its rows."""
-    if A.ndim == 2 and len(summed) == 1 and A.format in ("csc", "csr"):
+    compressed = A.format in ("csc", "csr")
+    if compressed:
         _check_compressed(A)
+    if compressed and A.ndim == 2 and len(summed) == 1:
         A = (A.T if summed == [1] else A).tocsc()
     else:
         A = _matrix(A, summed).tocsc()
@@ -234,6 +237,9 @@ def _matrix(A, summed):
     import scipy.sparse
 
     try:
+        if A.format in ("csc", "csr") and len(A.indices) > A.indptr[-1]:
+            A = A.copy()
+            A.prune()  # what lies beyond the last start belongs to no column
         A = A.tocoo(copy=False)
     except ValueError as error:
         raise ValueError(f"A is damaged: {error}") from None
@@ -253,19 +259,19 @@ def _matrix(A, summed):
     return scipy.sparse.coo_array((A.data, (rows, columns)), shape=(k, m))
 
 
-def _memory(x, dtype):
-    """The memory in which x lies, the place of its first element there, and its strides, all in
-    elements of this dtype."""
-    size = dtype.itemsize
+def _memory(x, dtype, part):
+    """The memory in which x lies, as numbers of the dtype `part`, the place of its first element
+    there, and its strides, in such numbers."""
+    size = np.dtype(part).itemsize
     if x.dtype != dtype:
         x = x.astype(dtype)
     if not x.flags.aligned or any(stride % size for stride in x.strides):
         x = x.copy()
     strides = [s // size if length > 1 else 0 for s, length in zip(x.strides, x.shape, strict=True)]
     last = [(length - 1) * s for length, s in zip(x.shape, strides, strict=True)]
-    upwards = x[tuple(slice(None, None, -1 if s < 0 else 1) for s in strides)]
-    extent = 1 + sum(map(abs, last))
-    memory = np.lib.stride_tricks.as_strided(upwards, (extent,), (size,), writeable=False)
+    first = x[tuple(slice(-1, None) if s < 0 else slice(1) for s in strides)].reshape(1).view(part)
+    extent = (sum(map(abs, last)) + len(first),)
+    memory = np.lib.stride_tricks.as_strided(first, extent, (size,), writeable=False)
     return memory, -sum(place for place in last if place < 0), strides
 
 
