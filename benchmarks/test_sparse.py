@@ -45,12 +45,20 @@ def pydata(X, A):
     return lambda: sparse.tensordot(X, matrix, axes=1)
 
 
+def mkl(X, A):
+    from sparse_dot_mkl import dot_product_mkl
+
+    rows, matrix = X.reshape(-1, X.shape[-1]), A.tocsr()
+    return lambda: dot_product_mkl(rows, matrix).reshape(*X.shape[:-1], A.shape[1])
+
+
 PEERS = {
     "NumPy, dense": ("numpy", dense),
     "SciPy, transposed": ("scipy", scipy_transposed),
     "torch": ("torch", torch),
     "jax": ("jax", jax),
     "pydata/sparse": ("sparse", pydata),
+    "MKL": ("sparse_dot_mkl", mkl),
 }
 
 
