@@ -90,6 +90,13 @@ def ready(array, dtype=None):
     return np.require(array, _native(np.dtype(dtype)), ["C", "A"])
 
 
+def read_only(array):
+    """A view that is: Numba compiles once for arrays of a user that may be written or not."""
+    array = array.view()
+    array.flags.writeable = False
+    return array
+
+
 def in_range(name, value, dtype):
     """Nothing finite in `value`, a float or an array of floats, may be infinite in `dtype`."""
     if dtype == _FLOAT64:

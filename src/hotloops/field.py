@@ -225,7 +225,7 @@ def layered_field(
     parts = 1 if intensity else 6  # real numbers a place
     flat = np.asarray(result).view(numbers)
     z, x = (_arrays.ready(array, np.float64).reshape(-1) for array in (z, x))
-    z, x, *tables = map(_read_only, (z, x, *_tables(**stack)))
+    z, x, *tables = map(_arrays.read_only, (z, x, *_tables(**stack)))
     args = z, *tables[:4], far, x, *tables[4:]
     if len(places) == 2 and grid:
         flat = flat.reshape(len(rows), *places, parts)
@@ -319,13 +319,6 @@ def _tables(interfaces, kz, amplitudes, vectors, kx, coherent_weights, incoheren
         _arrays.ready(coherent_weights, np.complex128).reshape(-1),
         _arrays.ready(incoherent_weights, np.float64).reshape(-1),
     )
-
-
-def _read_only(array):
-    """A view that is: Numba compiles once for arrays of a user that may be written or not."""
-    array = array.view()
-    array.flags.writeable = False
-    return array
 
 
 def _tiles(rows, out):

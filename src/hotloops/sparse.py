@@ -111,7 +111,8 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
         indices = sum(strides[a] * place for a, place in zip(summed, places, strict=True))
         starts = starts.astype(np.int64)
     rows = _row_axes(lengths, [strides[a] for a in free])
-    values, products = values.view(part), np.asarray(result).reshape(n, m).view(part)
+    products = np.asarray(result).reshape(n, m).view(part)
+    values, indices, starts = map(_arrays.read_only, (values.view(part), indices, starts))
     bounds = _bounds(n, m, k, len(values), dtype.itemsize)
     _blocks.fill(
         block, bounds, (rows, memory, origin, step, values, indices, starts, products),
