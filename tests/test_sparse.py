@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _backends
+from hotloops import _arrays, _backends
 
 FLOATS = [np.float32, np.float64, np.complex64, np.complex128]
 INTEGERS = [np.dtype(c) for c in "bBhHiIlLqQ"]
@@ -48,7 +48,7 @@ def check(X, A, axes=1, **keywords):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("density", [0.003, 0.03, 0.3, 1.0])
-@pytest.mark.parametrize("rows", [1, 2, 3, 15, 16, 17, 50])
+@pytest.mark.parametrize("rows", [1, 2, 3, 16, 17, 50])
 def test_is_exact(backend, dtype, density, rows):
     for k, m in [(1, 1), (3, 70), (300, 5), (130, 129)]:
         X = small_integers(1, (rows, k), dtype)
@@ -354,8 +354,11 @@ def test_a_block_writes_its_own_elements_alone(backend, block, dtype, density):
     A = scipy.sparse.csc_array(stored.view(number))
     out = np.full((300, 90 * parts), 7, dtype)
     axes = np.array([[300], [40 * parts], [1]], np.intp)
+    x, *stored = map(
+        _arrays.read_only, (X.reshape(-1), A.data.view(dtype), A.indices, A.indptr)
+    )  # fmt: skip
     getattr(_backends.load("sparse", backend), block)(
-        32, 231, 10, 80, axes, X.reshape(-1), 0, parts, A.data.view(dtype), A.indices, A.indptr, out
+        32, 231, 10, 80, axes, x, 0, parts, *stored, out
     )
     expected = np.full((300, 90), 7, dtype) + (7j if parts == 2 else 0)
     product = X.view(number) @ stored.view(number)

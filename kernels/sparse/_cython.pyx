@@ -113,25 +113,17 @@ cdef inline inlined _row(
     const number* values, const index* indices, const index* starts, number* out,
 ) noexcept nogil:
     cdef Py_ssize_t i, j, p
-    cdef number s, t
+    cdef number s
     for j in range(c0, c1):
-        s = t = 0
+        s = 0
         for p in range(starts[j], starts[j + 1]):
             i = step * indices[p]
-            if kind == COMPLEX:
-                s += values[2 * p] * x[i]
-                s -= values[2 * p + 1] * x[i + 1]
-                t += values[2 * p] * x[i + 1]
-                t += values[2 * p + 1] * x[i]
-            elif kind == BOOL:
+            if kind == BOOL:
                 s += <number> (values[p] * (x[i] - s * x[i]))
             else:
                 # times 1u: what is shorter than an int would become a signed one, and overflow
                 s += <number> (1u * values[p] * x[i])
-        if kind == COMPLEX:
-            out[2 * j], out[2 * j + 1] = s, t
-        else:
-            out[j] = s
+        out[j] = s
 
 
 cdef inline inlined _tile(
@@ -224,10 +216,11 @@ cdef inline inlined_int _block(
         n = min(r1 - r0, <Py_ssize_t> (LANES // (parts * sizeof(number))))
         for w in range(n):
             _locate(r0 + w, depth, axes, &places[w], &rows[w])
-        if n <= FEW:
+        # a compiler fuses other products of complex numbers here than in a tile
+        if n <= FEW and kind != COMPLEX:
             for w in range(n):
                 _row(kind, c0, c1, x + places[w], step, values, indices, starts,
-                     out + parts * rows[w] * stride)
+                     out + rows[w] * stride)
         else:
             _tile(kind, n, c0, c1, x, places, step, first, window, values, indices, starts, out,
                   rows, stride, <number*> (numbers + -<uintptr_t> numbers % LANES),

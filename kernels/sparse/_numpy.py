@@ -11,7 +11,8 @@ def _fill(dtype, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts,
         for j in range(c0, c1):
             p = slice(starts[j], starts[j + 1])
             places = place[:, None] + origin + step * indices[p].astype(np.int64)
-            out[row, j] = x[places[..., None] + parts].view(dtype)[..., 0] @ values[p]
+            terms = x[places[..., None] + parts].view(dtype)[..., 0] * values[p]
+            out[row, j] = np.add.reduce(terms, axis=1, dtype=dtype)  # row by row, unlike BLAS
 
 
 def fill(r0, r1, c0, c1, axes, x, *arguments):

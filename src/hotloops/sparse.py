@@ -70,9 +70,9 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     >>> import hotloops as hl
     >>> A = scipy.sparse.csc_array([[1.0, 0.0], [0.0, 2.0], [0.5, 0.5]])
     >>> hl.sparse_tensordot(np.arange(6.0).reshape(2, 1, 3), A)
-    array([[[1. , 3. ]],
+    array([[[ 1. ,  3. ]],
     <BLANKLINE>
-           [[5.5, 10.5]]])
+           [[ 5.5, 10.5]]])
 
     The product of a matrix with every vector X[i, j]:
 
