@@ -354,11 +354,11 @@ def test_a_block_writes_its_own_elements_alone(backend, block, dtype, density):
     A = scipy.sparse.csc_array(stored.view(number))
     out = np.full((300, 90 * parts), 7, dtype)
     axes = np.array([[300], [40 * parts], [1]], np.intp)
-    x, *stored = map(
+    x, *nonzeros = map(
         _arrays.read_only, (X.reshape(-1), A.data.view(dtype), A.indices, A.indptr)
     )  # fmt: skip
     getattr(_backends.load("sparse", backend), block)(
-        32, 231, 10, 80, axes, x, 0, parts, *stored, out
+        32, 231, 10, 80, axes, x, 0, parts, *nonzeros, out
     )
     expected = np.full((300, 90), 7, dtype) + (7j if parts == 2 else 0)
     product = X.view(number) @ stored.view(number)
