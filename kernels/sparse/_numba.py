@@ -11,78 +11,74 @@ GROUP = 64  # columns whose sums are written together
 CHUNK = 256  # nonzeros whose numbers stay in the first cache
 WINDOW = 32768  # rows of the matrix whose numbers may be held
 FEW = 2  # rows that are not worth a tile
-REAL, COMPLEX, BOOL = range(3)
 
 
-def _column_adder(kind):
-    """add(start, stop, values, places, shift, first, tile, y, j): y[j] += the sum over the nonzeros
-    p of values[p] tile[places[p - shift] - first], in registers: two vectors, of complex numbers
-    the real and the imaginary parts."""
+@intrinsic
+def _add(typing, start, stop, values, places, shift, first, tile, y, j):
+    """y[j] += the sum over the nonzeros p of values[p] tile[places[p - shift] - first], in
+    registers: two vectors, of complex numbers, whose values are pairs, the real and the imaginary
+    parts."""
+    bits = tile.dtype.bitwidth
+    floating = isinstance(tile.dtype, types.Float)
+    pairs, boolean = values.ndim == 2, values.dtype == types.boolean
+    real = {32: ir.FloatType(), 64: ir.DoubleType()}[bits] if floating else ir.IntType(bits)
+    width = 8 * LANES // bits // 2
+    vector, lane = ir.VectorType(real, width), ir.IntType(32)
 
-    @intrinsic
-    def add(typing, start, stop, values, places, shift, first, tile, y, j):
-        bits = tile.dtype.bitwidth
-        floating = isinstance(tile.dtype, types.Float)
-        real = {32: ir.FloatType(), 64: ir.DoubleType()}[bits] if floating else ir.IntType(bits)
-        width = 8 * LANES // bits // 2
-        vector, lane = ir.VectorType(real, width), ir.IntType(32)
+    def codegen(context, builder, signature, arguments):
+        start, stop, values, places, shift, first, tile, y, j = (
+            context.make_array(t)(context, builder, value=v).data
+            if isinstance(t, types.Array) else v
+            for t, v in zip(signature.args, arguments, strict=True)
+        )  # fmt: skip
 
-        def codegen(context, builder, signature, arguments):
-            start, stop, values, places, shift, first, tile, y, j = (
-                context.make_array(t)(context, builder, value=v).data
-                if isinstance(t, types.Array) else v
-                for t, v in zip(signature.args, arguments, strict=True)
-            )  # fmt: skip
+        def halves(data, row):
+            at = builder.bitcast(data, vector.as_pointer())
+            row = builder.mul(row, row.type(2))
+            return [builder.gep(at, [builder.add(row, row.type(h))]) for h in range(2)]
 
-            def halves(data, row):
-                at = builder.bitcast(data, vector.as_pointer())
-                row = builder.mul(row, row.type(2))
-                return [builder.gep(at, [builder.add(row, row.type(h))]) for h in range(2)]
+        def spread(number):
+            one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, lane(0))
+            zeros = ir.Constant(ir.VectorType(lane, width), [0] * width)
+            return builder.shuffle_vector(one, one, zeros)
 
-            def spread(number):
-                one = builder.insert_element(ir.Constant(vector, ir.Undefined), number, lane(0))
-                zeros = ir.Constant(ir.VectorType(lane, width), [0] * width)
-                return builder.shuffle_vector(one, one, zeros)
+        def plus(total, x, y, minus=False):
+            if not floating:
+                return builder.add(total, builder.mul(x, y))
+            product = builder.fmul(x, y, flags=("contract",))
+            combine = builder.fsub if minus else builder.fadd
+            return combine(total, product, flags=("contract",))
 
-            def plus(total, x, y, minus=False):
-                if not floating:
-                    return builder.add(total, builder.mul(x, y))
-                product = builder.fmul(x, y, flags=("contract",))
-                combine = builder.fsub if minus else builder.fadd
-                return combine(total, product, flags=("contract",))
+        sums = []
+        for at in halves(y, j):
+            sums.append(cgutils.alloca_once(builder, vector))
+            builder.store(builder.load(at, align=bits // 8), sums[-1])
+        with cgutils.for_range_slice(builder, start, stop, stop.type(1)) as (p, _):
+            place = builder.load(builder.gep(places, [builder.sub(p, shift)]))
+            if place.type.width < first.type.width:
+                place = builder.sext(place, first.type)
+            x, u = (builder.load(at, align=bits // 8)
+                    for at in halves(tile, builder.sub(place, first)))  # fmt: skip
+            a, b = map(builder.load, sums)
+            if pairs:
+                p = builder.mul(p, p.type(2))
+            v = spread(builder.load(builder.gep(values, [p])))
+            if boolean:
+                a = builder.or_(a, builder.and_(v, x))
+                b = builder.or_(b, builder.and_(v, u))
+            else:
+                a, b = plus(a, v, x), plus(b, v, u)
+            if pairs:
+                v = spread(builder.load(builder.gep(values, [builder.add(p, p.type(1))])))
+                a, b = plus(a, v, u, minus=True), plus(b, v, x)
+            builder.store(a, sums[0])
+            builder.store(b, sums[1])
+        for at, total in zip(halves(y, j), sums, strict=True):
+            builder.store(builder.load(total), at, align=bits // 8)
+        return context.get_dummy_value()
 
-            sums = []
-            for at in halves(y, j):
-                sums.append(cgutils.alloca_once(builder, vector))
-                builder.store(builder.load(at, align=bits // 8), sums[-1])
-            with cgutils.for_range_slice(builder, start, stop, stop.type(1)) as (p, _):
-                place = builder.load(builder.gep(places, [builder.sub(p, shift)]))
-                if place.type.width < first.type.width:
-                    place = builder.sext(place, first.type)
-                x, u = (builder.load(at, align=bits // 8)
-                        for at in halves(tile, builder.sub(place, first)))  # fmt: skip
-                a, b = map(builder.load, sums)
-                if kind == COMPLEX:
-                    p = builder.mul(p, p.type(2))
-                v = spread(builder.load(builder.gep(values, [p])))
-                if kind == BOOL:
-                    a = builder.or_(a, builder.and_(v, x))
-                    b = builder.or_(b, builder.and_(v, u))
-                else:
-                    a, b = plus(a, v, x), plus(b, v, u)
-                if kind == COMPLEX:
-                    v = spread(builder.load(builder.gep(values, [builder.add(p, p.type(1))])))
-                    a, b = plus(a, v, u, minus=True), plus(b, v, x)
-                builder.store(a, sums[0])
-                builder.store(b, sums[1])
-            for at, total in zip(halves(y, j), sums, strict=True):
-                builder.store(builder.load(total), at, align=bits // 8)
-            return context.get_dummy_value()
-
-        size = types.intp
-        return types.void(size, size, values, places, size, size, tile, y, size), codegen
-
-    return add
+    size = types.intp
+    return types.void(size, size, values, places, size, size, tile, y, size), codegen
 
 
 @jit
@@ -120,7 +116,7 @@ def _window(indices, start, stop):
 
 @jit
 def _tile(
-    add, parts, n, c0, c1, x, origin, places, step, first, window, values, indices, starts, out,
+    parts, n, c0, c1, x, origin, places, step, first, window, values, indices, starts, out,
     rows, tile, y, order,
 ):  # fmt: skip
     # With a window the tile holds the rows' numbers from `first` on, and a nonzero's are at its
@@ -135,14 +131,14 @@ def _tile(
         for j in range(c, end):
             p, stop = starts[j], starts[j + 1]
             if window:
-                add(p, stop, values, indices, 0, first, tile, y, j - c)
+                _add(p, stop, values, indices, 0, first, tile, y, j - c)
                 continue
             while p < stop:
                 if p == q1:
                     q0, q1 = q1, min(q1 + CHUNK, starts[end])
                     for q in range(q0, q1):
                         _load(parts, n, x, places, origin + indices[q] * step, tile, q - q0)
-                add(p, min(stop, q1), values, order, q0, 0, tile, y, j - c)
+                _add(p, min(stop, q1), values, order, q0, 0, tile, y, j - c)
                 p = min(stop, q1)
         for w in range(n):
             if parts == 2:
@@ -156,7 +152,7 @@ def _tile(
 
 @jit
 def _block(
-    add, parts, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out
+    parts, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out
 ):  # fmt: skip
     first, window = 0, 0
     if r1 - r0 > FEW:
@@ -172,29 +168,28 @@ def _block(
         for w in range(n):
             places[w], rows[w] = _locate(r + w, axes)
         _tile(
-            add, parts, n, c0, c1, x, origin, places, step, first, window, values, indices, starts,
+            parts, n, c0, c1, x, origin, places, step, first, window, values, indices, starts,
             out, rows, tile, y, order,
         )  # fmt: skip
 
 
-_add_real, _add_complex, _add_bool = map(_column_adder, (REAL, COMPLEX, BOOL))
-
-
 @jit
 def fill(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
-    _block(_add_real, 1, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
+    _block(1, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
 
 
 @jit
 def fill_complex(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
-    _block(_add_complex, 2, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
+    pairs = values.reshape(len(values) // 2, 2)
+    _block(2, r0, r1, c0, c1, axes, x, origin, step, pairs, indices, starts, out)
 
 
 @jit
 def fill_integer(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
-    _block(_add_real, 1, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
+    _block(1, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
 
 
 @jit
 def fill_bool(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
-    _block(_add_bool, 1, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
+    booleans = values.view(np.bool_)
+    _block(1, r0, r1, c0, c1, axes, x, origin, step, booleans, indices, starts, out)
