@@ -42,14 +42,21 @@ static inline uint32_t hl_bitsf(float x) { uint32_t bits; memcpy(&bits, &x, 4); 
 #define HL_INLINE
 #endif
 
-/* 2^128 exp(x) for x <= 600, within 1 ulp; NaN travels.
-   n = round(x / ln 2), r = x - n ln 2, exp(x) = 2^n (1 + r + r^2 P(r)), P minimax on |r| <= ln2 / 2.
+/* Have the line at an address fetched, wherever it lies. */
+#ifdef __GNUC__
+#define HL_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define HL_PREFETCH(address) ((void)(address))
+#endif
+
+/* exp(x) = 2^n (1 + q) for -790 <= x <= 600: q, and n in the low bits of *t; NaN travels.
+   n = round(x / ln 2), r = x - n ln 2, q = r + r^2 P(r), P minimax on |r| <= ln2 / 2.
    Adding 1.5 * 2^52 rounds to an integer and leaves it in the low bits, whence it is shifted into
-   the exponent. A last factor of 2^-128 makes exp(x), and rounds a subnormal once. */
-static inline double hl_exp_128(double x) {
+   an exponent. */
+static inline HL_INLINE double hl_exp_rest(double x, double *t) {
   const double shift = 0x1.8p52;
-  x = -790.0 > x ? -790.0 : x;
-  double t = x * 0x1.71547652b82fep+0 + shift, n = t - shift;
+  *t = x * 0x1.71547652b82fep+0 + shift;
+  double n = *t - shift;
   double r = (x - n * 0x1.62e42fefap-1) - n * 0x1.cf79abc9e3b3ap-40;
   double p = 2.500006162553128e-08;
   p = p * r + 2.763024838532302e-07;
@@ -61,12 +68,25 @@ static inline double hl_exp_128(double x) {
   p = p * r + 0.041666666666530155;
   p = p * r + 0.16666666666666413;
   p = p * r + 0.5000000000000011;
-  p = p * (r * r) + r;
-  return (p + 1.0) * hl_double((hl_bits(t) << 52) + 0x47f0000000000000u);
+  return p * (r * r) + r;
+}
+
+/* 2^128 exp(x) for x <= 600, within 1 ulp; NaN travels. A last factor of 2^-128 makes exp(x), and
+   rounds a subnormal once. */
+static inline double hl_exp_128(double x) {
+  double t, q = hl_exp_rest(-790.0 > x ? -790.0 : x, &t);
+  return (q + 1.0) * hl_double((hl_bits(t) << 52) + 0x47f0000000000000u);
 }
 
 /* exp(x) for x <= 600, within 1 ulp, through the subnormals to 0; NaN travels. */
 static inline double hl_exp(double x) { return hl_exp_128(x) * 0x1p-128; }
+
+/* exp(x) - 1 for x <= 600, within 2 ulp; NaN travels. */
+static inline double hl_expm1(double x) {
+  double t, q = hl_exp_rest(-40.0 > x ? -40.0 : x, &t);
+  double power = hl_double((hl_bits(t) << 52) + 0x3ff0000000000000u);
+  return power * q + (power - 1.0);
+}
 
 /* The largest angle of hl_sincos. */
 #define HL_SINCOS_LIMIT 0x1p20
@@ -120,19 +140,29 @@ static inline double hl_exponent(double x, double *scale) {
   return hl_double(k | 0x4330000000000000u) - (0x1p52 + 1022);
 }
 
-/* The same in single precision, with 2^64 for 2^128; x <= 43. */
-static inline float hl_expf(float x) {
+/* The exponentials in single precision, with 2^64 for 2^128, for x <= 43. */
+static inline HL_INLINE float hl_expf_rest(float x, float *t) {
   const float shift = 0x1.8p23f;
-  x = -110.0f > x ? -110.0f : x;
-  float t = x * 0x1.715476p+0f + shift, n = t - shift;
+  *t = x * 0x1.715476p+0f + shift;
+  float n = *t - shift;
   float r = (x - n * 0x1.62ep-1f) - n * 0x1.0bfbe8p-15f;
   float p = 0x1.6a2434p-10f;
   p = p * r + 0x1.1239e2p-7f;
   p = p * r + 0x1.5558f2p-5f;
   p = p * r + 0x1.555492p-3f;
   p = p * r + 0x1.fffffcp-2f;
-  p = p * (r * r) + r;
-  return (p + 1.0f) * hl_float((hl_bitsf(t) << 23) + 0x5f800000u) * 0x1p-64f;
+  return p * (r * r) + r;
+}
+
+static inline float hl_expf(float x) {
+  float t, q = hl_expf_rest(-110.0f > x ? -110.0f : x, &t);
+  return (q + 1.0f) * hl_float((hl_bitsf(t) << 23) + 0x5f800000u) * 0x1p-64f;
+}
+
+static inline float hl_expm1f(float x) {
+  float t, q = hl_expf_rest(-20.0f > x ? -20.0f : x, &t);
+  float power = hl_float((hl_bitsf(t) << 23) + 0x3f800000u);
+  return power * q + (power - 1.0f);
 }
 
 #endif

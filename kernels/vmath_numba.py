@@ -34,11 +34,10 @@ def _float(typing, x):
     return _bitcast(*_AS_FLOAT[x], x)
 
 
-@jit
-def exp_128(x):
-    """2^128 exp(x)."""
+@inlined
+def _exp_rest(x):
+    # q and t of exp(x) = 2^n (1 + q)
     shift = 6755399441055744.0
-    x = -790.0 if x < -790.0 else x  # NaN stays
     t = x * 1.4426950408889634 + shift
     n = t - shift
     r = (x - n * 0.6931471805582987) - n * 1.6465949582897082e-12
@@ -52,9 +51,21 @@ def exp_128(x):
     p = p * r + 0.041666666666530155
     p = p * r + 0.16666666666666413
     p = p * r + 0.5000000000000011
-    p = p * (r * r) + r
-    factor = _float((_bits(t) << np.uint64(52)) + np.uint64(0x47F0000000000000))
-    return (p + 1.0) * factor
+    return p * (r * r) + r, t
+
+
+@inlined
+def exp_128(x):
+    """2^128 exp(x)."""
+    q, t = _exp_rest(-790.0 if x < -790.0 else x)  # NaN stays
+    return (q + 1.0) * _float((_bits(t) << np.uint64(52)) + np.uint64(0x47F0000000000000))
+
+
+@inlined
+def _expm1(x):
+    q, t = _exp_rest(-40.0 if x < -40.0 else x)
+    power = _float((_bits(t) << np.uint64(52)) + np.uint64(0x3FF0000000000000))
+    return power * q + (power - 1.0)
 
 
 @jit
@@ -124,15 +135,15 @@ def exponent(x):
 
 
 # A Python float in the code would make the arithmetic double.
-_F_SHIFT, _F_LOW, _F_LOG2E, _F_LN2_HIGH, _F_LN2_LOW, _F_ONE, _F_LAST = map(
-    np.float32, (12582912.0, -110.0, 1.442695, 0.69311523, 3.1946184e-05, 1.0, 2.0**-64)
+_F_SHIFT, _F_LOW, _F_FLAT, _F_LOG2E, _F_LN2_HIGH, _F_LN2_LOW, _F_ONE, _F_LAST = map(
+    np.float32,
+    (12582912.0, -110.0, -20.0, 1.442695, 0.69311523, 3.1946184e-05, 1.0, 2.0**-64),
 )
 _F_P = tuple(map(np.float32, (0.0013814598, 0.008368717, 0.04166839, 0.16666521, 0.49999994)))
 
 
-@jit
-def _expf(x):
-    x = _F_LOW if x < _F_LOW else x
+@inlined
+def _expf_rest(x):
     t = x * _F_LOG2E + _F_SHIFT
     n = t - _F_SHIFT
     r = (x - n * _F_LN2_HIGH) - n * _F_LN2_LOW
@@ -141,10 +152,26 @@ def _expf(x):
     p = p * r + _F_P[2]
     p = p * r + _F_P[3]
     p = p * r + _F_P[4]
-    p = p * (r * r) + r
+    return p * (r * r) + r, t
+
+
+@inlined
+def _powerf(t, bias):
     # Numba's own integers are wider
-    factor = _float(np.uint32((_bits(t) << np.uint32(23)) + np.uint32(0x5F800000)))
-    return (p + _F_ONE) * factor * _F_LAST
+    return _float(np.uint32((_bits(t) << np.uint32(23)) + np.uint32(bias)))
+
+
+@inlined
+def _expf(x):
+    q, t = _expf_rest(_F_LOW if x < _F_LOW else x)
+    return (q + _F_ONE) * _powerf(t, 0x5F800000) * _F_LAST
+
+
+@inlined
+def _expm1f(x):
+    q, t = _expf_rest(_F_FLAT if x < _F_FLAT else x)
+    power = _powerf(t, 0x3F800000)
+    return power * q + (power - _F_ONE)
 
 
 def exp(x):
@@ -152,6 +179,16 @@ def exp(x):
     raise TypeError("exp runs in compiled code only")
 
 
+def expm1(x):
+    """exp(x) - 1 in the precision of x."""
+    raise TypeError("expm1 runs in compiled code only")
+
+
 @overload(exp)
-def _overload(x):
+def _overload_exp(x):
     return (lambda x: _expf(x)) if x == types.float32 else (lambda x: _exp(x))
+
+
+@overload(expm1)
+def _overload_expm1(x):
+    return (lambda x: _expm1f(x)) if x == types.float32 else (lambda x: _expm1(x))
