@@ -72,12 +72,14 @@ def _applies(case, name, make, peers):
     return name not in peers or make(case, case.arguments("small")) is not None
 
 
-def parametrize(subject, peers):
-    """Give the test one `case` and one contender (`name`, `make`) after the other."""
+def parametrize(subject, peers, function=None):
+    """Give the test one `case` and one contender (`name`, `make`) after the other; of this public
+    function alone, if one is given."""
     parameters = [
         pytest.param(case, name, make, id=f"{case.name}-{name}")
         for case in _cases.timed([subject])
         for name, make in contenders(peers).items()
+        if function in (None, case.function)
         if _applies(case, name, make, peers)
     ]
     return pytest.mark.parametrize(("case", "name", "make"), parameters)
