@@ -29,7 +29,12 @@ __all__ = [
 ]
 
 
-_LAZY = ("gp", "optics", "sklearn")  # modules that are imported when they are first asked for
+_LAZY = (
+    "gp",
+    "linalg",
+    "optics",
+    "sklearn",
+)  # modules that are imported when they are first asked for
 
 
 def __getattr__(name):
