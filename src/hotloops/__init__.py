@@ -7,11 +7,13 @@ from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
 from .binomial import binomial_counts, binomial_pmf, binomial_probabilities
 from .features import periodic_features
 from .field import layered_field
+from .lstsq import LeastSquares
 from .rolled import rolled_matmul
 from .sparse import sparse_tensordot
 
 __all__ = [
     "KernelOperator",
+    "LeastSquares",
     "ard_kernel",
     "ard_kernel_vjp",
     "binomial_counts",

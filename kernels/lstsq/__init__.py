@@ -1,0 +1,38 @@
+"""Least squares: factor a matrix once, solve for many right-hand sides.
+
+    minimise over x:  sum_i w_i |b_i - a_i x|² + alpha |x|²,        A (m, n) with the rows a_i
+
+`prepare` makes the matrix that "normal", "qr" and "svd" factor: B, the rows sqrt(w_i) a_i over
+sqrt(alpha) I if alpha > 0, times a diagonal S of powers of two that gives each column a norm in
+[½, 1): a scaling without rounding. The factors, for each matrix of a batch:
+
+    lu         P L U = A
+    cholesky   Rᴴ R = A                            right = R
+    normal     Rᴴ R = (B S)ᴴ (B S)                 right = R
+    qr         Q R = B S P                         left = Q, right = R
+    svd        U Σ Vᴴ = B S                        left = U, right = (S V Σ⁻¹)ᵀ
+
+By them `solve` takes b to x, from one y:
+
+    y = leftᵀ b           with left = conj(Q), conj(U) or conj(B S), its rows times sqrt(w_i); else b
+    x = U⁻¹ L⁻¹ Pᵀ y,   S R⁻¹ R⁻ᴴ (y + S h),   S P R⁻¹ (y + R⁻ᴴ Pᵀ S h)   or   rightᵀ (y + conj(right) h)
+
+where h, if there is one, stands for a gradient besides Aᴴ W b: x = (AᴴWA + alpha I)⁻¹ (AᴴW b + h).
+That is what refinement needs (Björck 1967): with residuals r of x from before,
+
+    f = b - r - A x,   h = Aᴴ W r - alpha x,   then x += (AᴴWA + alpha I)⁻¹ (AᴴW f + h)
+
+`residual` computes f and h in twice the working precision: sums of products whose rounding errors,
+exact by a fused multiply-add or Dekker's product and by Knuth's sum, are added up besides.
+
+"qr" is two passes of Cholesky's factor of B's inner products (CholeskyQR2, Yamamoto et al. 2015):
+matrix products alone, and where the first leaves columns that are orthogonal within 0.01, as
+accurate as Householder's. Where it does not, Householder's, with column pivoting.
+
+Shapes: a (K, m, n), b (K, m, p), x (K, n, p), left (K, m, q), right (K, n, n), for "svd" (K, q, n);
+root = sqrt(w) (K, m) or (K, 0), scale (K, n) and ratio (K) in double precision. A block is some
+matrices k0 to k1, for `solve` and `residual` some columns c0 to c1 of theirs. ratio compares the
+smallest pivot with its column: near eps the matrix is singular, from sqrt(eps) it has full rank.
+"""
+
+LU, CHOLESKY, QR, SVD = range(4)

@@ -1,0 +1,173 @@
+import numpy as np
+import scipy.linalg
+
+from . import CHOLESKY, LU, QR, SVD
+
+
+def _reciprocal(x):
+    """The powers of two that take x > 0 to [½, 1)."""
+    exponent = np.frexp(np.where(np.isfinite(x), x, 0))[1]
+    return np.ldexp(1.0, -np.clip(exponent, -1020, 1020))
+
+
+def prepare(k0, k1, a, root, alpha, out, scale):
+    m, n = a.shape[1:]
+    with np.errstate(all="ignore"):
+        for k in range(k0, k1):
+            rows = a[k] * root[k, :, None] if root.size else a[k]
+            if alpha > 0:
+                rows = np.concatenate([rows, np.sqrt(alpha) * np.eye(n)])
+            scale[k] = _reciprocal(np.abs(rows).max(axis=0).astype(float))
+            scale[k] *= _reciprocal(np.linalg.norm(rows * scale[k], axis=0))
+            out[k] = rows * scale[k]
+
+
+def factor_lu(k0, k1, a, right, order, ratio):
+    """right = L and U in one, order = the rows of A from which they are."""
+    with np.errstate(all="ignore"):
+        for k in range(k0, k1):
+            rows, lower, upper = scipy.linalg.lu(a[k], p_indices=True, check_finite=False)
+            order[k, rows] = np.arange(len(rows))
+            right[k] = np.tril(lower, -1) + upper
+            ratio[k] = _ratio(np.abs(upper.diagonal()), np.abs(a[k]).max(axis=0))
+
+
+def _ratio(pivots, sizes):
+    return np.divide(pivots, sizes, out=np.zeros(len(pivots)), where=pivots != 0).min()
+
+
+def factor_cholesky(k0, k1, a, right, ratio):
+    for k in range(k0, k1):
+        try:
+            right[k] = np.linalg.cholesky(np.triu(a[k]), upper=True)
+        except np.linalg.LinAlgError:
+            ratio[k] = 0
+        else:
+            ratio[k] = _ratio(np.abs(right[k].diagonal()) ** 2, a[k].diagonal().real)
+
+
+def factor_normal(k0, k1, left, right, ratio):
+    for k in range(k0, k1):
+        product = left[k].conj().T @ left[k]
+        factor_cholesky(0, 1, product[None], right[k : k + 1], ratio[k : k + 1])
+
+
+def factor_qr(k0, k1, a, left, right, order, ratio):
+    for k in range(k0, k1):
+        left[k], right[k], order[k] = scipy.linalg.qr(
+            a[k], mode="economic", pivoting=True, check_finite=False
+        )
+        pivots = np.abs(right[k].diagonal())
+        ratio[k] = _ratio(pivots, pivots[:1])
+
+
+def factor_svd(k0, k1, a, left, sigma, right):
+    left[k0:k1], sigma[k0:k1], right[k0:k1] = np.linalg.svd(a[k0:k1], full_matrices=False)
+
+
+def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
+    columns = slice(c0, c1)
+    with np.errstate(all="ignore"):
+        for k in range(k0, k1):
+            y = left[k].T @ b[k, :, columns] if left.size else b[k, :, columns]
+            r, s = right[k], scale[k, :, None].astype(right.real.dtype)
+            if kind == SVD:
+                if h.size:
+                    y = y + r.conj() @ h[k, :, columns]
+                x[k, :, columns] = r.T @ y
+            elif kind == LU:
+                y = _triangular(r, y[order[k]], lower=True, unit_diagonal=True)
+                x[k, :, columns] = _triangular(r, y)
+            elif kind == CHOLESKY:
+                if h.size:
+                    y = y + s * h[k, :, columns]
+                x[k, :, columns] = s * _triangular(r, _triangular(r, y, trans="C"))
+            elif kind == QR:
+                if h.size:
+                    y = y + _triangular(r, (s * h[k, :, columns])[order[k]], trans="C")
+                x[k, order[k], columns] = s[order[k]] * _triangular(r, y)
+
+
+def _triangular(r, y, **options):
+    return scipy.linalg.solve_triangular(r, y, check_finite=False, **options)
+
+
+def _leading(x):
+    """x with 26 bits: a product of two is exact."""
+    scaled = x * (2.0**27 + 1)
+    return scaled - (scaled - x)
+
+
+class _Twofold:
+    """Real numbers in two parts: the sum so far, and what its roundings left."""
+
+    def __init__(self, head):
+        self.head = np.array(head, np.float64)
+        self.rest = np.zeros_like(self.head)
+
+    def add(self, x):
+        """Knuth's sum."""
+        total = self.head + x
+        part = total - self.head
+        self.rest += (self.head - (total - part)) + (x - part)
+        self.head = total
+
+    def add_product(self, x, y):
+        """Dekker's product."""
+        x1, y1 = _leading(x), _leading(y)
+        x2, y2 = x - x1, y - y1
+        product = x * y
+        self.rest += x2 * y2 - (((product - x1 * y1) - x2 * y1) - x1 * y2)
+        self.add(product)
+
+    def value(self):
+        return self.head + self.rest
+
+
+class _TwofoldComplex:
+    def __init__(self, z):
+        self.re, self.im = _Twofold(z.real), _Twofold(z.imag)
+
+    def add(self, z):
+        self.re.add(z.real)
+        self.im.add(z.imag)
+
+    def add_product(self, y, z):
+        self.re.add_product(y.real, z.real)
+        self.re.add_product(-y.imag, z.imag)
+        self.im.add_product(y.real, z.imag)
+        self.im.add_product(y.imag, z.real)
+
+    def value(self):
+        return self.re.value() + 1j * self.im.value()
+
+
+def residual(k0, k1, c0, c1, a, weights, alpha, b, x, r, f, h):
+    """f = b − r − A x and h = Aᴴ W r − alpha x."""
+    twofold = _TwofoldComplex if np.iscomplexobj(a) else _Twofold
+    wide = np.complex128 if np.iscomplexobj(a) else np.float64
+    columns = slice(c0, c1)
+    with np.errstate(all="ignore"):
+        for k in range(k0, k1):
+            matrix, solution = a[k].astype(wide), x[k, :, columns].astype(wide)
+            sums = twofold(b[k, :, columns])
+            sums.add(-r[k, :, columns].astype(wide))
+            for row, column in zip(solution, matrix.T, strict=True):
+                sums.add_product(-column[:, None], row)
+            f[k, :, columns] = sums.value()
+            if not h.size:
+                continue
+            sums = twofold(np.zeros(solution.shape, wide))
+            sums.add_product(wide(-alpha), solution)
+            for i, row in enumerate(r[k, :, columns].astype(wide)):
+                weighted = twofold(np.zeros(row.shape, wide))
+                weighted.add_product(wide(weights[k, i] if weights.size else 1), row)
+                column = matrix[i, :, None].conj()
+                if wide is np.complex128:
+                    head = weighted.re.head + 1j * weighted.im.head
+                    rest = weighted.re.rest + 1j * weighted.im.rest
+                else:
+                    head, rest = weighted.head, weighted.rest
+                sums.add_product(column, head)
+                sums.add(column * rest)
+            h[k, :, columns] = sums.value()

@@ -1,0 +1,788 @@
+"""Least squares: factor a matrix once, solve for many right-hand sides."""
+
+import math
+import typing
+import warnings
+
+import numpy as np
+from numpy.linalg import LinAlgError
+from scipy.linalg import LinAlgWarning, solve_triangular
+
+from . import _arrays, _backends, _blocks
+from .kernels.lstsq import CHOLESKY, LU, QR, SVD
+
+_SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
+_STEPS = 10  # of refinement: each gains digits, or it is the last
+METHODS = ("auto", "lu", "cholesky", "normal", "qr", "svd")
+_INSTEAD = {
+    "lu": '"qr", "svd" and "auto" find the solution of least norm',
+    "cholesky": '"lu" copes if it is not singular, "auto" in any case',
+    "normal": '"qr" copes with a larger condition, "svd" and "auto" with any',
+}
+
+
+class RidgePath(typing.NamedTuple):
+    """What `LeastSquares.ridge_path` returns, one row for each alpha."""
+
+    x: np.ndarray
+    loo_errors: np.ndarray
+
+
+class LeastSquares:
+    """Solutions of one least-squares problem for many right-hand sides.
+
+    .. math:: \\min_x \\; \\sum_i w_i |b_i - a_i x|^2 + \\alpha \\lVert x \\rVert^2
+
+    A, of the rows a_i, is factored once, here; `solve` takes right-hand sides, as often as they
+    come. Where the minimum is not unique, because A has fewer rows than columns or dependent ones,
+    x is the solution of least norm, in the units of x as given, and a warning names the rank.
+
+    Parameters
+    ----------
+    A : array_like, shape (..., m, n)
+        A matrix or a batch of them, real or complex. It is copied.
+    method : {"auto", "lu", "cholesky", "normal", "qr", "svd"}
+        - "lu": elimination with row pivoting; A is square and not singular.
+        - "cholesky": of A itself, which is Hermitian and positive definite.
+        - "normal": the Cholesky factor of AᴴWA + alpha I. Quickest for tall A, but the condition
+          of A counts twice: half the digits go, and beyond 1e7 (3e3 in single precision) all.
+        - "qr": an orthogonal factor, with column pivoting where the columns are nearly dependent.
+        - "svd": singular values. Slowest, and sure of the rank.
+        - "auto": "qr", and "svd" for what is wide or rank-deficient; so does "qr" itself.
+    weights : array_like, shape (m,) or (..., m), optional
+        w_i = 1 / σ_i², not negative: what scikit-learn calls sample_weight; ``np.polyfit`` takes
+        the square roots. With "lu" and "cholesky", which solve A x = b, they are positive and show
+        in `covariance` alone.
+    alpha : float
+        The penalty, not negative. "normal", "qr" and "svd" take it, the latter two by rows
+        sqrt(alpha) I below A: they do not square the condition.
+    rcond : float, optional
+        A singular value, or a pivot, of A with its columns scaled to the same norm is taken for
+        zero where it is below `rcond` times the largest: max(m, n) eps by default. The scaling
+        decides on the rank only.
+    refine : bool
+        Improve each solution by steps of refinement, with residuals in twice the working
+        precision, until they gain nothing: nearly all digits of x are right unless A is singular
+        in working precision. A few times the cost of a solution.
+    check_finite : bool
+        Refuse NaN and inf, here and in `solve`.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`.
+
+    Attributes
+    ----------
+    rank : int, or array of int for a batch
+        That of sqrt(W) A.
+    cond : float, or array for a batch
+        The condition number of A as given, without weights and alpha: its largest singular value
+        over its smallest. No method estimates it: the singular values are computed when it is
+        first asked for, about the time of "svd" without its vectors.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        Where the method cannot cope with A: the message names one that can.
+    ValueError
+        For NaN or inf, a negative weight, alpha or rcond, and shapes that do not fit.
+
+    Warns
+    -----
+    scipy.linalg.LinAlgWarning
+        Where A is rank-deficient.
+
+    Notes
+    -----
+    Accuracy: that of LAPACK's methods of these names, which is eps times the condition of A with
+    scaled columns ("normal": times its square); with `refine`, some eps. float32 stays float32:
+    a factor in single precision is made anew when a right-hand side in double precision comes.
+
+    Cost: a factor 2/3 n³ ("lu") to 4 m n² ("qr") multiplications, one at a time on the threads that
+    BLAS has, several on one thread each: its last bits may depend on BLAS's number of threads, and
+    Ctrl-C waits for it. A right-hand side m n + n². Memory: A and a copy or two of it.
+
+    Björck, *Iterative refinement of linear least squares solutions*, BIT 7 (1967) 257, BIT 8
+    (1968) 8; Yamamoto et al., *Roundoff error analysis of the CholeskyQR2 algorithm*, ETNA 44
+    (2015) 306.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hotloops as hl
+    >>> t = np.arange(5.0)
+    >>> line = hl.LeastSquares(np.stack([np.ones(5), t], axis=1))
+    >>> line.solve(3 - 2 * t)
+    array([ 3., -2.])
+    >>> b = np.array([1.0, 2.0, 3.0, 5.0, 4.0])
+    >>> line.solve(b).round(12), line.residuals(b).round(12)
+    (array([1.2, 0.9]), array([-0.2, -0.1,  0. ,  1.1, -0.8]))
+    >>> line.rank, line.covariance(b).round(3)
+    (2, array([[ 0.38 , -0.127],
+           [-0.127,  0.063]]))
+    """
+
+    def __init__(
+        self,
+        A,
+        *,
+        method="auto",
+        weights=None,
+        alpha=0.0,
+        rcond=None,
+        refine=False,
+        check_finite=True,
+        backend=None,
+        workers=None,
+    ):
+        a = _floating("A", A)
+        if a.ndim < 2:
+            raise ValueError(f"A must have at least 2 dimensions, got shape {a.shape}")
+        self.method = _arrays.choice("method", method, METHODS)
+        self._batch, (m, n) = a.shape[:-2], a.shape[-2:]
+        if max(m, n) >= 2**31:
+            raise ValueError(f"A must have less than 2**31 rows and columns, got shape {a.shape}")
+        if m != n and method in ("lu", "cholesky"):
+            raise ValueError(f"method={method!r} needs a square A, got shape {a.shape}")
+        self.alpha = _arrays.scalar("alpha", alpha, minimum=0)
+        if self.alpha and method in ("lu", "cholesky"):
+            raise ValueError(
+                f'alpha must be 0 with method={method!r}, which solves A x = b: "auto", "normal", '
+                f'"qr" and "svd" take it, got {alpha!r}'
+            )
+        self.dtype = a.dtype
+        eps = float(np.finfo(a.dtype).eps)
+        self._check_finite, self._refine = bool(check_finite), bool(refine)
+        if self._check_finite and not np.isfinite(a).all():
+            raise ValueError("A must be finite, got NaN or inf")
+        count = math.prod(self._batch)
+        self._a = np.array(a, order="C").reshape(count, m, n)
+        self._weights = self._check_weights(weights, count, m)
+        self.rcond = max(m, n) * eps if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
+        self._kernel = _backends.kernel("lstsq", backend)
+        self._workers = _blocks.workers(workers)
+        self._rank, self._cond, self._wider = np.zeros(count, int), None, None
+        self._parts = []
+        if self._a.size:
+            self._factor(eps)
+        # one vector for one matrix goes straight to the kernel
+        self._lean = self._batch == () and len(self._parts) == 1 and not self._refine
+
+    def _check_weights(self, weights, count, m):
+        if weights is None:
+            return np.empty((count, 0))
+        w = _arrays.real("weights", weights)
+        if w.shape not in ((m,), (*self._batch, m)):
+            raise ValueError(
+                f"weights must have shape ({m},), one for each row of A, "
+                f"or {(*self._batch, m)}, got {w.shape}"
+            )
+        if not ((w >= 0) & np.isfinite(w)).all():
+            raise ValueError("weights must be finite and not negative")
+        if self.method in ("lu", "cholesky") and not (w > 0).all():
+            raise LinAlgError(
+                f"weights of 0 leave fewer equations than unknowns: method={self.method!r} needs "
+                f'them positive, "qr", "svd" and "auto" do not'
+            )
+        w = np.broadcast_to(w.astype(np.float64), (*self._batch, m)).reshape(count, m)
+        return np.ascontiguousarray(w)
+
+    # --- factors ----------------------------------------------------------------------------
+
+    def _fill(self, block, count, args, work):
+        """A block for each matrix, of `work` multiplications each."""
+        if count == 1 and self._workers > 1:
+            block(0, 1, *args)  # on BLAS's own threads
+        else:
+            bounds = _blocks.grid((count,), (_blocks.split(count, 1000 + 0.1 * work),))
+            _blocks.fill(block, bounds, args, workers=self._workers, blas=work > _SERIAL)
+
+    def _factor(self, eps):
+        kernel, a = self._kernel, self._a
+        (count, m, n), dtype = a.shape, a.dtype
+        order = np.empty((count, n), np.intp)
+        scale, ratio = np.ones((count, n)), np.empty(count)
+        left = np.empty((count, 0, 0), dtype)
+        if self.method in ("lu", "cholesky"):
+            self._rank[:] = n
+            right = np.empty((count, n, n), dtype)
+            if self.method == "lu":
+                self._fill(kernel.factor_lu, count, (a, right, order, ratio), n**3 / 3)
+                suspect = np.flatnonzero(ratio < math.sqrt(eps))
+                if len(suspect):  # a small pivot says little, singular values all
+                    values = self._singular_values(suspect)
+                    singular = values[:, -1] <= self.rcond * values[:, 0]
+                    self._refuse(suspect[singular])
+                self._parts.append(_Part(LU, left, right, order, scale))
+            else:
+                _check_hermitian(a, eps)
+                self._fill(kernel.factor_cholesky, count, (a, right, ratio), n**3 / 6)
+                self._refuse(np.flatnonzero(ratio <= self.rcond))
+                self._parts.append(_Part(CHOLESKY, left, right, order, scale))
+            return
+        root = np.sqrt(self._weights)
+        rows = m + n if self.alpha else m
+        prepared = np.empty((count, rows, n), dtype)
+        self._fill(kernel.prepare, count, (a, root, self.alpha, prepared, scale), 10 * rows * n)
+        if self.method == "normal":
+            right = np.empty((count, n, n), dtype)
+            self._fill(kernel.factor_normal, count, (prepared, right, ratio), rows * n**2)
+            self._refuse(np.flatnonzero(ratio <= max(self.rcond**2, max(m, n) * eps)))
+            self._rank[:] = n
+            left = self._left(prepared, root)
+            self._parts.append(_Part(CHOLESKY, left, right, order, scale))
+            return
+        deficient = np.arange(count)
+        if self.method != "svd" and rows >= n:
+            left, right = np.empty_like(prepared), np.empty((count, n, n), dtype)
+            args = prepared, left, right, order, ratio
+            self._fill(kernel.factor_qr, count, args, 3 * rows * n**2)
+            deficient = np.flatnonzero(ratio <= 100 * self.rcond)
+            self._rank[:] = n
+            if len(deficient) < count:
+                left = self._left(left, root)
+                self._parts.append(_Part(QR, left, right, order, scale))
+        if len(deficient):
+            self._factor_svd(deficient, prepared, root, scale)
+        if not self.alpha:
+            self._warn()
+
+    def _left(self, left, root):
+        """What a right-hand side is multiplied by: without the penalty's rows, conjugated, and
+        with the weights' roots."""
+        if left.dtype.kind == "c":
+            np.conjugate(left, out=left)
+        m = self._a.shape[1]
+        if left.shape[1] > m:
+            left = np.ascontiguousarray(left[:, :m])
+        if root.size:
+            left *= root[:, :, None].astype(left.real.dtype)
+        return left
+
+    def _factor_svd(self, which, prepared, root, scale):
+        every = len(which) == len(prepared)
+        if not every:
+            prepared, scale = prepared[which], scale[which]
+            root = root[which]
+        count, rows, n = prepared.shape
+        q = min(rows, n)
+        left = np.empty((count, rows, q), prepared.dtype)
+        right, sigma = np.empty((count, q, n), prepared.dtype), np.empty((count, q))
+        args = prepared, left, sigma, right
+        self._fill(self._kernel.factor_svd, count, args, 8 * rows * q * n)
+        if self._check_finite and not np.isfinite(sigma).all():
+            raise LinAlgError('singular values did not converge: "qr" does without')
+        for k, index in enumerate(which):
+            rank = np.count_nonzero(sigma[k] > self.rcond * sigma[k, 0])
+            self._rank[index] = rank
+            left[k, :, rank:] = 0
+            right[k] = _inverse_half(right[k], sigma[k], scale[k], rank)
+        self._parts.append(
+            _Part(SVD, self._left(left, root), right, np.empty((count, n), np.intp),
+                  np.ones((count, n)), None if every else which)
+        )  # fmt: skip
+
+    def _refuse(self, singular):
+        if len(singular):
+            raise LinAlgError(
+                f"{self._names(singular)} is singular, or nearly, for method={self.method!r}: "
+                f"{_INSTEAD[self.method]}"
+            )
+
+    def _names(self, indices):
+        if not self._batch:
+            return "A"
+        names = [
+            f"A[{', '.join(str(int(i)) for i in np.unravel_index(k, self._batch))}]"
+            for k in indices[:5]
+        ]
+        more = f" and {len(indices) - 5} more" if len(indices) > 5 else ""
+        return ", ".join(names) + more
+
+    def _warn(self):
+        m, n = self._a.shape[1:]
+        deficient = np.flatnonzero(self._rank < min(m, n))
+        if len(deficient):
+            worst = deficient[self._rank[deficient].argmin()]
+            values = self._singular_values([worst], scaled=False)[0]
+            cond = values[0] / values[-1] if values[-1] > 0 else math.inf
+            warnings.warn(
+                f"{self._names(deficient)} is rank-deficient: rank {self._rank[worst]} of "
+                f"{min(m, n)}, condition {cond:.3g}; x is the solution of least norm",
+                LinAlgWarning,
+                stacklevel=4,
+            )
+
+    def _singular_values(self, which, scaled=True):
+        a = self._a[which]
+        if scaled:
+            _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
+            a = a * np.ldexp(1.0, -exponent).astype(a.real.dtype)
+        return np.linalg.svd(a, compute_uv=False)
+
+    # --- what A is --------------------------------------------------------------------------
+
+    def _shaped(self, values):
+        return values.reshape(self._batch) if self._batch else values[0].item()
+
+    @property
+    def rank(self):
+        return self._shaped(self._rank)
+
+    @property
+    def cond(self):
+        if self._cond is None:
+            values = np.linalg.svd(self._a, compute_uv=False)
+            with np.errstate(all="ignore"):
+                self._cond = np.where(values[:, -1] > 0, values[:, 0] / values[:, -1], np.inf)
+        return self._shaped(self._cond)
+
+    # --- solutions --------------------------------------------------------------------------
+
+    def solve(self, b, *, out=None):
+        """x for the right-hand side b.
+
+        Parameters
+        ----------
+        b : array_like, shape (m,) or (..., m, p)
+            A vector, for each matrix of the batch the same, or matrices of p columns. The axes
+            before are those of the batch, or broadcast to them; a single A takes any.
+        out : ndarray, optional
+            Where to put the result.
+
+        Returns
+        -------
+        ndarray, shape (..., n) or (..., n, p)
+            Of the dtype that products of A and b have.
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not fit, NaN or inf, an unfit `out`.
+
+        Notes
+        -----
+        Columns are solved in blocks over the workers. Of one 100×100 matrix and one vector the
+        overhead is some microseconds.
+        """
+        if out is None and self._lean and type(b) is np.ndarray and b.dtype == self.dtype:
+            (_, m, n), flags = self._a.shape, b.flags
+            if b.shape == (m,) and flags.c_contiguous and flags.aligned:
+                # a product with itself is finite, or large
+                if self._check_finite and not math.isfinite(abs(np.vdot(b, b))):
+                    self._check_b(b)
+                x = np.empty((1, n, 1), self.dtype)
+                self._parts[0].run(self._kernel, 0, 1, 0, 1, b.reshape(1, m, 1), x)
+                return x.reshape(n)
+        b = _floating("b", b)
+        solver = self._for(b)
+        sides = _Sides(b, solver)
+        result = _arrays.output(out, sides.shape(self._a.shape[2]), sides.dtype, b=b)
+        result[...] = sides.restored(solver._solution(sides.columns))
+        return result
+
+    def _for(self, b):
+        """This object, or the same in double precision for a b in that."""
+        eps = np.finfo(self.dtype).eps
+        if np.finfo(np.result_type(self.dtype, b.dtype)).eps == eps:
+            return self
+        if self._wider is None:
+            options = {name: getattr(self, name) for name in ("method", "alpha", "rcond")}
+            wide = np.complex128 if self.dtype.kind == "c" else np.float64
+            self._wider = LeastSquares(
+                self._a.astype(wide).reshape(*self._batch, *self._a.shape[1:]),
+                weights=self._weights.reshape(*self._batch, -1) if self._weights.size else None,
+                refine=self._refine,
+                check_finite=self._check_finite,
+                backend=_backends.name(self._kernel),
+                workers=self._workers,
+                **options,
+            )
+        return self._wider
+
+    def _check_b(self, b):
+        if self._check_finite and not np.isfinite(b).all():
+            raise ValueError("b must be finite, got NaN or inf")
+
+    def _solution(self, b):
+        """x (K, n, p) of b (K, m, p)."""
+        x = np.zeros((len(b), self._a.shape[2], b.shape[2]), self.dtype)
+        if x.size:
+            for part in self._parts:
+                if part.which is None:
+                    self._solve_part(part, self._a, self._weights, b, x)
+                else:
+                    k = part.which
+                    y = np.empty_like(x[k])
+                    self._solve_part(part, self._a[k], self._weights[k], b[k], y)
+                    x[k] = y
+        return x
+
+    def _solve_part(self, part, a, weights, b, x):
+        self._run(part, b, x)
+        if not self._refine:
+            return
+        # columns whose corrections shrink are corrected on
+        square = part.kind == LU or (part.kind == CHOLESKY and not part.left.size)
+        r, f = np.zeros_like(b), np.empty_like(b)
+        h = np.zeros((len(b), 0, 0) if square else x.shape, self.dtype)
+        correction = np.empty_like(x)
+        with np.errstate(all="ignore"):
+            last = _norms(x, part.scale)
+            if not square:
+                self._residual(a, weights, b, x, r, f, h)
+                r[...] = f
+            for _ in range(_STEPS):
+                self._residual(a, weights, b, x, r, f, h)
+                self._run(part, f, correction, h)
+                size = _norms(correction, part.scale)
+                correction *= size < last / 2
+                last = np.where(size < last / 2, size, 0)
+                before = x.copy()
+                x += correction
+                if (x == before).all():
+                    break
+                if not square:
+                    r += f - a @ correction
+
+    def _run(self, part, b, x, h=None):
+        """The solution by one factor, in blocks of matrices and columns."""
+        count, rows, p = b.shape
+        n, q = x.shape[1], part.right.shape[1]
+        work = q * n + (rows * q if part.left.size else 0)
+        for_all, cost = 300 + 0.2 * work * p, 0.2 * work
+        matrices = _blocks.split(count, for_all)
+        columns = p if matrices > 1 or count > 1 else max(min(p, 8), _blocks.split(p, cost))
+        bounds = _blocks.grid((count, p), (matrices, columns))
+        blas = columns > 1 and max(rows, n) * q * columns > _SERIAL
+        args = part.arguments(b, x, h)
+        _blocks.fill(self._kernel.solve, bounds, args, workers=self._workers, blas=blas)
+
+    def _residual(self, a, weights, b, x, r, f, h):
+        """f = b − r − A x and h = AᴴWr − alpha x, in twice the working precision."""
+        (count, m, n), p = a.shape, b.shape[2]
+        matrices = _blocks.split(count, 10.0 * m * n * p)
+        columns = p if matrices > 1 else _blocks.split(p, 10.0 * m * n)
+        bounds = _blocks.grid((count, p), (matrices, columns))
+        args = a, weights, self.alpha, b, x, r, f, h
+        _blocks.fill(self._kernel.residual, bounds, args, workers=self._workers)
+
+    def residuals(self, b):
+        """b − A x, not weighted, for the solution x; its sums are in twice the working precision.
+
+        Returns
+        -------
+        ndarray, of the shape of b, with the axes of a batch before
+        """
+        b = _floating("b", b)
+        solver = self._for(b)
+        sides = _Sides(b, solver)
+        return sides.restored(solver._residuals(sides.columns))
+
+    def _residuals(self, b):
+        f = np.zeros_like(b)
+        if b.size:
+            none = np.empty((len(b), 0, 0), self.dtype)
+            self._residual(self._a, self._weights, b, self._solution(b), np.zeros_like(b), f, none)
+        return f
+
+    def covariance(self, b=None):
+        """s² (AᴴWA)⁻¹, the covariance of x; of a rank-deficient A the pseudo-inverse.
+
+        Parameters
+        ----------
+        b : array_like, shape (m,) or (..., m, p), optional
+            s² is the weighted sum of the squared residuals of b over m − rank. Without b it is 1:
+            the weights are the reciprocals of known variances.
+
+        Returns
+        -------
+        ndarray, shape (..., n, n), or (..., p, n, n) for columns
+
+        Raises
+        ------
+        ValueError
+            For alpha > 0, whose x is biased; for a b where m − rank is 0.
+        """
+        if self.alpha:
+            raise ValueError(f"covariance is for alpha = 0, got alpha = {self.alpha:g}")
+        _, m, n = self._a.shape
+        inverse = self._inverse_of_normal()
+        if b is None:
+            return inverse.reshape(*self._batch, n, n)
+        b = _floating("b", b)
+        solver = self._for(b)
+        if (self._rank >= m).any():
+            raise ValueError(
+                f"covariance(b) needs more rows than the rank of A, got {m} and {self.rank}: "
+                f"covariance() does without s²"
+            )
+        sides = _Sides(b, solver)
+        square = np.abs(sides.restored(solver._residuals(sides.columns))) ** 2
+        vector = b.ndim == 1
+        square = square[..., None] if vector else square
+        if self._weights.size:
+            square = square * self._weights.reshape(*self._batch, m, 1)
+        freedom = (m - self._rank).reshape(*self._batch, 1)
+        variance = (square.sum(axis=-2) / freedom).astype(square.dtype)
+        inverse = inverse.reshape(*self._batch, 1, n, n)
+        result = variance[..., None, None] * inverse
+        return result[..., 0, :, :] if vector else result
+
+    def _inverse_of_normal(self):
+        """(AᴴWA + alpha)⁻¹, (K, n, n)."""
+        count, m, n = self._a.shape
+        inverse = np.zeros((count, n, n), self.dtype)
+        for part in self._parts if self._a.size else ():
+            which = slice(None) if part.which is None else part.which
+            size, q = len(part.right), part.right.shape[1]
+            result = np.empty((size, n, n), self.dtype)
+            unit = np.zeros((size, n, n), self.dtype)
+            unit[:] = np.eye(n)
+            if part.kind == LU or (part.kind == CHOLESKY and not part.left.size):
+                self._run(part, unit, result)
+                half = result / np.sqrt(self._weights)[:, None] if self._weights.size else result
+                result = half @ half.conj().swapaxes(1, 2)
+            else:
+                zeros = np.zeros((size, q, n), self.dtype)
+                self._run(part.without_left(), zeros, result, unit)
+            inverse[which] = result
+        return (inverse + inverse.conj().swapaxes(1, 2)) / 2
+
+    def leverage(self):
+        """How much of each b_i is in its own fit: the diagonal of √W A (AᴴWA + alpha I)⁻¹ Aᴴ √W.
+
+        Returns
+        -------
+        ndarray, shape (..., m)
+            In [0, 1]; their sum is the effective number of parameters, the rank if alpha = 0.
+        """
+        count, m, n = self._a.shape
+        leverage = np.zeros((count, m), self._a.real.dtype)
+        for part in self._parts if self._a.size else ():
+            which = slice(None) if part.which is None else part.which
+            left = part.left
+            if not left.size:  # A x = b holds for any b
+                leverage[which] = 1
+                continue
+            if part.kind == CHOLESKY:
+                left = np.stack(
+                    [solve_triangular(r.conj(), rows.T, trans="C", check_finite=False).T
+                     for r, rows in zip(part.right.conj(), left, strict=True)]
+                )  # fmt: skip
+            squares = np.einsum("kmq,kmq->km", left, left.conj()).real
+            if self._weights.size:
+                w = self._weights[which]
+                squares = np.divide(squares, w, out=np.zeros_like(squares), where=w > 0)
+            leverage[which] = squares
+        return leverage.reshape(*self._batch, m)
+
+    def slogdet(self):
+        """The sign of A's determinant, for complex A a number of modulus 1, and the logarithm of
+        its absolute value, as `numpy.linalg.slogdet` has them. A is square."""
+        _, m, n = self._a.shape
+        if m != n:
+            raise ValueError(f"slogdet needs a square A, got shape {(*self._batch, m, n)}")
+        return np.linalg.slogdet(self._a.reshape(*self._batch, m, n))
+
+    def pinv(self):
+        """The matrix that takes b to x: the pseudo-inverse A⁺ where there are no weights and no
+        alpha.
+
+        Returns
+        -------
+        ndarray, shape (..., n, m)
+        """
+        count, m, n = self._a.shape
+        pinv = np.zeros((count, n, m), self.dtype)
+        for part in self._parts if self._a.size else ():
+            which = slice(None) if part.which is None else part.which
+            if part.left.size:
+                b = np.ascontiguousarray(part.left.swapaxes(1, 2))
+            else:
+                b = np.broadcast_to(np.eye(n, dtype=self.dtype), (count, n, n)).copy()
+            result = np.empty((len(b), n, m), self.dtype)
+            self._run(part.without_left(), b, result)
+            pinv[which] = result
+        return pinv.reshape(*self._batch, n, m)
+
+    def ridge_path(self, b, alphas):
+        """Solutions for many penalties, from one singular value decomposition, with the errors of
+        leaving out each row.
+
+        Parameters
+        ----------
+        b : array_like, shape (m,) or (..., m, p)
+        alphas : array_like, shape (k,)
+            Penalties, not negative, that take the place of `alpha`. 0 gives the solution of least
+            norm.
+
+        Returns
+        -------
+        x : ndarray, shape (k, ..., n) or (k, ..., n, p)
+        loo_errors : ndarray, shape (k, ..., m) or (k, ..., m, p)
+            b_i − a_i x, for the x of all rows but i: (b_i − a_i x) / (1 − h_i), h the leverage.
+            Their weighted mean square tells the best alpha.
+        """
+        b = _floating("b", b)
+        alphas = _arrays.real("alphas", alphas, 1).astype(np.float64)
+        if not ((alphas >= 0) & np.isfinite(alphas)).all():
+            raise ValueError(f"alphas must be finite and not negative, got {alphas}")
+        solver = self._for(b)
+        sides = _Sides(b, solver)
+        x, errors = solver._ridge_path(sides.columns, alphas)
+        return RidgePath(
+            np.stack([sides.restored(one) for one in x])
+            if len(x) else np.empty((0, *sides.shape(self._a.shape[2])), sides.dtype),
+            np.stack([sides.restored(one) for one in errors])
+            if len(x) else np.empty((0, *sides.shape(self._a.shape[1])), sides.dtype),
+        )  # fmt: skip
+
+    def _ridge_path(self, b, alphas):
+        count, m, n = self._a.shape
+        p, k, real = b.shape[2], len(alphas), self._a.real.dtype
+        x = np.zeros((k, count, n, p), self.dtype)
+        errors = np.zeros((k, count, m, p), self.dtype)
+        for item in range(count if b.size and n else 0):
+            root = np.sqrt(self._weights[item]).astype(real)[:, None] if self._weights.size else 1
+            u, sigma, vh = np.linalg.svd(root * self._a[item], full_matrices=False)
+            rank = self._rank_of(item)
+            sigma = sigma.astype(np.float64)
+            # what a penalty leaves of each singular value's share; of those beyond the rank, at
+            # alpha = 0, none
+            total = sigma**2 + alphas[:, None]
+            kept = (np.arange(len(sigma)) < rank) | (alphas[:, None] > 0)
+            kept &= total > 0
+            share = np.divide(sigma**2, total, out=np.zeros_like(total), where=kept).astype(real)
+            inverse = np.divide(sigma, total, out=np.zeros_like(total), where=kept).astype(real)
+            y = u.conj().T @ (root * b[item])
+            x[:, item] = (
+                vh.conj().T @ (inverse.T[:, :, None] * y[:, None]).reshape(len(sigma), -1)
+            ).reshape(n, k, p).swapaxes(0, 1)
+            fit = (u @ (share.T[:, :, None] * y[:, None]).reshape(len(sigma), -1)).reshape(m, k, p)
+            leverage = np.abs(u) ** 2 @ share.T
+            with np.errstate(all="ignore"):
+                fit = fit / root[:, :, None] if self._weights.size else fit
+                errors[:, item] = ((b[item][:, None] - fit) / (1 - leverage)[:, :, None]).swapaxes(
+                    0, 1
+                )
+        return x, errors
+
+    def _rank_of(self, item):
+        return self._rank[item]
+
+    # --- as an object -----------------------------------------------------------------------
+
+    def __repr__(self):
+        shape = (*self._batch, *self._a.shape[1:])
+        return f"<LeastSquares of {shape}, {self.dtype}, method={self.method!r}, rank {self.rank}>"
+
+    def __getstate__(self):
+        return self.__dict__ | {"_kernel": _backends.name(self._kernel)}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _kernel=_backends.load("lstsq", state["_kernel"]))
+
+
+class _Part:
+    """The factors of the matrices `which` of a batch, of all if it is None."""
+
+    def __init__(self, kind, left, right, order, scale, which=None):
+        self.kind, self.left, self.right = kind, left, right
+        self.order, self.scale, self.which = order, scale, which
+        self._no_gradient = np.empty((len(right), 0, 0), right.dtype)
+
+    def without_left(self):
+        left = np.empty((len(self.right), 0, 0), self.right.dtype)
+        return _Part(self.kind, left, self.right, self.order, self.scale, self.which)
+
+    def arguments(self, b, x, h=None):
+        h = self._no_gradient if h is None else h
+        return self.kind, self.left, self.right, self.order, self.scale, b, h, x
+
+    def run(self, kernel, k0, k1, c0, c1, b, x):
+        kernel.solve(k0, k1, c0, c1, self.kind, self.left, self.right, self.order, self.scale, b,
+                     self._no_gradient, x)  # fmt: skip
+
+
+class _Sides:
+    """Right-hand sides b as the kernels take them, columns (K, m, p) of the factor's dtype."""
+
+    def __init__(self, b, solver):
+        batch, (count, m, _) = solver._batch, solver._a.shape
+        self.vector = b.ndim == 1
+        if not b.ndim or b.shape[0 if self.vector else -2] != m:
+            raise ValueError(
+                f"b must have shape ({m},) or (..., {m}, p) for A of shape "
+                f"{(*batch, *solver._a.shape[1:])}, got {b.shape}"
+            )
+        solver._check_b(b)
+        self.dtype = np.result_type(solver.dtype, b.dtype)
+        columns = b[:, None] if self.vector else b
+        self.batch, self.lead, p = batch, (), columns.shape[-1]
+        if not batch and columns.ndim > 2:
+            self.lead = columns.shape[:-2]
+            columns = np.moveaxis(columns, -2, 0)
+        elif batch:
+            try:
+                columns = np.broadcast_to(columns, (*batch, m, p))
+            except ValueError:
+                raise ValueError(
+                    f"the axes of b before its last two must broadcast to {batch}, the batch of A, "
+                    f"got shape {b.shape}"
+                ) from None
+        self.p = p
+        complex_in_real = self.dtype.kind == "c" and solver.dtype.kind != "c"
+        columns = np.ascontiguousarray(columns, self.dtype if complex_in_real else solver.dtype)
+        self.columns = columns.view(solver.dtype).reshape(
+            count, m, math.prod(self.lead) * p * (1 + complex_in_real)
+        )
+
+    def shape(self, n):
+        """Of the result, with n rows."""
+        return (*self.batch, *self.lead, n) if self.vector else (*self.batch, *self.lead, n, self.p)
+
+    def restored(self, x):
+        """x (K, n, p) in the shape and dtype of the result."""
+        n = x.shape[1]
+        x = x.view(self.dtype) if x.dtype != self.dtype else x
+        if self.lead:
+            return np.moveaxis(x.reshape(n, *self.lead, self.p), 0, -2)
+        return x.reshape(self.shape(n))
+
+
+def _floating(name, value):
+    array = _arrays.number(name, value)
+    return array.astype(np.float64) if array.dtype.kind in "biu" else array
+
+
+def _norms(x, scale):
+    """The largest elements of the columns of x, in the units of scaled columns."""
+    return np.abs(x / scale[:, :, None].astype(x.real.dtype)).max(axis=1, keepdims=True)
+
+
+def _check_hermitian(a, eps):
+    with np.errstate(all="ignore"):
+        size = np.sqrt(np.abs(a.diagonal(axis1=1, axis2=2)))
+        difference = np.abs(a - a.conj().swapaxes(1, 2))
+        if (difference > 100 * len(size[0]) * eps * size[:, :, None] * size[:, None]).any():
+            raise ValueError(
+                'A must be symmetric (Hermitian) with method="cholesky", and is not: "lu" does '
+                "without"
+            )
+
+
+def _inverse_half(vh, sigma, scale, rank):
+    """Mᵀ, of M = (A S)⁺ U, S M for full column rank; else of the rows Z of least norm with
+    (Σ Vᴴ S⁻¹) Z = I: by Vᴴ S⁻¹ = Lᴴ Qᴴ, Z = Q L⁻ᴴ Σ⁻¹."""
+    q, n = vh.shape
+    wide = np.result_type(vh.dtype, np.float64)
+    v = vh[:rank].conj().T.astype(wide)
+    half = np.zeros((q, n), wide)
+    if rank == n:
+        half[:rank] = (scale[:, None] * v / sigma[:rank]).T
+    elif rank:
+        basis, factor = np.linalg.qr(v / scale[:, None])
+        inverse = solve_triangular(factor, np.diag(1 / sigma[:rank]), trans="C", check_finite=False)
+        half[:rank] = (basis @ inverse).T
+    return half.astype(vh.dtype)
