@@ -1,4 +1,4 @@
-"""Row-major BLAS over scipy.linalg.cython_blas for Numba: the functions of blas.pxd.
+"""Row-major BLAS and LAPACK over SciPy's for Numba: the functions of blas.pxd.
 
 LLVM is told the symbols by name, so that code which calls them can be cached. The integer's width
 is part of the name: cached code must never meet a BLAS of the other width.
@@ -9,7 +9,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
-from scipy.linalg import cython_blas
+from scipy.linalg import cython_blas, cython_lapack
+
+from .jit_numba import inlined
 
 
 def _int_bits():
@@ -29,7 +31,8 @@ _LETTERS = {types.float32: "s", types.float64: "d", types.complex64: "c", types.
 
 def _symbol(routine):
     name = f"hotloops_{routine}_i{INT_BITS}"
-    address = get_cython_function_address("scipy.linalg.cython_blas", routine)
+    library = cython_blas if routine in cython_blas.__pyx_capi__ else cython_lapack
+    address = get_cython_function_address(library.__name__, routine)
     llvmlite.binding.add_symbol(name, address)
     return name
 
@@ -89,3 +92,130 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc, add, a_transposed, b_transpose
 
     size, flag = types.intp, types.boolean
     return types.void(size, size, size, a, size, b, size, c, size, flag, flag, flag), codegen
+
+
+# --- for least squares ----------------------------------------------------------------------
+
+
+def _fortran(routines, form):
+    """An intrinsic that calls one of four routines, by the number type of the first array in the
+    tuple of its arguments, and returns the last integer that the routine writes.
+
+    `form` has a letter for each argument of the routine. Taken from the tuple: "i" an integer,
+    "c" a character's code, "a" an array's first element, "r" one that only complex routines take.
+    Given by itself: "1" and "0", numbers of the array's type, "p" and "z", real ones, "s", the
+    integer 1, "-", where the integer that is returned is written."""
+    symbols = dict(zip(_LETTERS, map(_symbol, routines.split()), strict=True))
+
+    @intrinsic
+    def call(typing, arguments):
+        number = next(t for t in arguments if isinstance(t, types.Array)).dtype
+        real = getattr(number, "underlying_float", number)
+        own = {"1": (number, 1), "0": (number, 0), "p": (real, 1), "z": (real, 0)}
+
+        def codegen(context, builder, signature, values):
+            kinds = iter(signature.args[0])
+            values = iter(cgutils.unpack_tuple(builder, values[0]))
+            written = cgutils.alloca_once_value(builder, ir.Constant(_INT, 0))
+            pointers = []
+            for letter in form:
+                if letter in "ar":
+                    array = context.make_array(next(kinds))(context, builder, value=next(values))
+                    if letter == "a" or number != real:
+                        pointers.append(array.data)
+                    continue
+                if letter == "-":
+                    pointers.append(written)
+                    continue
+                if letter in own:
+                    value = context.get_constant(*own[letter])
+                elif letter == "s":
+                    value = ir.Constant(_INT, 1)
+                else:
+                    next(kinds)
+                    value, width = next(values), _INT if letter == "i" else ir.IntType(8)
+                    value = builder.trunc(value, width) if width.width < 64 else value
+                pointers.append(cgutils.alloca_once_value(builder, value))
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(ir.VoidType(), [pointer.type for pointer in pointers]),
+                symbols[number],
+            )
+            builder.call(function, pointers)
+            written = builder.load(written)
+            return builder.sext(written, ir.IntType(64)) if INT_BITS < 64 else written
+
+        kinds = [t if isinstance(t, types.Array) else types.intp for t in arguments]
+        return types.intp(types.Tuple(kinds)), codegen
+
+    return call
+
+
+# characters' codes, and the routines
+_L, _R, _N, _T, _C, _S = map(ord, "LRNTCS")
+_herk = _fortran("ssyrk dsyrk cherk zherk", "cciipaizai")
+_potrf = _fortran("spotrf dpotrf cpotrf zpotrf", "ciai-")
+_trsm = _fortran("strsm dtrsm ctrsm ztrsm", "ccccii1aiai")
+_trsv = _fortran("strsv dtrsv ctrsv ztrsv", "ccciaias")
+_getrf = _fortran("sgetrf dgetrf cgetrf zgetrf", "iiaia-")
+_getrs = _fortran("sgetrs dgetrs cgetrs zgetrs", "ciiaiaai-")
+_geqp3 = _fortran("sgeqp3 dgeqp3 cgeqp3 zgeqp3", "iiaiaaair-")
+_orgqr = _fortran("sorgqr dorgqr cungqr zungqr", "iiiaiaai-")
+_gesdd = _fortran("sgesdd dgesdd cgesdd zgesdd", "ciiaiaaiaiaira-")
+
+
+@inlined
+def gram(m, n, a, lda, c, ldc):
+    """The upper triangle of C (n, n) = A^H A, A (m, n)."""
+    _herk((_L, _N, n, m, a, lda, c, ldc))
+
+
+@inlined
+def potrf(n, a, lda):
+    """R in place of the upper triangle of A = R^H R; 0, or the order of a minor that is not
+    positive."""
+    return _potrf((_L, n, a, lda))
+
+
+@inlined
+def trsm(m, n, r, ldr, b, ldb, right, adjoint):
+    """B (m, n) becomes R^-1 B, or R^-H B if `adjoint`, or B R^-1 if `right`; R is upper
+    triangular."""
+    _trsm((_L if right else _R, _L, _C if adjoint else _N, _N, n, m, r, ldr, b, ldb))
+
+
+@inlined
+def trsv(n, r, ldr, x):
+    """The vector x becomes R^-1 x."""
+    _trsv((_L, _T, _N, n, r, ldr, x))
+
+
+@inlined
+def getrf(n, a, lda, pivots):
+    """P L U = A^T in its place, A as it is stored by rows."""
+    return _getrf((n, n, a, lda, pivots))
+
+
+@inlined
+def getrs(n, columns, lu, ldlu, pivots, b, ldb):
+    """Each row of B (columns, n) becomes the x with A^T x = b, P L U = A^T as from getrf."""
+    _getrs((_N, n, columns, lu, ldlu, pivots, b, ldb))
+
+
+@inlined
+def geqp3(m, n, a, order, tau, work, size, rwork):
+    """A P = Q R of A stored by columns (n, m), in its place; order counts from 1, zeros before."""
+    return _geqp3((m, n, a, m, order, tau, work, size, rwork))
+
+
+@inlined
+def orgqr(m, n, a, tau, work, size):
+    """The first n columns of Q, stored by columns (n, m), from what geqp3 left there."""
+    return _orgqr((m, n, n, a, m, tau, work, size))
+
+
+@inlined
+def gesdd(m, n, a, sigma, u, vh, work, size, rwork, iwork):
+    """A (m, n) = U diag(sigma) V^H, U (m, q), V^H (q, n), q = min(m, n), sigma real; A is lost;
+    `size` -1 asks for that of `work`."""
+    return _gesdd((_S, n, m, a, n, sigma, vh, n, u, min(m, n), work, size, rwork, iwork))
