@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import ard, binomial, field, linalg, optics, rolled, sparse
+from . import ard, binomial, field, linalg, lstsq, optics, rolled, sparse
 
 SIZES = ("full", "small")
 
@@ -468,6 +468,59 @@ _FIELD = (
     Case(
         "field", "intensity of two beams", field.layered_field, _beams_make,
         {"nz": 61, "nx": 40, "n": 5, "beams": 2, "waves": 3}, _FIELD_TOLERANCE, _beams_question,
+    ),
+)  # fmt: skip
+
+
+# --- lstsq ----------------------------------------------------------------------------------
+
+
+def _lstsq_make(rng, dtype, m, n, p, alphas=None):
+    def numbers(*shape):
+        real = rng.normal(size=shape)
+        return (real + 1j * rng.normal(size=shape) if dtype.kind == "c" else real).astype(dtype)
+
+    arguments = {"A": numbers(m, n), "b": numbers(m, p)}
+    return arguments if alphas is None else arguments | {"alphas": np.geomspace(1e-3, 1e3, alphas)}
+
+
+def _solve(A, b, out=None, **keywords):
+    return lstsq.LeastSquares(A, **keywords).solve(b, out=out)
+
+
+def _solve_question(A, b):
+    return np.stack([np.linalg.lstsq(A, column, rcond=None)[0] for column in b.T], axis=1)
+
+
+def _solve_numpy(A, b):
+    return np.linalg.lstsq(A, b, rcond=None)[0]
+
+
+def _ridge(A, b, alphas, **keywords):
+    return lstsq.LeastSquares(A, **keywords).ridge_path(b, alphas).x
+
+
+def _ridge_question(A, b, alphas):
+    unit = np.eye(A.shape[1])
+    return np.stack([np.linalg.inv(A.T @ A + alpha * unit) @ A.T @ b for alpha in alphas])
+
+
+def _ridge_numpy(A, b, alphas):
+    values, vectors = np.linalg.eigh(A.T @ A)
+    y = vectors.T @ (A.T @ b)
+    return vectors @ (y / (values[:, None] + alphas[:, None, None]))
+
+
+_LSTSQ = (
+    Case(
+        "lstsq", "least squares, many right-hand sides", _solve, _lstsq_make,
+        {"m": 40, "n": 6, "p": 5}, {np.complex128: 1e-13, np.float64: 1e-13},
+        _solve_question, _solve_numpy, {"m": 2000, "n": 100, "p": 200},
+    ),
+    Case(
+        "lstsq", "ridge path", _ridge, _lstsq_make,
+        {"m": 40, "n": 6, "p": 1, "alphas": 4}, {np.float64: 1e-13},
+        _ridge_question, _ridge_numpy, {"m": 2000, "n": 100, "p": 1, "alphas": 100},
     ),
 )  # fmt: skip
 
@@ -995,4 +1048,4 @@ _LINALG = (
 )  # fmt: skip
 
 
-CASES = _ARD + _FIELD + _OPTICS + _ROLLED + _BINOMIAL + _SPARSE + _LINALG
+CASES = _ARD + _FIELD + _LSTSQ + _OPTICS + _ROLLED + _BINOMIAL + _SPARSE + _LINALG

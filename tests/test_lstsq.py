@@ -1,0 +1,500 @@
+import fractions
+import json
+import pathlib
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import scipy.linalg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import hotloops as hl
+from hotloops.lstsq import METHODS
+
+NIST = json.loads((pathlib.Path(__file__).parent / "data/nist_strd.json").read_text())
+EPS = np.finfo(float).eps
+
+
+def nist(name):
+    """A, y and the exact solution of one of NIST's data sets."""
+    problem = NIST[name]
+    if problem["X"] is None:
+        x = np.array(problem["x"], float)
+        a = x[:, None] ** np.arange(problem["degree"] + 1)
+    else:
+        a = np.array(problem["X"], float)
+        if a.shape[1] < problem["p"]:
+            a = np.column_stack([np.ones(len(a)), a])
+    return a, np.array(problem["y"], float), np.array(problem["exact_beta_30d"], float)
+
+
+def digits(x, exact):
+    return -np.log10(max(np.abs(x / exact - 1).max(), 1e-17))
+
+
+def make(shape, dtype=float, seed=0):
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=shape)
+    return (a + 1j * rng.normal(size=shape) if np.dtype(dtype).kind == "c" else a).astype(dtype)
+
+
+def adjoint(a):
+    return a.conj().swapaxes(-1, -2)
+
+
+def solved_exactly(a, b, weights=None, alpha=0):
+    """The minimum, by elimination in rational numbers on the normal equations."""
+    a = [[fractions.Fraction(float(x)) for x in row] for row in a]
+    b = [fractions.Fraction(float(x)) for x in b]
+    w = [fractions.Fraction(float(x)) for x in (np.ones(len(b)) if weights is None else weights)]
+    n = len(a[0])
+    g = [[sum(wi * r[i] * r[j] for wi, r in zip(w, a, strict=True)) for j in range(n)]
+         + [sum(wi * r[i] * bi for wi, r, bi in zip(w, a, b, strict=True))]
+         for i in range(n)]  # fmt: skip
+    for i in range(n):
+        g[i][i] += fractions.Fraction(alpha)
+    for i in range(n):
+        pivot = next(k for k in range(i, n) if g[k][i])
+        g[i], g[pivot] = g[pivot], g[i]
+        g[i] = [x / g[i][i] for x in g[i]]
+        for k in range(n):
+            if k != i:
+                g[k] = [x - g[k][i] * y for x, y in zip(g[k], g[i], strict=True)]
+    return np.array([float(row[-1]) for row in g])
+
+
+# --- true values ----------------------------------------------------------------------------
+
+REACHED = {"Wampler1": 13, "Wampler2": 13, "Wampler3": 13, "Longley": 14, "Norris": 13.5,
+           "Filip": 7.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REACHED)
+@pytest.mark.parametrize("method", ["auto", "svd"])
+def test_nist_with_refinement(name, method, backend):
+    a, y, exact = nist(name)
+    x = hl.LeastSquares(a, method=method, refine=True, backend=backend).solve(y)
+    assert digits(x, exact) >= REACHED[name]
+
+
+@pytest.mark.parametrize("name", REACHED)
+def test_nist_as_certified(name, backend):
+    a, y, _ = nist(name)
+    fit = hl.LeastSquares(a, backend=backend)
+    certified = np.array(NIST[name]["certified_beta"], float)
+    assert digits(fit.solve(y), certified) >= (7 if name == "Filip" else 9)
+    deviation = np.sqrt(np.diagonal(fit.covariance(y)))
+    expected = np.array(NIST[name]["certified_sd"], float)
+    assert_allclose(deviation, expected, rtol=1e-6, atol=1e-5 * np.abs(certified).max())
+
+
+def test_nist_by_normal_equations(backend):
+    a, y, exact = nist("Longley")
+    plain = hl.LeastSquares(a, method="normal", backend=backend).solve(y)
+    refined = hl.LeastSquares(a, method="normal", refine=True, backend=backend).solve(y)
+    assert 6 < digits(plain, exact) < 9
+    assert digits(refined, exact) >= 14
+    with pytest.raises(np.linalg.LinAlgError, match="'normal': \"qr\" copes with a larger"):
+        hl.LeastSquares(nist("Filip")[0], method="normal", backend=backend)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.25])
+@pytest.mark.parametrize("method", ["qr", "normal", "svd"])
+def test_refined_solutions_are_exact(method, alpha, backend):
+    a, b = make((9, 4)), 1e4 * make(9, seed=1)
+    a[:, 3] = a[:, 0] + 1e-5 * a[:, 3]
+    weights = np.random.default_rng(2).uniform(0.1, 3, 9)
+    options = {"weights": weights, "alpha": alpha, "method": method, "backend": backend}
+    exact = solved_exactly(a, b, weights, alpha)
+    x = hl.LeastSquares(a, refine=True, **options).solve(b)
+    assert_allclose(x, exact, rtol=4 * EPS)
+    assert digits(hl.LeastSquares(a, **options).solve(b), exact) < digits(x, exact)
+
+
+@pytest.mark.parametrize("method", ["lu", "qr"])
+def test_refined_hilbert(method, backend):
+    a = scipy.linalg.hilbert(9)
+    b = np.arange(1.0, 10)
+    x = hl.LeastSquares(a, method=method, refine=True, backend=backend).solve(b)
+    assert_allclose(x, solved_exactly(a, b), rtol=4 * EPS)
+
+
+def test_residuals_that_cancel(backend):
+    # x is right to the last bit, and b − A x is some rounding errors of products
+    a = np.array([[1 + 2.0**-30, 0], [0, 1.0]])
+    x = np.array([1 - 2.0**-31, 3.0])
+    b = a @ x
+    fit = hl.LeastSquares(a, backend=backend)
+    expected = fractions.Fraction(b[0]) - fractions.Fraction(a[0, 0]) * fractions.Fraction(
+        fit.solve(b)[0]
+    )
+    assert fit.residuals(b)[0] == float(expected)
+
+
+# --- against another algorithm --------------------------------------------------------------
+
+
+def check(a, weights, alpha, method, backend, refine=False):
+    """Everything by the normal equations, on well-conditioned problems."""
+    dtype, (*batch, m, n) = a.dtype, a.shape
+    fit = hl.LeastSquares(
+        a, weights=weights, alpha=alpha, method=method, refine=refine, backend=backend
+    )
+    w = np.ones(m) if weights is None else weights
+    wide = a.astype(np.result_type(dtype, float))
+    inverse = np.linalg.inv(adjoint(wide) @ (w[:, None] * wide) + alpha * np.eye(n))
+    pinv = inverse @ (adjoint(wide) * w)
+    tolerance = 200 * np.finfo(dtype).eps * np.linalg.cond(wide).max() ** 2
+    vector, matrix = make(m, dtype, 3), make((*batch, m, 4), dtype, 4)
+    expected = {
+        "solve": pinv @ matrix,
+        "vector": pinv @ vector,
+        "pinv": pinv,
+        "leverage": np.einsum("...ij,...ji->...i", wide, pinv).real,
+        "residuals": matrix - wide @ (pinv @ matrix),
+    }
+    found = {
+        "solve": fit.solve(matrix),
+        "vector": fit.solve(vector),
+        "pinv": fit.pinv(),
+        "leverage": fit.leverage(),
+        "residuals": fit.residuals(matrix),
+    }
+    if not alpha:
+        expected["covariance"], found["covariance"] = inverse, fit.covariance()
+    if not alpha and m > n:
+        variance = (w[:, None] * np.abs(expected["residuals"]) ** 2).sum(axis=-2) / (m - n)
+        expected["scaled"] = variance[..., None, None] * inverse[..., None, :, :]
+        found["scaled"] = fit.covariance(matrix)
+    for name, value in expected.items():
+        assert found[name].shape == value.shape, name
+        scale = max(1, np.abs(value).max())
+        assert_allclose(found[name], value, rtol=0, atol=tolerance * scale, err_msg=name)
+        assert found[name].dtype == (dtype if value.dtype.kind == "c" or dtype.kind != "c" else
+                                     found[name].real.dtype)  # fmt: skip
+    assert_array_equal(fit.rank, n)
+    assert_allclose(fit.cond, np.linalg.cond(a), rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method(method, dtype, backend):
+    weights = np.random.default_rng(1).uniform(0.5, 2, 12)
+    square = make((2, 6, 6), dtype)
+    if method in ("lu", "cholesky"):
+        if method == "cholesky":
+            square = square @ adjoint(square) + np.eye(6)
+        check(square, None, 0, method, backend)
+        check(square[0], weights[:6], 0, method, backend, refine=True)
+    else:
+        check(make((2, 12, 5), dtype), weights, 0, method, backend, refine=True)
+        check(make((12, 5), dtype), None, 0, method, backend)
+        check(square, weights[:6], 0.5, method, backend)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("backend", ["cython", "numpy"])
+def test_single_precision(method, dtype, backend):
+    a = make((7, 7), dtype) + 5 * np.eye(7, dtype=dtype)
+    if method == "cholesky":
+        a = a @ adjoint(a)
+    check(a, None, 0, method, backend)
+    check(a, None, 0, method, backend, refine=True)
+
+
+def test_single_precision_in_numba():
+    check(make((9, 4), np.float32), None, 0, "qr", "numba")
+
+
+@pytest.mark.parametrize("method", ["auto", "qr", "svd"])
+@pytest.mark.parametrize("shape", [(12, 7), (7, 12), (7, 7)])
+def test_rank_deficient_is_of_least_norm(method, shape, backend):
+    a = make((shape[0], 3)) @ make((3, shape[1]), seed=1)
+    a *= np.geomspace(1e-2, 1e3, shape[1])
+    b = make((shape[0], 2), seed=2)
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 3 of 7, condition"):
+        fit = hl.LeastSquares(a, method=method, backend=backend)
+    expected = np.linalg.lstsq(a, b, rcond=1e-12)[0]
+    assert fit.rank == 3
+    assert_allclose(fit.solve(b), expected, rtol=1e-9, atol=1e-12)
+    assert_allclose(fit.pinv(), np.linalg.pinv(a, rcond=1e-12), atol=1e-9)
+    assert_allclose(fit.leverage().sum(), 3)
+    assert_allclose(fit.covariance(), fit.pinv() @ fit.pinv().T, rtol=1e-9)
+
+
+def test_wide(backend):
+    a, b = make((4, 9), complex), make(4, complex, 1)
+    fit = hl.LeastSquares(a, backend=backend)
+    assert fit.rank == 4
+    assert_allclose(fit.solve(b), np.linalg.pinv(a) @ b)
+    assert_allclose(fit.leverage(), 1)
+    with pytest.raises(ValueError, match="more rows than the rank of A, got 4 and 4"):
+        fit.covariance(b)
+
+
+def test_one_of_a_batch_is_deficient(backend):
+    a = make((2, 2, 8, 4))
+    a[1, 0, :, 3] = a[1, 0, :, 1]
+    with pytest.warns(scipy.linalg.LinAlgWarning, match=r"^A\[1, 0\] is rank-deficient: rank 3"):
+        fit = hl.LeastSquares(a, backend=backend)
+    assert_array_equal(fit.rank, [[4, 4], [3, 4]])
+    b = make((2, 2, 8, 3), seed=1)
+    for k in np.ndindex(2, 2):
+        assert_allclose(fit.solve(b)[k], np.linalg.lstsq(a[k], b[k], rcond=1e-12)[0], atol=1e-12)
+        assert_allclose(fit.pinv()[k], np.linalg.pinv(a[k], rcond=1e-12), atol=1e-12)
+
+
+def test_units_of_columns_do_not_decide_on_rank(backend):
+    # a polynomial of well-placed points in units that make its columns 20 orders apart
+    t = np.linspace(-1, 1, 30)
+    a = (1e5 * t[:, None]) ** np.arange(5)
+    b = make(30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = hl.LeastSquares(a, backend=backend)
+    assert fit.rank == 5
+    assert fit.cond > 1e19
+    units = 1e5 ** np.arange(5)
+    expected = np.linalg.lstsq(t[:, None] ** np.arange(5), b, rcond=None)[0]
+    assert_allclose(fit.solve(b) * units, expected, rtol=1e-12)
+
+
+def test_extreme_sizes(backend):
+    a, b = make((8, 3)), make(8, seed=1)
+    for size in (1e-290, 1e290):
+        x = hl.LeastSquares(size * a, backend=backend).solve(size * b)
+        assert_allclose(x, np.linalg.lstsq(a, b, rcond=None)[0], rtol=1e-12)
+
+
+def test_nearly_dependent_columns_are_pivoted(backend):
+    a = make((20, 4))
+    a[:, 3] = a[:, 0] + 1e-10 * a[:, 3]
+    b = make(20, seed=1)
+    fit = hl.LeastSquares(a, method="qr", backend=backend)
+    assert fit.rank == 4
+    expected = np.linalg.lstsq(a, b, rcond=None)[0]
+    assert_allclose(fit.solve(b), expected, rtol=1e-4)
+    assert_allclose(fit.residuals(b), b - a @ expected, atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_properties(m, n, seed):
+    a, b = make((m, n), seed=seed), make(m, seed=seed + 1)
+    fit = hl.LeastSquares(a)
+    x = fit.solve(b)
+    assert_allclose(a.T @ fit.residuals(b), 0, atol=1e-10 * np.abs(b).max() * np.abs(a).max() * m)
+    assert_allclose(x, np.linalg.pinv(a) @ b, rtol=1e-8, atol=1e-8)
+    assert_allclose(fit.leverage().sum(), fit.rank)
+    # rows twice are rows of twice the weight
+    weighted = hl.LeastSquares(a, weights=np.full(m, 2.0)).solve(b)
+    assert_allclose(weighted, x, rtol=1e-8, atol=1e-8)
+    if m >= n:
+        doubled = hl.LeastSquares(np.concatenate([a, a])).solve(np.concatenate([b, b]))
+        assert_allclose(doubled, x, rtol=1e-8, atol=1e-8)
+
+
+def test_weights_are_those_of_polyfit_squared():
+    t, y = np.linspace(0, 1, 9), make(9)
+    root = np.random.default_rng(1).uniform(0.5, 2, 9)
+    fit = hl.LeastSquares(np.vander(t, 3), weights=root**2)
+    x, covariance = np.polyfit(t, y, 2, w=root, cov=True)
+    assert_allclose(fit.solve(y), x)
+    assert_allclose(fit.covariance(y), covariance)
+    zero = np.where(np.arange(9) < 6, 1.0, 0)
+    assert_allclose(
+        hl.LeastSquares(np.vander(t, 3), weights=zero).solve(y), np.polyfit(t[:6], y[:6], 2)
+    )
+
+
+# --- ridge ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128, np.float32])
+def test_ridge_path_and_its_errors(dtype):
+    a, b = make((2, 8, 4), dtype), make((2, 8, 3), dtype, 1)
+    weights = np.random.default_rng(2).uniform(0.5, 2, 8)
+    alphas = [0, 0.1, 10.0]
+    fit = hl.LeastSquares(a, weights=weights, backend="cython")
+    x, errors = fit.ridge_path(b, alphas)
+    assert x.shape == (3, 2, 4, 3)
+    assert errors.shape == (3, 2, 8, 3)
+    assert x.dtype == errors.dtype == dtype
+    tolerance = {"rtol": 0, "atol": 1e4 * np.finfo(dtype).eps}
+    for k, alpha in enumerate(alphas):
+        one = hl.LeastSquares(a, weights=weights, alpha=alpha, backend="cython")
+        assert_allclose(x[k], one.solve(b), **tolerance)
+        for i in range(8):
+            rest = np.arange(8) != i
+            left_out = hl.LeastSquares(
+                a[:, rest], weights=weights[rest], alpha=alpha, backend="cython"
+            ).solve(b[:, rest])
+            expected = b[:, i] - np.einsum("kn,knp->kp", a[:, i], left_out)
+            assert_allclose(errors[k, :, i], expected, **tolerance)
+
+
+def test_ridge_path_of_small_penalties():
+    # dependent columns: as alpha goes to 0, the solution of least norm
+    a = make((9, 2)) @ make((2, 5), seed=1)
+    b = make(9, seed=2)
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 2 of 5"):
+        fit = hl.LeastSquares(a)
+    x, errors = fit.ridge_path(b, [0, 1e-9])
+    assert x.shape == (2, 5)
+    assert errors.shape == (2, 9)
+    assert_allclose(x, np.tile(np.linalg.pinv(a, rcond=1e-12) @ b, (2, 1)), rtol=1e-6)
+
+
+# --- shapes, dtypes, objects ----------------------------------------------------------------
+
+
+def test_shapes_of_right_hand_sides(backend):
+    a = make((6, 3))
+    fit, pinv = hl.LeastSquares(a, backend=backend), np.linalg.pinv(a)
+    for shape in [(6,), (6, 1), (6, 0), (4, 6, 2), (2, 4, 6, 2), (0, 6, 2)]:
+        b = make(shape, seed=1)
+        expected = pinv @ b
+        found = fit.solve(b)
+        assert found.shape == expected.shape
+        assert_allclose(found, expected, atol=1e-13)
+        assert fit.residuals(b).shape == b.shape
+    batch = hl.LeastSquares(np.stack([a, 2 * a]), backend=backend)
+    assert_allclose(batch.solve(np.ones(6)), [pinv @ np.ones(6), pinv @ np.ones(6) / 2])
+    assert batch.solve(make((6, 5))).shape == (2, 3, 5)
+    assert batch.solve(make((1, 6, 5))).shape == (2, 3, 5)
+
+
+def test_many_columns_in_blocks(backend):
+    a, b = make((40, 7)), make((40, 3000), seed=1)
+    fit = hl.LeastSquares(a, backend=backend, workers=2)
+    assert_allclose(fit.solve(b), np.linalg.lstsq(a, b, rcond=None)[0], atol=1e-13)
+    out = np.empty((7, 3000))
+    assert fit.solve(b, out=out) is out
+    assert_array_equal(out, hl.LeastSquares(a, backend=backend, workers=1).solve(b))
+
+
+def test_dtypes_of_right_hand_sides():
+    a = make((6, 3), np.float32)
+    fit = hl.LeastSquares(a)
+    assert fit.solve(np.ones(6, np.float32)).dtype == np.float32
+    double = fit.solve(make(6))
+    assert double.dtype == np.float64
+    assert_allclose(double, np.linalg.lstsq(a.astype(float), make(6), rcond=None)[0], rtol=1e-13)
+    assert fit.solve([1, 2, 3, 4, 5, 6]).dtype == np.float64
+    for dtype in (np.complex64, np.complex128):
+        b = make((6, 2), dtype)
+        assert fit.solve(b).dtype == dtype
+        assert_allclose(fit.solve(b), np.linalg.pinv(a) @ b, rtol=1e-4)
+        assert fit.residuals(b[:, 0]).dtype == dtype
+
+
+def test_empty():
+    for shape in [(0, 3), (3, 0), (0, 0), (0, 4, 2)]:
+        fit = hl.LeastSquares(np.empty(shape))
+        x = fit.solve(np.empty((*shape[:-1], 2)))
+        assert x.shape == (*shape[:-2], shape[-1], 2)
+        assert not x.any()
+        assert np.all(np.equal(fit.rank, 0))
+        assert fit.pinv().shape == (*shape[:-2], *shape[:-3:-1])
+
+
+def test_it_is_of_the_matrix_as_it_was():
+    a, b = make((6, 3)), make(6)
+    fit = hl.LeastSquares(a, refine=True)
+    expected = fit.solve(b)
+    a[:] = 0
+    assert_array_equal(fit.solve(b), expected)
+    assert_array_equal(pickle.loads(pickle.dumps(fit)).solve(b), expected)
+    assert repr(fit) == "<LeastSquares of (6, 3), float64, method='auto', rank 3>"
+
+
+def test_slogdet():
+    for dtype in (float, complex):
+        a = make((3, 4, 4), dtype)
+        for method in ("lu", "auto"):
+            sign, size = hl.LeastSquares(a, method=method).slogdet()
+            assert_allclose(sign * np.exp(size), np.linalg.det(a))
+    with pytest.raises(ValueError, match=r"slogdet needs a square A, got shape \(4, 3\)"):
+        hl.LeastSquares(make((4, 3))).slogdet()
+
+
+# --- errors ---------------------------------------------------------------------------------
+
+SINGULAR = np.arange(1.0, 10).reshape(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "advice"),
+    [("lu", '"qr", "svd" and "auto"'), ("normal", '"qr" copes'), ("cholesky", '"lu" copes')],
+)
+def test_singular(method, advice, backend):
+    a = SINGULAR.T @ SINGULAR if method == "cholesky" else SINGULAR
+    with pytest.raises(np.linalg.LinAlgError, match=f"^A is singular.*'{method}': {advice}"):
+        hl.LeastSquares(a, method=method, backend=backend)
+    batch = np.stack([np.eye(3), a, np.eye(3), a])
+    with pytest.raises(np.linalg.LinAlgError, match=r"^A\[1\], A\[3\] is singular"):
+        hl.LeastSquares(batch, method=method, backend=backend)
+
+
+def test_indefinite(backend):
+    with pytest.raises(np.linalg.LinAlgError, match='"lu" copes if it is not singular'):
+        hl.LeastSquares(np.diag([1.0, -1]), method="cholesky", backend=backend)
+    with pytest.raises(ValueError, match='A must be symmetric .*: "lu" does without'):
+        hl.LeastSquares([[2.0, 1], [0, 2]], method="cholesky", backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"method": "gels"}, ValueError, "method must be one of 'auto', 'lu'"),
+        ({"method": "lu"}, ValueError, r"method='lu' needs a square A, got shape \(4, 2\)"),
+        ({"alpha": -1}, ValueError, "alpha must be finite and >= 0, got -1"),
+        ({"alpha": "1"}, TypeError, "alpha must be a real number"),
+        ({"rcond": -1}, ValueError, "rcond must be finite and >= 0"),
+        ({"weights": [1, 1, 1, -1]}, ValueError, "weights must be finite and not negative"),
+        ({"weights": [1, 1, 1, np.nan]}, ValueError, "weights must be finite and not negative"),
+        ({"weights": [1, 1]}, ValueError, r"weights must have shape \(4,\), one for each row"),
+        ({"backend": "fortran"}, ValueError, "backend must be one of"),
+        ({"workers": 0}, ValueError, "workers must be at least 1"),
+    ],
+)
+def test_wrong_options(options, error, message):
+    with pytest.raises(error, match=message):
+        hl.LeastSquares(make((4, 2)), **options)
+
+
+def test_wrong_arrays():
+    with pytest.raises(ValueError, match=r"A must have at least 2 dimensions, got shape \(3,\)"):
+        hl.LeastSquares(np.ones(3))
+    with pytest.raises(ValueError, match="A must be finite, got NaN or inf"):
+        hl.LeastSquares([[1, np.nan], [0, 1]])
+    with pytest.raises(ValueError, match='alpha must be 0 with method=\'lu\'.*"normal"'):
+        hl.LeastSquares(np.eye(2), method="lu", alpha=1)
+    with pytest.raises(np.linalg.LinAlgError, match="weights of 0 leave fewer equations"):
+        hl.LeastSquares(np.eye(2), method="lu", weights=[1, 0])
+    fit = hl.LeastSquares(make((4, 2)))
+    for b in (np.ones(3), np.ones((3, 4)), np.float64(1)):
+        with pytest.raises(ValueError, match=r"b must have shape \(4,\) or \(\.\.\., 4, p\)"):
+            fit.solve(b)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="b must be finite"):
+            fit.solve(np.array([1, 2, bad, 4]))
+    large = np.array([1e200, 0, 0, 0])
+    assert_allclose(fit.solve(large), fit.pinv()[:, 0] * 1e200)
+    with pytest.raises(ValueError, match=r"out must be .* of shape \(2,\) and dtype float64"):
+        fit.solve(np.ones(4), out=np.empty(3))
+    with pytest.raises(ValueError, match=r"must broadcast to \(3,\), the batch of A"):
+        hl.LeastSquares(make((3, 4, 2))).solve(np.ones((2, 4, 1)))
+    with pytest.raises(ValueError, match="covariance is for alpha = 0, got alpha = 2"):
+        hl.LeastSquares(make((4, 2)), alpha=2).covariance()
+    with pytest.raises(ValueError, match="alphas must be finite and not negative"):
+        fit.ridge_path(np.ones(4), [1, -1])
+
+
+def test_nan_is_let_through_where_it_is_not_looked_for(backend):
+    fit = hl.LeastSquares(make((4, 2)), check_finite=False, backend=backend)
+    assert np.isnan(fit.solve(np.array([1, 2, np.nan, 4]))).all()
