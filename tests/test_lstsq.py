@@ -443,7 +443,7 @@ def test_singular(method, advice, backend):
 def test_indefinite(backend):
     with pytest.raises(np.linalg.LinAlgError, match='"lu" copes if it is not singular'):
         hl.LeastSquares(np.diag([1.0, -1]), method="cholesky", backend=backend)
-    with pytest.raises(ValueError, match='A must be symmetric .*: "lu" does without'):
+    with pytest.raises(ValueError, match=r'A must be symmetric .*: "lu" does without'):
         hl.LeastSquares([[2.0, 1], [0, 2]], method="cholesky", backend=backend)
 
 
@@ -472,7 +472,7 @@ def test_wrong_arrays():
         hl.LeastSquares(np.ones(3))
     with pytest.raises(ValueError, match="A must be finite, got NaN or inf"):
         hl.LeastSquares([[1, np.nan], [0, 1]])
-    with pytest.raises(ValueError, match='alpha must be 0 with method=\'lu\'.*"normal"'):
+    with pytest.raises(ValueError, match=r"alpha must be 0 with method='lu'.*\"normal\""):
         hl.LeastSquares(np.eye(2), method="lu", alpha=1)
     with pytest.raises(np.linalg.LinAlgError, match="weights of 0 leave fewer equations"):
         hl.LeastSquares(np.eye(2), method="lu", weights=[1, 0])

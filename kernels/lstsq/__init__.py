@@ -14,10 +14,14 @@ sqrt(alpha) I if alpha > 0, times a diagonal S of powers of two that gives each 
 
 By them `solve` takes b to x, from one y:
 
-    y = leftᵀ b           with left = conj(Q), conj(U) or conj(B S), its rows times sqrt(w_i); else b
-    x = U⁻¹ L⁻¹ Pᵀ y,   S R⁻¹ R⁻ᴴ (y + S h),   S P R⁻¹ (y + R⁻ᴴ Pᵀ S h)   or   rightᵀ (y + conj(right) h)
+    y = leftᵀ b, the rows of left = conj(Q), conj(U) or conj(B S) times sqrt(w_i); without left: b
 
-where h, if there is one, stands for a gradient besides Aᴴ W b: x = (AᴴWA + alpha I)⁻¹ (AᴴW b + h).
+    lu                  x = U⁻¹ L⁻¹ Pᵀ y
+    cholesky, normal    x = S R⁻¹ R⁻ᴴ (y + S h)
+    qr                  x = S P R⁻¹ (y + R⁻ᴴ Pᵀ S h)
+    svd                 x = rightᵀ (y + conj(right) h)
+
+where h, if there is one, is a gradient besides AᴴW b: x = (AᴴWA + alpha I)⁻¹ (AᴴW b + h).
 That is what refinement needs (Björck 1967): with residuals r of x from before,
 
     f = b - r - A x,   h = Aᴴ W r - alpha x,   then x += (AᴴWA + alpha I)⁻¹ (AᴴW f + h)

@@ -174,7 +174,8 @@ def factor_cholesky(
 
 
 def factor_normal(
-    Py_ssize_t k0, Py_ssize_t k1, number[:, :, ::1] left, number[:, :, ::1] right, double[::1] ratio,
+    Py_ssize_t k0, Py_ssize_t k1, number[:, :, ::1] left, number[:, :, ::1] right,
+    double[::1] ratio,
 ):
     cdef Py_ssize_t k, m = left.shape[1], n = left.shape[2]
     cdef double* diagonal = <double*> _scratch(n, sizeof(double))
@@ -475,7 +476,7 @@ cdef cloned _residual(
     cdef double re[2]
     cdef double im[2]
     cdef Py_ssize_t i, j
-    cdef number z, rest
+    cdef number z
     cdef double w
     for i in range(m):
         _start[number](re, im, b[i * p])

@@ -11,7 +11,7 @@ def _reciprocal(x):
 
 
 def prepare(k0, k1, a, root, alpha, out, scale):
-    m, n = a.shape[1:]
+    n = a.shape[2]
     with np.errstate(all="ignore"):
         for k in range(k0, k1):
             rows = a[k] * root[k, :, None] if root.size else a[k]

@@ -1,5 +1,6 @@
 """Least squares: factor a matrix once, solve for many right-hand sides."""
 
+import cmath
 import math
 import typing
 import warnings
@@ -13,6 +14,7 @@ from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
 _SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
 _STEPS = 10  # of refinement: each gains digits, or it is the last
+_C_NAMES = {"f": "float", "d": "double", "F": "float complex", "D": "double complex"}
 METHODS = ("auto", "lu", "cholesky", "normal", "qr", "svd")
 _INSTEAD = {
     "lu": '"qr", "svd" and "auto" find the solution of least norm',
@@ -165,8 +167,7 @@ class LeastSquares:
         self._parts = []
         if self._a.size:
             self._factor(eps)
-        # one vector for one matrix goes straight to the kernel
-        self._lean = self._batch == () and len(self._parts) == 1 and not self._refine
+        self._direct = self._direct_solve()
 
     def _check_weights(self, weights, count, m):
         if weights is None:
@@ -365,14 +366,15 @@ class LeastSquares:
         Columns are solved in blocks over the workers. Of one 100×100 matrix and one vector the
         overhead is some microseconds.
         """
-        if out is None and self._lean and type(b) is np.ndarray and b.dtype == self.dtype:
-            (_, m, n), flags = self._a.shape, b.flags
-            if b.shape == (m,) and flags.c_contiguous and flags.aligned:
-                # a product with itself is finite, or large
-                if self._check_finite and not math.isfinite(abs(np.vdot(b, b))):
+        if self._direct is not None and out is None and type(b) is np.ndarray:
+            m, n, dtype, block, before, after = self._direct
+            flags = b.flags
+            if b.shape == (m,) and b.dtype == dtype and flags.c_contiguous and flags.aligned:
+                # where its square is finite, b is
+                if self._check_finite and not cmath.isfinite(b.dot(b)):
                     self._check_b(b)
-                x = np.empty((1, n, 1), self.dtype)
-                self._parts[0].run(self._kernel, 0, 1, 0, 1, b.reshape(1, m, 1), x)
+                x = np.empty((1, n, 1), dtype)
+                block(*before, b.reshape(1, m, 1), after, x)
                 return x.reshape(n)
         b = _floating("b", b)
         solver = self._for(b)
@@ -380,6 +382,17 @@ class LeastSquares:
         result = _arrays.output(out, sides.shape(self._a.shape[2]), sides.dtype, b=b)
         result[...] = sides.restored(solver._solution(sides.columns))
         return result
+
+    def _direct_solve(self):
+        """What takes one vector straight to the kernel: a check here costs as much as its work."""
+        if self._batch or self._refine or len(self._parts) != 1:
+            return None
+        block = self._kernel.solve
+        # Cython's choice by types takes microseconds
+        block = getattr(block, "__signatures__", {}).get(_C_NAMES[self.dtype.char], block)
+        part = self._parts[0]
+        before = 0, 1, 0, 1, part.kind, part.left, part.right, part.order, part.scale
+        return *self._a.shape[1:], self.dtype, block, before, part.no_gradient
 
     def _for(self, b):
         """This object, or the same in double precision for a b in that."""
@@ -531,7 +544,7 @@ class LeastSquares:
 
     def _inverse_of_normal(self):
         """(AᴴWA + alpha)⁻¹, (K, n, n)."""
-        count, m, n = self._a.shape
+        count, _, n = self._a.shape
         inverse = np.zeros((count, n, n), self.dtype)
         for part in self._parts if self._a.size else ():
             which = slice(None) if part.which is None else part.which
@@ -557,7 +570,7 @@ class LeastSquares:
         ndarray, shape (..., m)
             In [0, 1]; their sum is the effective number of parameters, the rank if alpha = 0.
         """
-        count, m, n = self._a.shape
+        count, m, _ = self._a.shape
         leverage = np.zeros((count, m), self._a.real.dtype)
         for part in self._parts if self._a.size else ():
             which = slice(None) if part.which is None else part.which
@@ -657,8 +670,10 @@ class LeastSquares:
             inverse = np.divide(sigma, total, out=np.zeros_like(total), where=kept).astype(real)
             y = u.conj().T @ (root * b[item])
             x[:, item] = (
-                vh.conj().T @ (inverse.T[:, :, None] * y[:, None]).reshape(len(sigma), -1)
-            ).reshape(n, k, p).swapaxes(0, 1)
+                (vh.conj().T @ (inverse.T[:, :, None] * y[:, None]).reshape(len(sigma), -1))
+                .reshape(n, k, p)
+                .swapaxes(0, 1)
+            )
             fit = (u @ (share.T[:, :, None] * y[:, None]).reshape(len(sigma), -1)).reshape(m, k, p)
             leverage = np.abs(u) ** 2 @ share.T
             with np.errstate(all="ignore"):
@@ -678,10 +693,11 @@ class LeastSquares:
         return f"<LeastSquares of {shape}, {self.dtype}, method={self.method!r}, rank {self.rank}>"
 
     def __getstate__(self):
-        return self.__dict__ | {"_kernel": _backends.name(self._kernel)}
+        return self.__dict__ | {"_kernel": _backends.name(self._kernel), "_direct": None}
 
     def __setstate__(self, state):
         self.__dict__.update(state, _kernel=_backends.load("lstsq", state["_kernel"]))
+        self._direct = self._direct_solve()
 
 
 class _Part:
@@ -690,19 +706,15 @@ class _Part:
     def __init__(self, kind, left, right, order, scale, which=None):
         self.kind, self.left, self.right = kind, left, right
         self.order, self.scale, self.which = order, scale, which
-        self._no_gradient = np.empty((len(right), 0, 0), right.dtype)
+        self.no_gradient = np.empty((len(right), 0, 0), right.dtype)
 
     def without_left(self):
         left = np.empty((len(self.right), 0, 0), self.right.dtype)
         return _Part(self.kind, left, self.right, self.order, self.scale, self.which)
 
     def arguments(self, b, x, h=None):
-        h = self._no_gradient if h is None else h
+        h = self.no_gradient if h is None else h
         return self.kind, self.left, self.right, self.order, self.scale, b, h, x
-
-    def run(self, kernel, k0, k1, c0, c1, b, x):
-        kernel.solve(k0, k1, c0, c1, self.kind, self.left, self.right, self.order, self.scale, b,
-                     self._no_gradient, x)  # fmt: skip
 
 
 class _Sides:
