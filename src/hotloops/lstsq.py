@@ -116,12 +116,12 @@ class LeastSquares:
     >>> line = hl.LeastSquares(np.stack([np.ones(5), t], axis=1))
     >>> line.solve(3 - 2 * t)
     array([ 3., -2.])
-    >>> b = np.array([1.0, 2.0, 3.0, 5.0, 4.0])
+    >>> b = np.array([1.0, 3.0, 2.0, 5.0, 4.0])
     >>> line.solve(b).round(12), line.residuals(b).round(12)
-    (array([1.2, 0.9]), array([-0.2, -0.1,  0. ,  1.1, -0.8]))
+    (array([1.4, 0.8]), array([-0.4,  0.8, -1. ,  1.2, -0.6]))
     >>> line.rank, line.covariance(b).round(3)
-    (2, array([[ 0.38 , -0.127],
-           [-0.127,  0.063]]))
+    (2, array([[ 0.72, -0.24],
+           [-0.24,  0.12]]))
     """
 
     def __init__(
@@ -368,10 +368,9 @@ class LeastSquares:
         """
         if self._direct is not None and out is None and type(b) is np.ndarray:
             m, n, dtype, block, before, after = self._direct
-            flags = b.flags
-            if b.shape == (m,) and b.dtype == dtype and flags.c_contiguous and flags.aligned:
+            if b.shape == (m,) and b.dtype == dtype and b.flags.carray:
                 # where its square is finite, b is
-                if self._check_finite and not cmath.isfinite(b.dot(b)):
+                if self._check_finite and not cmath.isfinite(np.vdot(b, b)):
                     self._check_b(b)
                 x = np.empty((1, n, 1), dtype)
                 block(*before, b.reshape(1, m, 1), after, x)
@@ -620,8 +619,8 @@ class LeastSquares:
         return pinv.reshape(*self._batch, n, m)
 
     def ridge_path(self, b, alphas):
-        """Solutions for many penalties, from one singular value decomposition, with the errors of
-        leaving out each row.
+        """Solutions for many penalties, from one singular value decomposition, that of R where
+        there is one, with the errors of leaving out each row.
 
         Parameters
         ----------
@@ -658,33 +657,38 @@ class LeastSquares:
         errors = np.zeros((k, count, m, p), self.dtype)
         for item in range(count if b.size and n else 0):
             root = np.sqrt(self._weights[item]).astype(real)[:, None] if self._weights.size else 1
-            u, sigma, vh = np.linalg.svd(root * self._a[item], full_matrices=False)
-            rank = self._rank_of(item)
+            u, sigma, vh = self._singular(item, root)
             sigma = sigma.astype(np.float64)
             # what a penalty leaves of each singular value's share; of those beyond the rank, at
             # alpha = 0, none
             total = sigma**2 + alphas[:, None]
-            kept = (np.arange(len(sigma)) < rank) | (alphas[:, None] > 0)
+            kept = (np.arange(len(sigma)) < self._rank[item]) | (alphas[:, None] > 0)
             kept &= total > 0
             share = np.divide(sigma**2, total, out=np.zeros_like(total), where=kept).astype(real)
             inverse = np.divide(sigma, total, out=np.zeros_like(total), where=kept).astype(real)
-            y = u.conj().T @ (root * b[item])
-            x[:, item] = (
-                (vh.conj().T @ (inverse.T[:, :, None] * y[:, None]).reshape(len(sigma), -1))
-                .reshape(n, k, p)
-                .swapaxes(0, 1)
-            )
-            fit = (u @ (share.T[:, :, None] * y[:, None]).reshape(len(sigma), -1)).reshape(m, k, p)
-            leverage = np.abs(u) ** 2 @ share.T
+            y = (u.conj().T @ (root * b[item])).T
+            rows = (inverse[:, None] * y).reshape(k * p, -1) @ vh.conj()
+            x[:, item] = rows.reshape(k, p, n).swapaxes(1, 2)
+            fit = ((share[:, None] * y).reshape(k * p, -1) @ u.T).reshape(k, p, m).swapaxes(1, 2)
             with np.errstate(all="ignore"):
-                fit = fit / root[:, :, None] if self._weights.size else fit
-                errors[:, item] = ((b[item][:, None] - fit) / (1 - leverage)[:, :, None]).swapaxes(
-                    0, 1
-                )
+                left = b[item] - fit / root
+                left /= (1 - share @ (np.abs(u) ** 2).T)[:, :, None]
+            errors[:, item] = left
         return x, errors
 
-    def _rank_of(self, item):
-        return self._rank[item]
+    def _singular(self, item, root):
+        """U, Σ and Vᴴ of √W A, by those of R where there is one."""
+        part = self._parts[0]
+        if self.alpha or part.kind != QR or self._rank[item] < self._a.shape[2]:
+            return np.linalg.svd(root * self._a[item], full_matrices=False)
+        # √W A = Q R Pᵀ S⁻¹
+        q, order = part.left[item].conj(), part.order[item]
+        if self._weights.size:
+            q = np.divide(q, root, out=np.zeros_like(q), where=root > 0)
+        r = np.empty_like(part.right[item])
+        r[:, order] = np.triu(part.right[item])
+        u, sigma, vh = np.linalg.svd(r / part.scale[item].astype(r.real.dtype))
+        return q @ u, sigma, vh
 
     # --- as an object -----------------------------------------------------------------------
 
@@ -746,6 +750,8 @@ class _Sides:
         self.p = p
         complex_in_real = self.dtype.kind == "c" and solver.dtype.kind != "c"
         columns = np.ascontiguousarray(columns, self.dtype if complex_in_real else solver.dtype)
+        if not columns.flags.writeable:  # another type, and compilation, to Numba
+            columns = columns.copy()
         self.columns = columns.view(solver.dtype).reshape(
             count, m, math.prod(self.lead) * p * (1 + complex_in_real)
         )
