@@ -346,6 +346,9 @@ def test_ridge_path_of_small_penalties():
     b = make(9, seed=2)
     with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 2 of 5"):
         fit = hl.LeastSquares(a)
+    penalised = hl.LeastSquares(a, alpha=1.0)
+    assert penalised.rank == 2
+    assert_allclose(penalised.ridge_path(b, [0])[0], fit.ridge_path(b, [0])[0])
     x, errors = fit.ridge_path(b, [0, 1e-9])
     assert x.shape == (2, 5)
     assert errors.shape == (2, 9)

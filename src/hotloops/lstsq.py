@@ -163,7 +163,8 @@ class LeastSquares:
         self.rcond = max(m, n) * eps if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
         self._kernel = _backends.kernel("lstsq", backend)
         self._workers = _blocks.workers(workers)
-        self._rank, self._cond, self._wider = np.zeros(count, int), None, None
+        self._rank, self._rank_known = np.zeros(count, int), False
+        self._cond = self._wider = None
         self._parts = []
         if self._a.size:
             self._factor(eps)
@@ -211,7 +212,7 @@ class LeastSquares:
                 self._fill(kernel.factor_lu, count, (a, right, order, ratio), n**3 / 3)
                 suspect = np.flatnonzero(ratio < math.sqrt(eps))
                 if len(suspect):  # a small pivot says little, singular values all
-                    values = self._singular_values(suspect)
+                    values = _scaled_singular_values(a[suspect])
                     singular = values[:, -1] <= self.rcond * values[:, 0]
                     self._refuse(suspect[singular])
                 self._parts.append(_Part(LU, left, right, order, scale))
@@ -305,7 +306,7 @@ class LeastSquares:
         deficient = np.flatnonzero(self._rank < min(m, n))
         if len(deficient):
             worst = deficient[self._rank[deficient].argmin()]
-            values = self._singular_values([worst], scaled=False)[0]
+            values = np.linalg.svd(self._a[worst], compute_uv=False)
             cond = values[0] / values[-1] if values[-1] > 0 else math.inf
             warnings.warn(
                 f"{self._names(deficient)} is rank-deficient: rank {self._rank[worst]} of "
@@ -314,13 +315,6 @@ class LeastSquares:
                 stacklevel=4,
             )
 
-    def _singular_values(self, which, scaled=True):
-        a = self._a[which]
-        if scaled:
-            _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
-            a = a * np.ldexp(1.0, -exponent).astype(a.real.dtype)
-        return np.linalg.svd(a, compute_uv=False)
-
     # --- what A is --------------------------------------------------------------------------
 
     def _shaped(self, values):
@@ -328,14 +322,26 @@ class LeastSquares:
 
     @property
     def rank(self):
-        return self._shaped(self._rank)
+        return self._shaped(self._ranks())
+
+    def _ranks(self):
+        """Of √W A: where there is a penalty, the factors do not tell."""
+        if self.alpha and self._a.size and not self._rank_known:
+            a = self._a
+            if self._weights.size:
+                a = np.sqrt(self._weights)[:, :, None].astype(a.real.dtype) * a
+            values = _scaled_singular_values(a)
+            self._rank = (values > self.rcond * values[:, :1]).sum(axis=1)
+            self._rank_known = True
+        return self._rank
 
     @property
     def cond(self):
         if self._cond is None:
             values = np.linalg.svd(self._a, compute_uv=False)
+            largest, least = values.max(axis=1, initial=0), values.min(axis=1, initial=np.inf)
             with np.errstate(all="ignore"):
-                self._cond = np.where(values[:, -1] > 0, values[:, 0] / values[:, -1], np.inf)
+                self._cond = np.where(least > 0, largest / least, np.inf)
         return self._shaped(self._cond)
 
     # --- solutions --------------------------------------------------------------------------
@@ -662,7 +668,7 @@ class LeastSquares:
             # what a penalty leaves of each singular value's share; of those beyond the rank, at
             # alpha = 0, none
             total = sigma**2 + alphas[:, None]
-            kept = (np.arange(len(sigma)) < self._rank[item]) | (alphas[:, None] > 0)
+            kept = (np.arange(len(sigma)) < self._ranks()[item]) | (alphas[:, None] > 0)
             kept &= total > 0
             share = np.divide(sigma**2, total, out=np.zeros_like(total), where=kept).astype(real)
             inverse = np.divide(sigma, total, out=np.zeros_like(total), where=kept).astype(real)
@@ -772,6 +778,12 @@ class _Sides:
 def _floating(name, value):
     array = _arrays.number(name, value)
     return array.astype(np.float64) if array.dtype.kind in "biu" else array
+
+
+def _scaled_singular_values(a):
+    """Those of each matrix, (K, m, n), with its columns scaled to a largest element in [½, 1)."""
+    _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
+    return np.linalg.svd(a * np.ldexp(1.0, -exponent).astype(a.real.dtype), compute_uv=False)
 
 
 def _norms(x, scale):
