@@ -341,6 +341,25 @@ def test_tables_against_fractions(n, p):
         assert abs(Fraction(threshold, 2**53) - sum(exact[: v + 1])) < 1e-13
 
 
+# of all these NumPy drops doubles, some with thresholds that are next to each other
+@pytest.mark.parametrize(
+    ("n", "p"), [(43, 0.0283), (60, 0.03), (100, 0.03), (128, 0.99), (200, 0.01), (365, 0.005)]
+)
+def test_thresholds_are_numpys_to_the_bit(n, p):
+    thresholds = _binomial_stream.table(n, p).thresholds[:-1]
+    assert (np.diff(thresholds) >= 0).all()
+    for v, threshold in enumerate(thresholds.tolist()):
+        for k in {threshold - 1, min(threshold, 2**53 - 1)}:
+            # this double, and then zeros, which give the least value
+            state = {"key": _binomial_stream._untempered(np.array([k] + 311 * [0])), "pos": 0}
+            bits = np.random.MT19937(0)
+            bits.state = {"bit_generator": "MT19937", "state": state}
+            rng = np.random.Generator(bits)
+            x = rng.binomial(n, p) if p <= 0.5 else n - rng.binomial(n, p)
+            dropped = bits.state["state"]["pos"] > 2
+            assert (dropped or x > v) == (k >= threshold)
+
+
 def dropping():
     """A distribution of which NumPy drops the largest double, and draws anew."""
     for n in range(20, 60):
@@ -402,6 +421,10 @@ def test_a_wrong_table_is_not_used(backend, monkeypatch):
     sampler = _binomial_stream._Sampler(9, 0.4)
     assert sampler.agrees_with(_binomial_stream.table(9, 0.4))
     assert not sampler.agrees_with(table)
+    for change in (-1, 1):
+        table = _binomial_stream._Table(x, _binomial_stream.table(9, 0.4).thresholds[:-1])
+        table.thresholds[4] += change
+        assert not sampler.agrees_with(table)
     # nor is one where a draw takes two doubles
     assert not _binomial_stream._Sampler(1000, 0.4).agrees_with(table)
     monkeypatch.setattr(_binomial_stream, "table", lambda n, p: None)

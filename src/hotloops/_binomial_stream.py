@@ -220,20 +220,29 @@ class _Sampler:
         self._rng = np.random.Generator(self._bits)
 
     def given(self, k):
-        """x of the doubles k 2**-53, k ascending, at most 128; 2**53 of those that are dropped."""
-        # the dropped ones come last: as many of the zeros behind are taken, before the halves
+        """x of the doubles k 2**-53, at most 128; 2**53 of those that are dropped."""
+        # ascending: the dropped ones come last, and as many of the zeros behind are taken, before
+        # the halves
+        order = np.argsort(k, kind="stable")
         doubles = np.full(312, 2**52)
-        doubles[: 2 * len(k)] = np.append(np.minimum(k, 2**53 - 1), 0 * k)
+        doubles[: 2 * len(k)] = np.append(np.minimum(k[order], 2**53 - 1), 0 * k)
         state = {"key": _untempered(doubles), "pos": 0}
         self._bits.state = {"bit_generator": "MT19937", "state": state}
         values = self._rng.binomial(self._n, self._p, len(k))
         dropped = np.count_nonzero(self._rng.random(len(k)))
-        x = self._n - values if self._p > 0.5 else values
-        x[len(k) - dropped :] = 2**53
+        x = np.empty_like(k)
+        x[order] = self._n - values if self._p > 0.5 else values
+        x[order[len(k) - dropped :]] = 2**53
         return x
 
     def agrees_with(self, table):
-        """Whether random doubles give the same values, one double each."""
+        """Whether the doubles at the thresholds and below them, and random ones, give the same
+        values, one double each."""
+        thresholds = table.thresholds[:-1]
+        x = np.arange(len(thresholds))
+        above = (self.given(thresholds) > x) | (thresholds == 2**53)
+        if not (above & (self.given(thresholds - 1) <= x)).all():
+            return False
         ours, theirs = (np.random.Generator(np.random.MT19937(5)) for _ in range(2))
         found = np.searchsorted(table.thresholds[:-1], ours.random(_TRIALS) * 2**53, side="right")
         values = np.append(table.values, -1)[found]
