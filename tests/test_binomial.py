@@ -591,6 +591,21 @@ def test_stream_does_not_hold_the_draws(backend, n, workers):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(("length", "draws"), [(3000, 1), (200, 40_000)])
+def test_stream_of_many_p_holds_nothing_for_each(length, draws):
+    import tracemalloc
+
+    p = np.full(length, 0.3)
+    keywords = {"method": "stream", "workers": 1}
+    hl.binomial_counts(1, p[:2], draws, **keywords)
+    tracemalloc.start()
+    try:
+        hl.binomial_counts(1, p, draws, **keywords)
+        assert tracemalloc.get_traced_memory()[1] < 16 * length + 2**19
+    finally:
+        tracemalloc.stop()
+
+
 # --- intervals ------------------------------------------------------------------------------
 
 

@@ -42,22 +42,22 @@ def fill(n, p, draws, rng, kernel, workers, counts):
     bits = rng.bit_generator
     # the same stream without the lock, which is held for the whole call
     unlocked = types.SimpleNamespace(capsule=bits.capsule, lock=threading.Lock())
-    source = bits, np.random.Generator(unlocked), kernel
+    generator = np.random.Generator(unlocked)
+    apart = workers > 1 and type(bits) in _ADVANCE and draws > _BLOCK
     with bits.lock:
-        if workers == 1 or type(bits) not in _ADVANCE or draws <= _BLOCK:
-            _in_turn(n, p, draws, source, counts)
-            return
-        for i in range(len(p)):
-            table = _table_for(n, p[i].item(), draws, source)
+        for row, q in zip(counts, p.tolist(), strict=True):
+            row[...] = 0
+            table = _table_for(n, q, draws, bits, kernel)
             if table is None:
-                _in_turn(n, p[i : i + 1], draws, source, counts[i : i + 1])
+                _in_turn(_draw, draws, (n, q, generator, row))
+            elif apart:
+                _at_once(table, draws, bits, kernel, workers, row)
             else:
-                _at_once(table, draws, source, workers, counts[i])
+                _in_turn(_count, draws, (table, bits, kernel, row))
 
 
-def _table_for(n, p, draws, source):
+def _table_for(n, p, draws, bits, kernel):
     """The table that these draws are made with; None where NumPy makes them."""
-    bits, _, kernel = source
     if draws < _FEW or type(bits) not in _KNOWN or _backends.name(kernel) == "numpy":
         return None
     return table(n, p)
@@ -71,30 +71,26 @@ def _block(draws):
 # --- one thread, in the order of the stream -------------------------------------------------
 
 
-def _in_turn(n, p, draws, source, counts):
-    bounds = _blocks.grid((len(p), draws), (1, _block(draws)))
-    _blocks.fill(_draw, bounds, (n, p, draws, source, counts), workers=1)
+def _in_turn(block, draws, args):
+    bounds = _blocks.grid((draws,), (_block(draws),))
+    _blocks.fill(block, bounds, args, workers=1)
 
 
-def _draw(i0, i1, start, stop, n, p, draws, source, counts):
-    bits, generator, kernel = source
-    for i in range(i0, i1):
-        if not start:
-            counts[i] = 0
-        table = _table_for(n, p[i].item(), draws, source)
-        if table is None:
-            for a in range(start, stop, _CHUNK):
-                values = generator.binomial(n, p[i].item(), min(_CHUNK, stop - a))
-                if n < _CHUNK:
-                    counts[i] += np.bincount(values, minlength=n + 1)
-                else:
-                    np.add.at(counts[i], values, 1)
-            continue
-        left = stop - start
-        while left:
-            hits = table.hits()
-            _sort(0, left, bits, kernel, table, hits)
-            left = table.add(hits, counts[i])
+def _draw(start, stop, n, p, generator, counts):
+    for a in range(start, stop, _CHUNK):
+        values = generator.binomial(n, p, min(_CHUNK, stop - a))
+        if n < _CHUNK:
+            counts += np.bincount(values, minlength=n + 1)
+        else:
+            np.add.at(counts, values, 1)
+
+
+def _count(start, stop, table, bits, kernel, counts):
+    left = stop - start
+    while left:
+        hits = table.hits()
+        _sort(0, left, bits, kernel, table, hits)
+        left = table.add(hits, counts)
 
 
 def _sort(start, stop, bits, kernel, table, hits):
@@ -116,9 +112,7 @@ def _has_words(kind):
 # --- workers, each at its own place of the stream -------------------------------------------
 
 
-def _at_once(table, draws, source, workers, counts):
-    bits, _, kernel = source
-    counts[...] = 0
+def _at_once(table, draws, bits, kernel, workers, counts):
     while draws:
         bounds = _blocks.grid((draws,), (max(_block(draws), _blocks.split(draws, _COST)),))
         # the state is read here: another thread that asks for it may have to wait for the lock
