@@ -218,6 +218,17 @@ def test_the_tails_of_many_draws(p):
         assert (deviation[tail] ** 2).sum() < scipy.stats.chi2.isf(1e-4, tail.sum())
 
 
+def test_the_spread_of_very_many_draws():
+    # NumPy's own binomial(2**63 - 1, 0.5) spreads by 8 % too much
+    length, draws = 2500, 2**63 - 1
+    counts = hl.binomial_counts(1, np.full(length, 0.5), draws, rng=1)
+    assert (counts.sum(axis=1) == draws).all()
+    deviations = (counts[:, 1] - draws / 2) / math.sqrt(draws / 4)
+    assert scipy.stats.kstest(deviations, "norm").pvalue > 1e-3
+    assert abs(deviations.std() - 1) < 4 / math.sqrt(2 * length)
+    assert abs(deviations).max() < 5.5
+
+
 def test_the_rarest_come_first(backend):
     # the counts are NumPy's own for the ascending table
     values, ascending = table("numpy", 30, 0.2)

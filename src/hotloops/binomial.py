@@ -9,6 +9,7 @@ from . import _arrays, _backends, _binomial_stream, _blocks
 from .kernels.binomial import width
 
 _METHODS = ("multinomial", "stream")
+_MOST_DRAWS = 2**57  # for which NumPy's sampler squares distances from the mean within 64 bits
 
 
 def binomial_counts(
@@ -61,7 +62,8 @@ def binomial_counts(
     -----
     Accuracy: "multinomial" is exact in distribution, as far as NumPy's own binomial sampler is:
     each P(v) is within 2 ulps down to underflow, and the rarest values are drawn first, so that
-    neither tail is lost in a sum.
+    neither tail is lost in a sum; more than 2**57 draws are made in parts, because that sampler
+    overflows.
 
     Where n·min(p, 1 − p) ≤ 30, NumPy finds a draw from one double, in the order of the doubles.
     "stream" sorts many doubles between the thresholds of that map, which it reads off the
@@ -125,7 +127,9 @@ def _probabilities(p):
 def _multinomial(start, stop, kernel, n, p, draws, rng, counts):
     for i, (values, probabilities) in enumerate(_tables(start, stop, kernel, n, p), start):
         counts[i] = 0
-        counts[i, values] = rng.multinomial(draws, probabilities)
+        for done in range(0, draws, _MOST_DRAWS):
+            part = min(draws - done, _MOST_DRAWS)
+            counts[i, values] += rng.multinomial(part, probabilities)
 
 
 def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
