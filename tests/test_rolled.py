@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _backends
+from hotloops import _backends, _blocks
 
 FLOATS = [np.float32, np.float64, np.complex64, np.complex128]
 INTEGERS = [np.dtype(c) for c in "bBhHiIlLqQ"]
@@ -193,6 +193,19 @@ def test_one_product_is_cut_into_rows(backend):
             (100 * A).astype(dtype), (100 * B).astype(dtype), 1, backend=backend, workers=2
         )
         np.testing.assert_array_equal(integers[0, 0], expected)
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, np.int64])
+@pytest.mark.parametrize("size", [40, 60, 70])
+def test_blas_runs_on_one_thread(monkeypatch, dtype, size):
+    """Where OpenBLAS would take more: beyond 64^3 multiplications, 32^3 of complex numbers."""
+    held = []
+    kernel, hold = _backends.load("rolled", "numpy"), _blocks.blas_on_one_thread
+    for block in ("fill", "fill_exact", "fill_integer"):
+        monkeypatch.setattr(kernel, block, lambda *args: held.append(bool(hold.inside)))
+    A = np.ones((3, size, size), dtype)
+    hl.rolled_matmul(A, A, 40, backend="numpy", workers=1)
+    assert all(held) == (size**3 > (32**3 if np.iscomplexobj(A) else 64**3))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -1,10 +1,12 @@
 """Matrix products round a ring."""
 
+import math
+
 import numpy as np
 
 from . import _arrays, _backends, _blocks
 
-_SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
+_SERIAL = {"f": 262144, "c": 32768}  # multiplications for which BLAS starts no threads
 _BLAS_LIMIT = 2**31  # rows and columns
 _COST = {"f": 0.05, "c": 0.2, "i": 0.2, "u": 0.2, "b": 0.1}  # ns a multiplication
 
@@ -100,7 +102,7 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     args = a, b, k, products.view(seen_as)
     volume = m * n * l
     bounds = _bounds(d * k, m, 5 + volume * _COST[dtype.kind])
-    blas = dtype.kind in "fc" and volume > _SERIAL
+    blas = volume > _SERIAL.get(dtype.kind, math.inf)
     _blocks.fill(block, bounds, args, workers=workers, blas=blas)
     return result
 
