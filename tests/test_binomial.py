@@ -170,6 +170,14 @@ def test_bad_input_of_pmf(arguments, keywords, error, message):
         hl.binomial_pmf(*arguments, **keywords)
 
 
+def test_pmf_does_not_overwrite_p():
+    out = np.full((3, 5), 0.3)
+    for p in (out[:, 0], out[0, :3], out.T[1, :3]):
+        with pytest.raises(ValueError, match="out must not share memory with p"):
+            hl.binomial_pmf(4, p, out=out)
+        assert (out == 0.3).all()
+
+
 # --- counts from the multinomial distribution -----------------------------------------------
 
 

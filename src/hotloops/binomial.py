@@ -103,7 +103,8 @@ def binomial_counts(
     if not draws:
         result[...] = 0
         return result
-    p, counts = p.reshape(-1), np.asarray(result).reshape(-1, n + 1)
+    p = _arrays.ready(p, np.float64).reshape(-1)
+    counts = np.asarray(result).reshape(-1, n + 1)
     if method == "stream":
         _binomial_stream.fill(n, p, draws, rng, kernel, workers, counts)
     else:
@@ -113,7 +114,7 @@ def binomial_counts(
 
 
 def _probabilities(p):
-    p = _arrays.ready(_arrays.real("p", p), np.float64)
+    p = _arrays.real("p", p)
     if not p.ndim and 0 <= p.item() <= 1:  # in a tenth of the time
         return p
     inside = (p >= 0) & (p <= 1)
@@ -184,7 +185,7 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     result = _arrays.output(out, (*p.shape, n + 1), np.dtype(np.float64), p=p)
     if result.size:
         rows = np.asarray(result).reshape(-1, n + 1)
-        args = kernel, n, p.reshape(-1), rows
+        args = kernel, n, _arrays.ready(p, np.float64).reshape(-1), rows
         _blocks.fill_rows(_pmf, len(rows), _cost(n), args, workers=workers)
     return result
 
