@@ -226,6 +226,13 @@ def test_the_tails_of_many_draws(p):
         assert (deviation[tail] ** 2).sum() < scipy.stats.chi2.isf(1e-4, tail.sum())
 
 
+def test_rare_values_of_many_draws():
+    # 1 - 1e-17 is 1 in a double: NumPy's own binomial(10**18, 1e-17) was 0 before 2.4
+    counts = hl.binomial_counts(1, np.full(2000, 1e-17), 10**18, rng=1)[:, 1]
+    assert abs(counts.mean() - 10) < 4 * math.sqrt(10 / 2000)
+    assert abs(counts.var() - 10) < 4 * math.sqrt(210 / 2000)
+
+
 def test_the_spread_of_very_many_draws():
     # NumPy's own binomial(2**63 - 1, 0.5) spreads by 8 % too much
     length, draws = 2500, 2**63 - 1
@@ -674,6 +681,15 @@ def test_intervals_of_extreme_confidence(draws, confidence):
                 assert abs(end - exact) <= 2e-15 * exact + 1e-320
     assert (lower <= estimate).all()
     assert (estimate <= upper).all()
+
+
+def test_narrow_intervals_hold_their_estimates():
+    for seed in range(20):
+        estimate, lower, upper = hl.binomial_probabilities(
+            40, 0.5, 2**63 - 1, confidence=1e-300, rng=seed
+        )
+        assert (lower <= estimate).all()
+        assert (estimate <= upper).all()
 
 
 @pytest.mark.parametrize("draws", [1, 3, 10**6, 2**63 - 1])

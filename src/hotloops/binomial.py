@@ -10,6 +10,8 @@ from .kernels.binomial import width
 
 _METHODS = ("multinomial", "stream")
 _MOST_DRAWS = 2**57  # for which NumPy's sampler squares distances from the mean within 64 bits
+_RARE = 2**-26  # probability of what is drawn apart
+_MANY = 2**40  # draws for which it is: fewer hardly see that NumPy < 2.4 rounds 1 - p
 
 
 def binomial_counts(
@@ -62,8 +64,8 @@ def binomial_counts(
     -----
     Accuracy: "multinomial" is exact in distribution, as far as NumPy's own binomial sampler is:
     each P(v) is within 2 ulps down to underflow, and the rarest values are drawn first, so that
-    neither tail is lost in a sum; more than 2**57 draws are made in parts, because that sampler
-    overflows.
+    neither tail is lost in a sum. More than 2**40 draws are made in two steps, so that the sampler
+    meets no probability that 1 minus it would lose; more than 2**57 in parts, because it overflows.
 
     Where n·min(p, 1 − p) ≤ 30, NumPy finds a draw from one double, in the order of the doubles.
     "stream" sorts many doubles between the thresholds of that map, which it reads off the
@@ -128,9 +130,21 @@ def _probabilities(p):
 def _multinomial(start, stop, kernel, n, p, draws, rng, counts):
     for i, (values, probabilities) in enumerate(_tables(start, stop, kernel, n, p), start):
         counts[i] = 0
+        if draws <= _MANY:
+            counts[i, values] = rng.multinomial(draws, probabilities)
+            continue
+        # the rarest values, and of the mode so much that they have the probability _RARE together
+        k = np.searchsorted(np.cumsum(probabilities), _RARE)
+        rare = probabilities[:k] / _RARE
+        apart = 0
         for done in range(0, draws, _MOST_DRAWS):
             part = min(draws - done, _MOST_DRAWS)
-            counts[i, values] += rng.multinomial(part, probabilities)
+            drawn = rng.multinomial(part, np.append(_RARE, probabilities[k:]))
+            apart += drawn[0]
+            counts[i, values[k:]] += drawn[1:]
+        drawn = rng.multinomial(apart, np.append(rare, 1 - rare.sum()))
+        counts[i, values[:k]] = drawn[:k]
+        counts[i, values[-1]] += drawn[k]
 
 
 def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
@@ -261,7 +275,10 @@ def binomial_probabilities(
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     draws = _arrays.integer("draws", draws, minimum=1)
     counts = binomial_counts(n, p, draws, method=method, rng=rng, backend=backend, workers=workers)
-    return counts / draws, *_wilson(counts, draws, math.sqrt(2) * float(erfinv(confidence)))
+    estimate = counts / draws
+    lower, upper = _wilson(counts, draws, math.sqrt(2) * float(erfinv(confidence)))
+    # rounding may put the end of a narrow interval on the other side
+    return estimate, np.minimum(lower, estimate), np.maximum(upper, estimate)
 
 
 def _wilson(counts, draws, z):
