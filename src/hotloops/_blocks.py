@@ -21,9 +21,15 @@ MAX_WORKERS = 128  # OpenBLAS has a fixed number of buffers, one for each thread
 _SHORT = 100e3  # ns: some times what it costs to hand work to another thread
 _LONG = 2.5e6  # ns: a block this long fills pages of its own
 _PARTIALS = 8
+_SERIAL = {"f": 262144, "c": 32768}  # multiplications for which BLAS starts no threads
 
 
 # --- which blocks ---------------------------------------------------------------------------
+
+
+def threads_blas(multiplications, dtype):
+    """Whether BLAS starts threads of its own for a product of so many."""
+    return multiplications > _SERIAL.get(dtype.kind, math.inf)
 
 
 def is_short(time):

@@ -20,7 +20,6 @@ _COLUMNS = 1024  # of a tile: 48 KB of each of its planes
 _BEAM = 128, 1024  # planes and columns of a tile that sums waves: 6 MB
 _LONG_SUM = 4096  # waves, of which so large a tile would take long
 _WAVES = 128  # of one matrix product
-_SERIAL = 262144  # m n k up to which BLAS starts no threads
 _FEW = 2048  # points that are too few to share out
 _PIECES = 64  # of a sum, at most
 
@@ -337,7 +336,9 @@ def _tiles(rows, out):
         count = _blocks.split(fields * planes, 200 * beams + cost * width)
         tile = min(planes, count), width
         count //= planes
-    blas = tile[0] * tile[1] * min(max(beams, waves), _WAVES) > _SERIAL
+    multiplications = tile[0] * tile[1] * min(max(beams, waves), _WAVES)
+    number = np.dtype(np.complex128 if waves > 1 else np.float64)
+    blas = _blocks.threads_blas(multiplications, number)
     return _blocks.grid((fields, planes, columns), (max(1, count), *tile)), blas
 
 

@@ -37,7 +37,6 @@ _ACTIVATIONS = {
     "softmax": SOFTMAX,
 }
 _STRIPE = 64  # columns of a scatter that are multiplied at a time
-_SERIAL = 262144  # multiplications for which BLAS starts no threads
 _FLOP = 0.02  # ns a multiplication in a matrix product
 _FEW = 64  # rows of a batch below which unpacking the weights takes longer than using them
 
@@ -295,7 +294,7 @@ def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
         return result
     x = _input(x).reshape(-1, n, d)
     matrices = np.asarray(result).reshape(-1, d, d)
-    blas = min(_STRIPE, d) * d * min(TILE, n) > _SERIAL
+    blas = _blocks.threads_blas(min(_STRIPE, d) * d * min(TILE, n), x.dtype)
     cost = 500 + n * d * (1 + _FLOP * d)
     if len(x) == 1 or not _blocks.is_short(cost / 50):
         for item, matrix in zip(x, matrices, strict=True):
@@ -410,7 +409,8 @@ def mlp_forward(
     size = int((widths[:-1] * widths[1:]).sum())
     cost = 100 + _FLOP * size + 2 * int(widths[1:].sum())
     step = _rows_together(rows, cost)
-    blas = int((widths[:-1] * widths[1:]).max()) * min(step, ROWS) > _SERIAL
+    largest = int((widths[:-1] * widths[1:]).max())
+    blas = _blocks.threads_blas(largest * min(step, ROWS), dtype)
     data = _input(x, dtype).reshape(rows, -1), _arrays.read_only(parameters), widths
     args = *data, hidden, final, np.asarray(result).reshape(rows, -1)
     _blocks.fill(kernel.forward, _blocks.grid((rows,), (step,)), args, workers=workers, blas=blas)

@@ -12,7 +12,6 @@ from scipy.linalg import LinAlgWarning, solve_triangular
 from . import _arrays, _backends, _blocks
 from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
-_SERIAL = 262144  # multiplications of a product for which BLAS starts no threads
 _STEPS = 10  # of refinement: each gains digits, or it is the last
 _C_NAMES = {"f": "float", "d": "double", "F": "float complex", "D": "double complex"}
 METHODS = ("auto", "lu", "cholesky", "normal", "qr", "svd")
@@ -197,7 +196,8 @@ class LeastSquares:
             block(0, 1, *args)  # on BLAS's own threads
         else:
             bounds = _blocks.grid((count,), (_blocks.split(count, 1000 + 0.1 * work),))
-            _blocks.fill(block, bounds, args, workers=self._workers, blas=work > _SERIAL)
+            blas = _blocks.threads_blas(work, self.dtype)
+            _blocks.fill(block, bounds, args, workers=self._workers, blas=blas)
 
     def _factor(self, eps):
         kernel, a = self._kernel, self._a
@@ -472,7 +472,7 @@ class LeastSquares:
         matrices = _blocks.split(count, for_all)
         columns = p if matrices > 1 or count > 1 else max(min(p, 8), _blocks.split(p, cost))
         bounds = _blocks.grid((count, p), (matrices, columns))
-        blas = columns > 1 and max(rows, n) * q * columns > _SERIAL
+        blas = columns > 1 and _blocks.threads_blas(max(rows, n) * q * columns, self.dtype)
         args = part.arguments(b, x, h)
         _blocks.fill(self._kernel.solve, bounds, args, workers=self._workers, blas=blas)
 

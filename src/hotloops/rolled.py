@@ -1,12 +1,9 @@
 """Matrix products round a ring."""
 
-import math
-
 import numpy as np
 
 from . import _arrays, _backends, _blocks
 
-_SERIAL = {"f": 262144, "c": 32768}  # multiplications for which BLAS starts no threads
 _BLAS_LIMIT = 2**31  # rows and columns
 _COST = {"f": 0.05, "c": 0.2, "i": 0.2, "u": 0.2, "b": 0.1}  # ns a multiplication
 
@@ -102,7 +99,7 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
     args = a, b, k, products.view(seen_as)
     volume = m * n * l
     bounds = _bounds(d * k, m, 5 + volume * _COST[dtype.kind])
-    blas = volume > _SERIAL.get(dtype.kind, math.inf)
+    blas = _blocks.threads_blas(volume, dtype)
     _blocks.fill(block, bounds, args, workers=workers, blas=blas)
     return result
 
