@@ -430,6 +430,56 @@ def test_damaged_starts(starts, axes):
             hl.sparse_tensordot(np.ones((2, 2)), damaged, axes)
 
 
+@pytest.mark.parametrize("axes", [1, (1, 1), 2])
+def test_damaged_starts_of_foreign_byte_order(axes):
+    for format in ("csc", "csr", "bsr"):
+        damaged = scipy.sparse.csc_array(np.eye(4)).asformat(format)
+        damaged.data = damaged.data.astype(damaged.dtype.newbyteorder())
+        damaged.indptr[1] = 10**8
+        with pytest.raises(ValueError, match=r"A.indptr must be \d numbers"):
+            hl.sparse_tensordot(np.ones((4, 4)), damaged, axes)
+
+
+@pytest.mark.parametrize("format", ["bsr", "coo", "csc", "csr", "dia"])
+@pytest.mark.parametrize("dtype", [np.int16, np.float64])
+def test_values_of_foreign_byte_order(backend, format, dtype):
+    D = small_integers(2, (6, 8), dtype, 0.4)
+    A = scipy.sparse.coo_array(D).asformat(format)
+    A.data = A.data.astype(A.dtype.newbyteorder())
+    for of_X in (dtype, np.complex128):
+        X = small_integers(1, (5, 6), of_X)
+        result = hl.sparse_tensordot(X, A, backend=backend)
+        np.testing.assert_array_equal(result, X @ D)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("rows", [[], [[0], [1, 2], [2], [3]], [[0], None, [2], [3]]])
+def test_damaged_lists(axes, rows):
+    damaged = scipy.sparse.lil_array(np.eye(4))
+    damaged.rows = np.array([*rows, None], object)[:-1]
+    with pytest.raises(ValueError, match="A is damaged"):
+        hl.sparse_tensordot(np.ones((4, 4)), damaged, axes)
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+@pytest.mark.parametrize("change", [
+    lambda index: index.astype(np.uint64), lambda index: index.astype(np.int16),
+    lambda index: index.astype(float), lambda index: index[:-1],
+])  # fmt: skip
+def test_damaged_index_arrays(axes, change):
+    X = np.ones((4, 4))
+    for format in ("csc", "csr"):
+        for name in ("indices", "indptr"):
+            damaged = scipy.sparse.csc_array(np.eye(4)).asformat(format)
+            setattr(damaged, name, change(getattr(damaged, name)))
+            with pytest.raises(ValueError, match=f"A.{name} must be .*A is damaged"):
+                hl.sparse_tensordot(X, damaged, axes)
+    damaged = scipy.sparse.coo_array(np.eye(4))
+    damaged.coords = (change(damaged.coords[0]), damaged.coords[1])
+    with pytest.raises(ValueError, match=r"A.coords must be .*A is damaged"):
+        hl.sparse_tensordot(X, damaged, axes)
+
+
 def test_bad_out():
     X = np.ones((3, 3))
     square = scipy.sparse.csc_array((X.ravel().copy(), np.tile([0, 1, 2], 3), [0, 3, 6, 9]))

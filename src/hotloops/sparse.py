@@ -87,7 +87,7 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     summed, of_A = _axes(axes, x.shape, A.shape)
     kernel = _backends.kernel("sparse", backend)
     workers = _blocks.workers(workers)
-    values, indices, starts, k = _columns(A.astype(number, copy=False), of_A, dtype)
+    values, indices, starts, k = _columns(A, of_A, number, dtype)
     free = [a for a in range(x.ndim) if a not in summed]
     lengths = [x.shape[a] for a in free]
     m, n = len(starts) - 1, math.prod(lengths)
@@ -183,6 +183,14 @@ def _pair(axes):
     )
 
 
+def _check_places(name, places, data):
+    if data.ndim != 1 or places.shape != data.shape or places.dtype not in (np.int32, np.int64):
+        raise ValueError(
+            f"{name} must be int32 or int64, one for each element of A.data, of shape "
+            f"{data.shape}, got {places.dtype} of shape {places.shape}: A is damaged"
+        )
+
+
 def _check_range(name, indices, size):
     if len(indices):
         low, high = indices.min(), indices.max()
@@ -193,31 +201,58 @@ def _check_range(name, indices, size):
 
 
 def _check_compressed(A):
-    shape = (1, *A.shape)[-2:]
-    groups, size = shape if A.format == "csr" else shape[::-1]
-    stored, starts = min(len(A.indices), len(A.data)), A.indptr
+    shape, data = (1, *A.shape)[-2:], A.data
+    if A.format == "bsr":
+        shape = [size // part for size, part in zip(shape, A.blocksize, strict=True)]
+        data = data[:, 0, 0]
+    groups, size = shape[::-1] if A.format == "csc" else shape
+    _check_places("A.indices", A.indices, data)
+    stored, starts = len(A.data), A.indptr
     if (
-        len(starts) != groups + 1
+        starts.dtype not in (np.int32, np.int64)
+        or starts.shape != (groups + 1,)
         or starts[0] != 0
         or starts[-1] > stored
         or (starts[1:] < starts[:-1]).any()
     ):
         raise ValueError(
             f"A.indptr must be {groups + 1} numbers that ascend from 0 to at most {stored}, as "
-            f"many as are stored: A is damaged"
+            f"many as are stored, int32 or int64: A is damaged"
         )
     _check_range("A.indices", A.indices[: starts[-1]], size)
+
+
+def _coordinates(A, dtype):
+    """A in COO format, checked."""
+    try:
+        if A.format == "lil":
+            lengths = [*map(len, A.rows)]
+            if len(lengths) != A.shape[0] or lengths != [*map(len, A.data)]:
+                raise ValueError("A.rows and A.data must be lists of the same lengths")
+        if A.format != "coo":
+            A = A.astype(dtype, copy=False)
+        A = A.tocoo(copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"A is damaged: {error}") from None
+    for places, size in zip(A.coords, A.shape, strict=True):
+        _check_places("A.coords", places, A.data)
+        _check_range("A.coords", places, size)
+    return A
 
 
 # --- as kernels take it ---------------------------------------------------------------------
 
 
-def _columns(A, summed, dtype):
+def _columns(A, summed, number, dtype):
     """The values, indices and starts of A in CSC format, with the axes `summed` for its rows, and
-    the number of its rows."""
-    compressed = A.format in ("csc", "csr")
-    if compressed:
+    the number of its rows. `number`: the dtype of A in native byte order."""
+    # checked before SciPy does anything with it, because SciPy trusts it
+    if A.format in ("csc", "csr", "bsr"):
         _check_compressed(A)
+    compressed = A.format in ("csc", "csr")
+    if not compressed:
+        A = _coordinates(A, number)
+    A = A.astype(number, copy=False)
     if compressed and A.ndim == 2 and len(summed) == 1:
         A = (A.T if summed == [1] else A).tocsc()
     else:
@@ -234,18 +269,13 @@ def _columns(A, summed, dtype):
 
 
 def _matrix(A, summed):
-    """A of any format and dimension as a matrix in COO format."""
+    """A of any dimension as a matrix in COO format."""
     import scipy.sparse
 
-    try:
-        if A.format in ("csc", "csr") and len(A.indices) > A.indptr[-1]:
-            A = A.copy()
-            A.prune()  # what lies beyond the last start belongs to no column
-        A = A.tocoo(copy=False)
-    except ValueError as error:
-        raise ValueError(f"A is damaged: {error}") from None
-    for places, size in zip(A.coords, A.shape, strict=True):
-        _check_range("A.coords", places, size)
+    if A.format in ("csc", "csr") and len(A.indices) > A.indptr[-1]:
+        A = A.copy()
+        A.prune()  # what lies beyond the last start belongs to no column
+    A = A.tocoo(copy=False)
 
     def flat(axes):
         if not axes:
