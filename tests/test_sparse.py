@@ -495,3 +495,9 @@ def test_bad_out():
             with pytest.raises(ValueError, match=message):
                 hl.sparse_tensordot(X, A, out=out)
         np.testing.assert_array_equal(out, before)
+    places = np.arange(3, dtype=np.int64)
+    A = scipy.sparse.coo_array((np.ones(3, np.int64), (places, places)), shape=(3, 3))
+    A.coords = (places, places.copy())
+    with pytest.raises(ValueError, match=r"share memory with A.coords\[0\]"):
+        hl.sparse_tensordot(np.ones((1, 3), np.int64), A, out=places[None])
+    np.testing.assert_array_equal(places, range(3))

@@ -93,6 +93,7 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     m, n = len(starts) - 1, math.prod(lengths)
     shape = (*lengths, *(size for a, size in enumerate(A.shape) if a not in of_A))
     stored = {f"A.{name}": getattr(A, name, None) for name in ("data", "indices", "indptr")}
+    stored |= {f"A.coords[{a}]": places for a, places in enumerate(getattr(A, "coords", ()))}
     result = _arrays.output(out, shape, dtype, X=x, **stored)
     if not result.size:
         return result
