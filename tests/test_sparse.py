@@ -185,6 +185,22 @@ def test_X_is_not_copied(backend, layout, dtype):
     assert peak < 1e5
 
 
+def test_X_with_one_record_is_not_copied():
+    records = np.ones(1, [("X", float, (500, 100)), ("after", np.int8)])
+    out = np.empty((1, 500, 100))
+    A = scipy.sparse.eye_array(100, format="csc")
+    hl.sparse_tensordot(records["X"], A, out=out)
+    tracemalloc.start()
+    try:
+        hl.sparse_tensordot(records["X"], A, out=out)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert records["X"].strides[0] % 8
+    assert peak < 1e5
+    np.testing.assert_array_equal(out, records["X"])
+
+
 GROWTH = """
 import resource, sys
 import numpy as np, scipy.sparse

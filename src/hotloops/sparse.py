@@ -297,7 +297,9 @@ def _memory(x, dtype, part):
     size = np.dtype(part).itemsize
     if x.dtype != dtype:
         x = x.astype(dtype)
-    if not x.flags.aligned or any(stride % size for stride in x.strides):
+    if not x.flags.aligned or any(
+        stride % size for stride, length in zip(x.strides, x.shape, strict=True) if length > 1
+    ):
         x = x.copy()
     strides = [s // size if length > 1 else 0 for s, length in zip(x.strides, x.shape, strict=True)]
     last = [(length - 1) * s for length, s in zip(x.shape, strides, strict=True)]
