@@ -88,6 +88,18 @@ def test_rounding_is_that_of_a_sum(backend, dtype, wide):
     assert (error <= (count + 4) * np.finfo(dtype).eps * terms).all()
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_row_has_the_same_bits_wherever_it_lies(backend, dtype):
+    rng = np.random.default_rng(1)
+    X = (rng.normal(size=(40, 400)) * (1 + 2j if np.dtype(dtype).kind == "c" else 1)).astype(dtype)
+    A = scipy.sparse.random_array((400, 300), density=0.05, rng=rng, format="csc").astype(dtype)
+    whole = hl.sparse_tensordot(X, A, backend=backend)
+    for part in (slice(0, 1), slice(5, 7), slice(3, 20)):
+        np.testing.assert_array_equal(
+            hl.sparse_tensordot(X[part], A, backend=backend), whole[part]
+        )  # fmt: skip
+
+
 # SciPy's own cases for tensordot (scipy/sparse/tests/test_coo.py)
 @pytest.mark.parametrize(("of_X", "of_A", "axes"), [
     ((4, 6), (6, 7), ([1], [0])),

@@ -19,6 +19,7 @@ cdef extern from "sparse/lanes.h" nogil:
         int kind, Py_ssize_t count, const void* values, const void* places, Py_ssize_t first,
         const void* tile, void* y)
     void prefetch "HL_PREFETCH"(const void* place)
+    void scalar_loop "HL_SCALAR_LOOP"()
 
 
 cdef enum:
@@ -117,6 +118,7 @@ cdef inline inlined _row(
     for j in range(c0, c1):
         s = 0
         for p in range(starts[j], starts[j + 1]):
+            scalar_loop()
             i = step * indices[p]
             if kind == BOOL:
                 s += <number> (values[p] * (x[i] - s * x[i]))

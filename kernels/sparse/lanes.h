@@ -20,6 +20,13 @@
 #define HL_PREFETCH(place) ((void)(place))
 #endif
 
+/* In a loop: GCC would take its products apart from its sums, which rounds some of them twice. */
+#ifdef __GNUC__
+#define HL_SCALAR_LOOP() __asm__("")
+#else
+#define HL_SCALAR_LOOP() ((void)0)
+#endif
+
 enum { HL_REAL, HL_COMPLEX, HL_BOOL };
 
 /* y += the sum over count nonzeros of their value times the lanes at their place in the tile.
