@@ -4,8 +4,9 @@ from scipy.linalg.cython_blas cimport (
     zherk, ztrsm, ztrsv,
 )
 from scipy.linalg.cython_lapack cimport (
-    cgeqp3, cgesdd, cgetrf, cgetrs, cpotrf, cungqr, dgeqp3, dgesdd, dgetrf, dgetrs, dorgqr, dpotrf,
-    sgeqp3, sgesdd, sgetrf, sgetrs, sorgqr, spotrf, zgeqp3, zgesdd, zgetrf, zgetrs, zpotrf, zungqr,
+    cgeqp3, cgesdd, cgetrf, cgetrs, cpotrf, cpotrs, cungqr, dgeqp3, dgesdd, dgetrf, dgetrs, dorgqr,
+    dpotrf, dpotrs, sgeqp3, sgesdd, sgetrf, sgetrs, sorgqr, spotrf, spotrs, zgeqp3, zgesdd, zgetrf,
+    zgetrs, zpotrf, zpotrs, zungqr,
 )
 
 from blas_types cimport blas_int
@@ -38,7 +39,7 @@ cdef inline void gemm(
               &beta, c, &ldc)
 
 
-# --- for least squares ----------------------------------------------------------------------
+# --- for least squares and systems ----------------------------------------------------------
 
 
 cdef inline void gram(
@@ -71,6 +72,22 @@ cdef inline blas_int potrf(blas_int n, number* a, blas_int lda) noexcept nogil:
     else:
         zpotrf(&lower, &n, a, &lda, &info)
     return info
+
+
+cdef inline void potrs(
+    blas_int n, blas_int columns, number* r, blas_int ldr, number* b, blas_int ldb,
+) noexcept nogil:
+    # each row of B (columns, n) becomes the x with A^T x = b, A = R^H R as from potrf
+    cdef blas_int info = 0
+    cdef char lower = b"L"
+    if number is float:
+        spotrs(&lower, &n, &columns, r, &ldr, b, &ldb, &info)
+    elif number is double:
+        dpotrs(&lower, &n, &columns, r, &ldr, b, &ldb, &info)
+    elif number is floatcomplex:
+        cpotrs(&lower, &n, &columns, r, &ldr, b, &ldb, &info)
+    else:
+        zpotrs(&lower, &n, &columns, r, &ldr, b, &ldb, &info)
 
 
 cdef inline void trsm(

@@ -94,7 +94,7 @@ def gemm(typing, m, n, k, a, lda, b, ldb, c, ldc, add, a_transposed, b_transpose
     return types.void(size, size, size, a, size, b, size, c, size, flag, flag, flag), codegen
 
 
-# --- for least squares ----------------------------------------------------------------------
+# --- for least squares and systems ----------------------------------------------------------
 
 
 def _fortran(routines, form):
@@ -155,6 +155,7 @@ def _fortran(routines, form):
 _L, _R, _N, _T, _C, _S = map(ord, "LRNTCS")
 _herk = _fortran("ssyrk dsyrk cherk zherk", "cciipaizai")
 _potrf = _fortran("spotrf dpotrf cpotrf zpotrf", "ciai-")
+_potrs = _fortran("spotrs dpotrs cpotrs zpotrs", "ciiaiai-")
 _trsm = _fortran("strsm dtrsm ctrsm ztrsm", "ccccii1aiai")
 _trsv = _fortran("strsv dtrsv ctrsv ztrsv", "ccciaias")
 _getrf = _fortran("sgetrf dgetrf cgetrf zgetrf", "iiaia-")
@@ -175,6 +176,12 @@ def potrf(n, a, lda):
     """R in place of the upper triangle of A = R^H R; 0, or the order of a minor that is not
     positive."""
     return _potrf((_L, n, a, lda))
+
+
+@inlined
+def potrs(n, columns, r, ldr, b, ldb):
+    """Each row of B (columns, n) becomes the x with A^T x = b, A = R^H R as from potrf."""
+    _potrs((_L, n, columns, r, ldr, b, ldb))
 
 
 @inlined

@@ -81,6 +81,13 @@ def number(name, value, ndim=None):
     return array
 
 
+def floating(name, value, ndim=None):
+    """`value` as an array of real or complex numbers in single or double precision; integers and
+    booleans become float64."""
+    array = number(name, value, ndim)
+    return array if array.dtype.kind in "fc" else array.astype(_FLOAT64)
+
+
 def ready(array, dtype=None):
     """The array as kernels take it: C-contiguous, aligned, native byte order, of this dtype."""
     dtype = array.dtype if dtype is None else dtype

@@ -136,7 +136,7 @@ class LeastSquares:
         backend=None,
         workers=None,
     ):
-        a = _floating("A", A)
+        a = _arrays.floating("A", A)
         if a.ndim < 2:
             raise ValueError(f"A must have at least 2 dimensions, got shape {a.shape}")
         self.method = _arrays.choice("method", method, METHODS)
@@ -381,7 +381,7 @@ class LeastSquares:
                 x = np.empty((1, n, 1), dtype)
                 block(*before, b.reshape(1, m, 1), after, x)
                 return x.reshape(n)
-        b = _floating("b", b)
+        b = _arrays.floating("b", b)
         solver = self._for(b)
         sides = _Sides(b, solver)
         result = _arrays.output(out, sides.shape(self._a.shape[2]), sides.dtype, b=b)
@@ -492,7 +492,7 @@ class LeastSquares:
         -------
         ndarray, of the shape of b, with the axes of a batch before
         """
-        b = _floating("b", b)
+        b = _arrays.floating("b", b)
         solver = self._for(b)
         sides = _Sides(b, solver)
         return sides.restored(solver._residuals(sides.columns))
@@ -528,7 +528,7 @@ class LeastSquares:
         inverse = self._inverse_of_normal()
         if b is None:
             return inverse.reshape(*self._batch, n, n)
-        b = _floating("b", b)
+        b = _arrays.floating("b", b)
         solver = self._for(b)
         if (self._rank >= m).any():
             raise ValueError(
@@ -642,7 +642,7 @@ class LeastSquares:
             b_i − a_i x, for the x of all rows but i: (b_i − a_i x) / (1 − h_i), h the leverage.
             Their weighted mean square tells the best alpha.
         """
-        b = _floating("b", b)
+        b = _arrays.floating("b", b)
         alphas = _arrays.real("alphas", alphas, 1).astype(np.float64)
         if not ((alphas >= 0) & np.isfinite(alphas)).all():
             raise ValueError(f"alphas must be finite and not negative, got {alphas}")
@@ -773,11 +773,6 @@ class _Sides:
         if self.lead:
             return np.moveaxis(x.reshape(n, *self.lead, self.p), 0, -2)
         return x.reshape(self.shape(n))
-
-
-def _floating(name, value):
-    array = _arrays.number(name, value)
-    return array.astype(np.float64) if array.dtype.kind in "biu" else array
 
 
 def _scaled_singular_values(a):
