@@ -23,7 +23,7 @@ cdef extern from "solve/systems.h" nogil:
 
 
 cdef enum:
-    PIECE = 65536  # numbers of b that LAPACK is given at a time
+    PIECE = 32768  # numbers of b that LAPACK is given at a time; it starts no threads for them
 
 
 cdef cloned _group(

@@ -5,7 +5,7 @@ from ..jit_numba import inlined, jit
 
 LANES = 32
 BLAS_INT = np.int32 if INT_BITS == 32 else np.int64
-PIECE = 65536  # numbers of b that LAPACK is given at a time
+PIECE = 32768  # numbers of b that LAPACK is given at a time; it starts no threads for them
 SIDE = 16  # of the squares in which a matrix is transposed
 
 # A number of the systems side by side is `parts` rows of LANES in a flat array: 1, or the real

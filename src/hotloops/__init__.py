@@ -9,6 +9,7 @@ from .features import periodic_features
 from .field import layered_field
 from .lstsq import LeastSquares
 from .rolled import rolled_matmul
+from .solve import solve_many
 from .sparse import sparse_tensordot
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "set_backend",
     "set_workers",
     "show_config",
+    "solve_many",
     "sparse_tensordot",
 ]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import ard, binomial, field, linalg, lstsq, optics, rolled, sparse
+from . import ard, binomial, field, linalg, lstsq, optics, rolled, solve, sparse
 
 SIZES = ("full", "small")
 
@@ -923,6 +923,53 @@ _SPARSE = (
 )  # fmt: skip
 
 
+# --- solve ----------------------------------------------------------------------------------
+
+
+def _solve_make(rng, dtype, count, n, columns, assume_a="gen"):
+    def numbers(*shape):
+        real = rng.normal(size=shape)
+        return (real + 1j * rng.normal(size=shape) if dtype.kind == "c" else real).astype(dtype)
+
+    A = numbers(count, n, n) + 2 * n * np.eye(n, dtype=dtype)
+    if assume_a == "pos":
+        A = A @ A.conj().swapaxes(1, 2)
+    return {"A": A, "b": numbers(count, n, columns), "assume_a": assume_a}
+
+
+def _solve_question(A, b, assume_a):
+    return np.stack([np.linalg.solve(*system) for system in zip(A, b, strict=True)])
+
+
+def _solve_numpy(A, b, assume_a):
+    return np.linalg.solve(A, b)
+
+
+_SOLVE = (
+    Case(
+        "solve", "small systems", solve.solve_many, _solve_make,
+        {"count": 37, "n": 5, "columns": 2}, {np.complex64: 1e-5, np.float64: 2e-14},
+        _solve_question, _solve_numpy, {"count": 10_000, "n": 8, "columns": 1},
+    ),
+    Case(
+        "solve", "small positive definite systems", solve.solve_many, _solve_make,
+        {"count": 37, "n": 5, "columns": 2, "assume_a": "pos"},
+        {np.complex128: 2e-14, np.float64: 2e-14}, _solve_question, _solve_numpy,
+        {"count": 10_000, "n": 8, "columns": 1, "assume_a": "pos"},
+    ),
+    Case(
+        "solve", "systems of 32 rows", solve.solve_many, _solve_make,
+        {"count": 3, "n": 9, "columns": 4}, {np.float64: 2e-14},
+        _solve_question, _solve_numpy, {"count": 1000, "n": 32, "columns": 1},
+    ),
+    Case(
+        "solve", "positive definite systems by LAPACK", solve.solve_many, _solve_make,
+        {"count": 5, "n": 50, "columns": 2, "assume_a": "pos"}, {np.float64: 2e-14},
+        _solve_question,
+    ),
+)  # fmt: skip
+
+
 # --- linalg ---------------------------------------------------------------------------------
 
 
@@ -1048,4 +1095,4 @@ _LINALG = (
 )  # fmt: skip
 
 
-CASES = _ARD + _FIELD + _LSTSQ + _OPTICS + _ROLLED + _BINOMIAL + _SPARSE + _LINALG
+CASES = _ARD + _FIELD + _LSTSQ + _OPTICS + _ROLLED + _BINOMIAL + _SPARSE + _SOLVE + _LINALG

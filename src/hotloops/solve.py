@@ -8,7 +8,6 @@ from . import _arrays, _backends, _blocks
 
 _SMALL = 48  # rows, and columns of b, up to which systems side by side are faster than LAPACK
 _FEW = 4  # systems that take LAPACK as long as a group takes
-_SERIAL = 4096  # numbers of A or b for which LAPACK starts no threads
 _GROUP = 32  # systems, a multiple of the lanes of every backend
 _LAPACK_LIMIT = 2**31  # rows and columns
 _NAMED = 8  # systems that an error names
@@ -81,7 +80,7 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
     array([[1., 1.],
            [5., 2.]])
     """
-    matrices, given = _inexact("A", A), _inexact("b", b)
+    matrices, given = _arrays.floating("A", A), _arrays.floating("b", b)
     _arrays.choice("assume_a", assume_a, ("gen", "pos"))
     if matrices.ndim < 2 or matrices.shape[-1] != matrices.shape[-2]:
         raise ValueError(f"A must have shape (..., n, n), got {matrices.shape}")
@@ -127,15 +126,11 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
     else:
         block = kernel.one_by_one
     bounds, args = _blocks.grid((len(a),), (piece,)), (*arrays, failed, assume_a == "pos")
-    _blocks.fill(block, bounds, args, workers=workers, blas=n * max(n, columns) > _SERIAL)
+    blas = _blocks.threads_blas(n * n * max(n, columns), dtype)
+    _blocks.fill(block, bounds, args, workers=workers, blas=blas)
     if failed.any():
         raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a))
     return result
-
-
-def _inexact(name, value):
-    array = _arrays.number(name, value)
-    return array if array.dtype.kind in "fc" else array.astype(np.float64)
 
 
 def _complaint(failed, batch, assume_a):
