@@ -274,9 +274,7 @@ def _growth(function):
     return result, growth * (1 if sys.platform == "darwin" else 1024)
 
 
-def _growth_of_a_case(index, backend):
-    case = _cases.timed()[index]
-    arguments = case.arguments("full")
+def _growth_of_a_case(case, arguments, backend):
     result, growth = _growth(lambda: run(case, arguments, backend=backend, workers=2))
     return growth, result.nbytes, sum(array.nbytes for array in arrays(arguments).values())
 
@@ -299,7 +297,8 @@ def test_growth_is_seen_in_native_code():
 def test_memory_is_the_output_and_scratch(index, backend):
     case = _cases.timed()[index]
     run(case, case.arguments("small"), backend=backend)  # imports and compiles
-    growth, output, inputs = in_forked_child(_growth_of_a_case, index, backend)
+    arguments = case.arguments("full")  # not in the child, whose size it would raise
+    growth, output, inputs = in_forked_child(_growth_of_a_case, case, arguments, backend)
     assert output - 2**22 < growth < output + 2 * inputs + 2 * 8 * 2**20
 
 
