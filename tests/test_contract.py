@@ -275,6 +275,7 @@ def _growth(function):
 
 
 def _growth_of_a_case(case, arguments, backend):
+    run(case, case.arguments("small"), backend=backend, workers=2)  # maps the code, starts threads
     result, growth = _growth(lambda: run(case, arguments, backend=backend, workers=2))
     return growth, result.nbytes, sum(array.nbytes for array in arrays(arguments).values())
 
