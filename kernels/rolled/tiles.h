@@ -92,32 +92,44 @@
     else if (parts == 1) HL_LEVEL(hl_strips_##name##_1)(rows, 1, 1, m, n, l, a, b, out);           \
   }
 
-/* A run of products; with constants for its sizes one is unrolled whole. */
-#define HL_RUN(name, number, parts, SQUARES)                                                       \
-  static void HL_LEVEL(hl_run_##name##parts)(                                                      \
-      const hl_run *run, const number *a, const number *b, number *out) {                          \
-    const ptrdiff_t m = run->r1 - run->r0, n = run->n, l = run->l * parts;                         \
-    ptrdiff_t i = run->p0 / run->k, j = run->p0 % run->k, s = (i + j) % run->d;                    \
-    for (ptrdiff_t p = run->p0; p < run->p1; p++) {                                                \
-      const number *x = a + (i * run->m + run->r0) * n * parts, *y = b + s * n * l;                \
-      SQUARES(name, parts) HL_LEVEL(hl_product_##name)(0, parts, m, n, l, x, y, out);              \
-      out += run->m * l;                                                                           \
-      if (++s == run->d) s = 0;                                                                    \
-      if (++j == run->k) {                                                                         \
-        j = 0;                                                                                     \
-        s = ++i;                                                                                   \
+/* Products of runs with the same matrix of a, which stays in registers where it is small; with
+   constants for the sizes each product is unrolled whole. */
+#define HL_WALK(name, number, parts)                                                               \
+  static inline HL_INLINE void HL_LEVEL(hl_walk_##name##parts)(                                    \
+      const ptrdiff_t rows, ptrdiff_t m, ptrdiff_t n, ptrdiff_t l, const hl_run *run,              \
+      const number *HL_RESTRICT a, const number *HL_RESTRICT b, number *HL_RESTRICT out) {         \
+    const ptrdiff_t next = run->m * l, d = run->d;                                                 \
+    for (ptrdiff_t p = run->p0, stop; p < run->p1; p = stop) {                                     \
+      const ptrdiff_t i = p / run->k, j = p % run->k;                                              \
+      const number *x = a + (i * run->m + run->r0) * n * parts;                                    \
+      ptrdiff_t s = (i + j) % d;                                                                   \
+      stop = p + run->k - j;                                                                       \
+      if (stop > run->p1) stop = run->p1;                                                          \
+      for (; p < stop; p++) {                                                                      \
+        HL_LEVEL(hl_product_##name)(rows, parts, m, n, l, x, b + s * n * l, out);                  \
+        out += next;                                                                               \
+        if (++s == d) s = 0;                                                                       \
       }                                                                                            \
     }                                                                                              \
   }
 
+#define HL_RUN(name, number, parts, SQUARES)                                                       \
+  HL_WALK(name, number, parts)                                                                     \
+  static void HL_LEVEL(hl_run_##name##parts)(                                                      \
+      const hl_run *run, const number *a, const number *b, number *out) {                          \
+    const ptrdiff_t m = run->r1 - run->r0, n = run->n, l = run->l;                                 \
+    switch (m == n && n == l ? n : 0) {                                                            \
+      SQUARES(name)                                                                                \
+      default: HL_LEVEL(hl_walk_##name##parts)(0, m, n, l * parts, run, a, b, out);                \
+    }                                                                                              \
+  }
+
 #define HL_SQUARE(name, size)                                                                      \
-  if (m == size && n == size && l == size)                                                         \
-    HL_LEVEL(hl_product_##name)(size, 1, size, size, size, x, y, out);                             \
-  else
-#define HL_SQUARES(name, parts)                                                                    \
+  case size: HL_LEVEL(hl_walk_##name##1)(size, size, size, size, run, a, b, out); break;
+#define HL_SQUARES(name)                                                                           \
   HL_SQUARE(name, 2) HL_SQUARE(name, 3) HL_SQUARE(name, 4) HL_SQUARE(name, 5)                      \
   HL_SQUARE(name, 6) HL_SQUARE(name, 7) HL_SQUARE(name, 8)
-#define HL_NONE(name, parts)
+#define HL_NONE(name)
 
 #define HL_PLUS_TIMES(sum, x, y) sum += x * y
 #define HL_OR_AND(sum, x, y) sum |= x & y
@@ -142,6 +154,7 @@ HL_RUN(bool, uint8_t, 1, HL_NONE)
 
 #undef HL_TILES
 #undef HL_PRODUCT
+#undef HL_WALK
 #undef HL_RUN
 #undef HL_SQUARE
 #undef HL_SQUARES
