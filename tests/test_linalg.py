@@ -407,6 +407,19 @@ def test_pca_keeps_small_components():
     np.testing.assert_allclose(found.explained_variance_, expected, rtol=1e-3)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_components_of_any_size(scale):
+    x = numbers(14, (60, 3)) @ numbers(13, (3, 3))
+    expected, found = linalg.pca(x, 3), linalg.pca(scale * x, 3)
+    for name in ("components_", "explained_variance_ratio_"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12)
+    for method in ("zca", "pca"):
+        found = linalg.whiten(scale * x, method=method)
+        z = found.transform(scale * x)
+        np.testing.assert_allclose(z, linalg.whiten(x, method=method).transform(x), rtol=1e-10)
+        np.testing.assert_allclose(found.inverse_transform(z), scale * x, rtol=1e-12)
+
+
 @pytest.mark.parametrize("method", ["zca", "pca"])
 @pytest.mark.parametrize("offset", [0, 1e6])
 def test_whitened_covariance_is_the_identity(method, offset):

@@ -547,8 +547,8 @@ def pca(X, n_components):
     """
     x = _samples(X)
     k = _arrays.integer("n_components", n_components, minimum=1, maximum=min(x.shape))
-    vectors, _, variances, mean = _principal(x, k)
-    return _components(vectors, variances, mean, k, vectors.T, vectors)
+    vectors, deviations, mean = _principal(x, k)
+    return _components(vectors, deviations, mean, vectors.T, vectors)
 
 
 def whiten(X, *, method="zca", n_components=None, eps=0.0):
@@ -599,23 +599,24 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
     x = _samples(X)
     _arrays.choice("method", method, ("zca", "pca"))
     d = x.shape[1]
-    k = d if n_components is None else _arrays.integer("n_components", n_components, minimum=1,
-                                                       maximum=d)  # fmt: skip
+    k = d if n_components is None else n_components
+    k = _arrays.integer("n_components", k, minimum=1, maximum=d)
     eps = _arrays.scalar("eps", eps, minimum=0)
     _arrays.in_range("eps", eps, x.dtype)
-    vectors, singular, variances, mean = _principal(x, k)
-    rank = int((singular > singular[0] * max(x.shape) * np.finfo(x.dtype).eps).sum())
+    vectors, deviations, mean = _principal(x, k)
+    rank = int((deviations > deviations[0] * max(x.shape) * np.finfo(x.dtype).eps).sum())
     if eps == 0 and rank < k:
+        remedy = f"n_components={rank} or less, or eps > 0" if rank else "eps > 0"
         raise np.linalg.LinAlgError(
-            f"the covariance of X is singular: {rank} of {k} components have a variance. Pass "
-            f"n_components={rank} or less, or eps > 0" if rank else
-            "the covariance of X is 0: pass eps > 0, as no n_components will do"
-        )  # fmt: skip
-    root = np.sqrt(variances[:k] + x.dtype.type(eps))
+            f"the covariance of X is singular: {rank} of {k} components have a variance. "
+            f"Pass {remedy}"
+        )
+    # a hypotenuse does not overflow or vanish where its square does
+    root = np.hypot(deviations[:k], x.dtype.type(math.sqrt(eps)))
     forward, backward = vectors.T / root, root[:, None] * vectors
     if method == "zca":
         forward, backward = forward @ vectors, vectors.T @ backward
-    return _components(vectors, variances, mean, k, forward, backward)
+    return _components(vectors, deviations, mean, forward, backward)
 
 
 def _samples(X):
@@ -641,8 +642,8 @@ def _centred(x):
 
 
 def _principal(x, k):
-    """The first k right singular vectors of the centred data as rows, all its singular values, the
-    variances of D components, and the mean."""
+    """The first k right singular vectors of the centred data as rows, the standard deviations of D
+    components, and the mean."""
     (n, d), (r, mean) = x.shape, _centred(x)
     if n > d:
         _, r = scipy.linalg.qr(r, overwrite_a=True, mode="raw", check_finite=False)
@@ -652,15 +653,18 @@ def _principal(x, k):
     vectors = vectors[:k]
     largest = np.abs(vectors).argmax(axis=1)
     vectors *= np.sign(vectors[range(k), largest])[:, None]
-    variances = np.zeros(d, x.dtype)
-    variances[: len(singular)] = (singular / x.dtype.type(math.sqrt(n - 1))) ** 2
-    return vectors, singular, variances, mean
+    deviations = np.zeros(d, x.dtype)
+    deviations[: len(singular)] = singular / x.dtype.type(math.sqrt(n - 1))
+    return vectors, deviations, mean
 
 
-def _components(vectors, variances, mean, k, forward, backward):
-    total = variances.sum()
-    ratio = variances[:k] / (total if total > 0 else 1)
-    return PrincipalComponents(vectors, variances[:k], ratio, mean, forward, backward)
+def _components(vectors, deviations, mean, forward, backward):
+    k = len(vectors)
+    with np.errstate(all="ignore"):
+        variances = deviations[:k] ** 2
+        shares = (deviations / (deviations[0] or 1)) ** 2
+    ratio = shares[:k] / (shares.sum() or 1)
+    return PrincipalComponents(vectors, variances, ratio, mean, forward, backward)
 
 
 # --- matrices -------------------------------------------------------------------------------
