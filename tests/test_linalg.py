@@ -260,6 +260,11 @@ def test_covariance_of_nan_and_inf(backend):
         np.testing.assert_allclose(result[::2, ::2], expected[::2, ::2], rtol=0, atol=1e-15)
 
 
+def test_covariance_beyond_single_precision(backend):
+    x = np.repeat(np.float32([-1e20, 1e20]), 256)[:, None]  # only between tiles
+    np.testing.assert_array_equal(linalg.covariance(x, backend=backend), [[np.inf]])
+
+
 # --- distances ------------------------------------------------------------------------------
 
 

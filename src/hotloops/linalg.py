@@ -78,8 +78,8 @@ def distances(X, Y=None, *, squared=False, out=None, backend=None, workers=None)
     It is `quadform` and a square root: differences are taken before they are squared, and where a
     matrix product is faster, those pairs for which |x|² + |y|² − 2xy cancels are made anew. That
     formula by itself gives distances of 1e-8 |x| between equal rows, and NaN where rounding makes
-    the square negative. Accuracy: a few D ulps at any offset of the data. A square beyond the
-    dtype's range is inf.
+    the square negative. Accuracy: a few D ulps at any offset of the data. Where the square lies
+    beyond the dtype's range the result is inf, and where below it 0.
 
     Cost and memory: as `quadform`, and one pass over the result.
 
@@ -265,8 +265,9 @@ def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
     -----
     X is not copied: tiles of it are centred on their own mean as they are multiplied, and the
     scatter of those means is added. Accuracy: that of sums of n products of exact deviations, at
-    any offset of the data; float32 is summed up in float64. NaN and inf make the rows and columns
-    of their features NaN.
+    any offset of the data; float32 in sums of 256, which are added up in float64. NaN and inf make
+    the rows and columns of their features NaN, and sums of squares beyond the dtype's range inf or
+    NaN.
 
     Cost: n_samples n_features² multiplications. Memory: the result and, for large matrices, up to
     8 partial sums in float64 and n_samples / 256 means.
@@ -298,7 +299,9 @@ def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
     cost = 500 + n * d * (1 + _FLOP * d)
     if len(x) == 1 or not _blocks.is_short(cost / 50):
         for item, matrix in zip(x, matrices, strict=True):
-            matrix[...] = _scatter(kernel, item, cost / n, workers, blas) / (n - ddof)
+            total = _scatter(kernel, item, cost / n, workers, blas)
+            with np.errstate(all="ignore"):
+                matrix[...] = total / (n - ddof)
     else:
         args = x, 1 / (n - ddof), matrices
         _blocks.fill_rows(kernel.covariances, len(x), cost, args, workers=workers, blas=blas)
@@ -379,7 +382,7 @@ def mlp_forward(
     within a few ulps, without overflow. NaN travels.
 
     Cost: Σ n_l n_{l+1} multiplications a row. Memory: the result, a copy of the weights, and of an
-    X that is not C-contiguous.
+    X that is not C-contiguous; for each worker 1536 rows of the widest layer.
 
     Examples
     --------
