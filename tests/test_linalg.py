@@ -593,8 +593,30 @@ def test_regression_at_an_offset():
 
 def test_regression_of_dependent_columns_has_least_norm():
     x = numbers(28, 20)
-    coef, _ = linalg.linear_regression(np.column_stack([x, x]), 4 * x + 1)
+    twice = np.column_stack([x, x])
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 1 of 2"):
+        coef, _ = linalg.linear_regression(twice, 4 * x + 1)
     np.testing.assert_allclose(coef, [2, 2], rtol=1e-12)
+    coef, _ = linalg.ridge_regression(twice, 4 * x + 1, 1e-12)  # which is unique
+    np.testing.assert_allclose(coef, [2, 2], rtol=1e-12)
+
+
+def test_regression_of_fewer_rows_than_columns():
+    x, y = numbers(28, (4, 6)), numbers(29, 4)
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 3 of 4"):
+        coef, intercept = linalg.linear_regression(x, y)
+    np.testing.assert_allclose(coef, np.linalg.pinv(x - x.mean(axis=0)) @ y, rtol=1e-12)
+    np.testing.assert_allclose(x @ coef + intercept, y, rtol=1e-12)
+    coef, intercept = linalg.linear_regression(np.empty((4, 0)), y)
+    assert (coef.shape, float(intercept)) == ((0,), pytest.approx(y.mean()))
+
+
+@pytest.mark.parametrize("units", [(1e-20, 1), (1e200, 1e-200)])
+def test_regression_in_any_units(units):
+    x = numbers(28, (30, 2))
+    coef, intercept = linalg.linear_regression(x * units, x @ [2, 3] + 1)
+    np.testing.assert_allclose(coef * units, [2, 3], rtol=1e-12)
+    np.testing.assert_allclose(intercept, 1, rtol=1e-12)
 
 
 # --- what is refused ------------------------------------------------------------------------

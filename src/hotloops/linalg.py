@@ -10,6 +10,7 @@ import scipy.linalg
 from . import _arrays, _backends, _blocks
 from .ard import quadform
 from .kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, TANH, TILE
+from .lstsq import LeastSquares
 
 __all__ = [
     "ConditionReport",
@@ -980,10 +981,19 @@ def linear_regression(X, y):
     TypeError, ValueError
         For arrays that are not real, not finite or not of these shapes.
 
+    Warns
+    -----
+    scipy.linalg.LinAlgWarning
+        Where more than one w fits best: X has dependent or constant columns, or n ≤ d. It names the
+        rank of the centred X.
+
     Notes
     -----
     X and y are centred first, as the intercept then follows, and an offset of the data does not
-    spoil the condition. No normal equations.
+    spoil the condition. The rest is `LeastSquares`, which has weights, covariances and leverages
+    too: no normal equations, and the units of X's columns do not matter to the rank.
+
+    Cost and memory: as `LeastSquares`.
 
     Source: Björck, *Numerical Methods for Least Squares Problems*, 1996, section 2.7.
 
@@ -1019,10 +1029,16 @@ def ridge_regression(X, y, alpha):
     TypeError, ValueError
         As in `linear_regression`, and for a negative alpha.
 
+    Warns
+    -----
+    scipy.linalg.LinAlgWarning
+        As `linear_regression`, with alpha = 0 alone.
+
     Notes
     -----
     As in `linear_regression`, with √α times the identity, of size d, below the centred X. The
-    penalty depends on the units of X: scale its columns first if they are of different kinds.
+    penalty depends on the units of X: scale its columns first if they are of different kinds. Many
+    penalties cost little more than one with `LeastSquares.ridge_path`.
 
     Source: Hastie, Tibshirani & Friedman, *The Elements of Statistical Learning*, 2009, section
     3.4.1.
@@ -1048,14 +1064,5 @@ def _regression(X, y, alpha):
     _arrays.in_range("alpha", alpha, dtype)
     x, x_mean = _centred(_finite("X", x).astype(dtype, copy=False))
     target, y_mean = _centred(_finite("y", target).astype(dtype, copy=False))
-    coef = _least_squares(x, target, alpha)
+    coef = LeastSquares(x, alpha=alpha).solve(target)
     return coef, y_mean - x_mean @ coef
-
-
-def _least_squares(a, b, alpha):
-    """The x of least norm that minimises |b − a x|² + alpha |x|²."""
-    d = a.shape[1]
-    if alpha:
-        a = np.concatenate([a, np.diag(np.full(d, math.sqrt(alpha), a.dtype))])
-        b = np.concatenate([b, np.zeros((d, *b.shape[1:]), b.dtype)])
-    return np.linalg.lstsq(a, b, rcond=None)[0]
