@@ -747,8 +747,8 @@ def projection(A):
     Notes
     -----
     By singular vectors of A with columns scaled to length 1, those above max(m, n)·eps of the
-    largest; A (AᵀA)⁻¹ Aᵀ squares the condition, and fails for dependent columns. A projection of a
-    few vectors b needs no P: b − hl.linalg's least-squares residual, or Q @ (Q.T @ b).
+    largest; A (AᵀA)⁻¹ Aᵀ squares the condition, and fails for dependent columns. To project a few
+    vectors b takes no P: ``b - hl.LeastSquares(A).residuals(b)``.
 
     Examples
     --------
@@ -855,8 +855,7 @@ def condition_report(A):
     if rank < min(a.shape):
         advice = (
             f"Its columns are dependent, or its rows: rank {rank} of {min(a.shape)}. Take the "
-            f"solution of least norm (numpy.linalg.lstsq), drop columns, or regularise "
-            f"(hl.linalg.ridge_regression)."
+            f"solution of least norm (hl.LeastSquares), drop columns, or regularise (its alpha)."
         )
     elif lost < 3:
         advice = "Well conditioned."
@@ -870,7 +869,8 @@ def condition_report(A):
     else:
         advice = (
             f"Some {max(0, digits - lost):.0f} digits are left. Do not form AᵀA; centre the "
-            f"columns, choose a better basis (orthogonal polynomials, say), or regularise."
+            f"columns, choose a better basis (orthogonal polynomials, say), or regularise. Where A "
+            f"and b are exact, hl.LeastSquares with refine=True keeps the solver's rounding out."
         )
     return ConditionReport(
         a.shape, a.dtype, condition, scaled_condition, rank, lost, digits, advice
@@ -907,7 +907,9 @@ def safe_solve(A, b, *, max_cond=1e12, on_ill="warn"):
     Notes
     -----
     LAPACK's LU decomposition, and its estimate of the condition (gecon), which is rarely more than
-    3 times too small. `numpy.linalg.solve` solves in silence up to a pivot that is exactly 0.
+    3 times too small. `numpy.linalg.solve` solves in silence up to a pivot that is exactly 0. For
+    right-hand sides that come one after the other see `LeastSquares`, for many small systems
+    `solve_many`.
 
     Cost: that of `scipy.linalg.solve`.
 
@@ -920,7 +922,7 @@ def safe_solve(A, b, *, max_cond=1e12, on_ill="warn"):
     a, right = _arrays.real("A", A, 2), _arrays.real("b", b)
     if a.shape[0] != a.shape[1]:
         raise ValueError(
-            f"A must be square, got shape {a.shape}: for least squares see numpy.linalg.lstsq"
+            f"A must be square, got shape {a.shape}: for least squares see hl.LeastSquares"
         )
     if right.ndim not in (1, 2) or len(right) != len(a):
         raise ValueError(
@@ -934,11 +936,13 @@ def safe_solve(A, b, *, max_cond=1e12, on_ill="warn"):
     if not right.size:
         return right
     getrf, getrs, gecon = scipy.linalg.get_lapack_funcs(("getrf", "getrs", "gecon"), (a, right))
-    norm = np.abs(a).sum(axis=0).max()
+    with np.errstate(over="ignore"):
+        norm = np.abs(a).sum(axis=0).max()
     lu, pivots, zero = getrf(a)
     if zero:
         raise np.linalg.LinAlgError(
-            f"A is singular: pivot {zero} of {len(a)} is 0. See hl.linalg.condition_report(A)"
+            f"A is singular: pivot {zero} of {len(a)} is 0. hl.LeastSquares(A).solve(b) is the "
+            f"least-squares solution of least norm; see hl.linalg.condition_report(A)"
         )
     reciprocal, _ = gecon(lu, norm)
     limit = min(max_cond, 1 / float(np.finfo(dtype).eps))
