@@ -25,7 +25,9 @@ def jax(A, b, assume_a):
 
     @jax.jit
     def solve(a, right):
-        return jax.scipy.linalg.solve(a, right, assume_a=assume_a)
+        if assume_a == "pos":
+            return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(a), right)
+        return jax.numpy.linalg.solve(a, right)
 
     return lambda: np.asarray(solve(A, b))
 
