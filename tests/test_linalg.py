@@ -2,6 +2,7 @@ import doctest
 import functools
 import itertools
 import pathlib
+import tracemalloc
 import warnings
 
 import mpmath
@@ -410,6 +411,15 @@ def test_pca_keeps_small_components():
     found = linalg.pca(z @ q.T, 3)
     expected = linalg.pca(z, 3).explained_variance_
     np.testing.assert_allclose(found.explained_variance_, expected, rtol=1e-3)
+
+
+def test_components_take_one_copy_of_the_data():
+    x = numbers(14, (20_000, 8))
+    tracemalloc.start()
+    linalg.whiten(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.2 * x.nbytes
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])

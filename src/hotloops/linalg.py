@@ -639,7 +639,7 @@ def _finite(name, array):
 def _centred(x):
     """x less its mean, and the mean: once more for what its rounding leaves."""
     mean = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
-    deviations = x - mean
+    deviations = np.subtract(x, mean, order="F")  # LAPACK overwrites it: no copy
     rest = deviations.mean(axis=0, dtype=np.float64).astype(x.dtype)
     deviations -= rest
     return deviations, mean + rest
@@ -997,7 +997,7 @@ def linear_regression(X, y):
     spoil the condition. The rest is `LeastSquares`, which has weights, covariances and leverages
     too: no normal equations, and the units of X's columns do not matter to the rank.
 
-    Cost and memory: as `LeastSquares`.
+    Cost and memory: as `LeastSquares`, and a centred copy of X and y.
 
     Source: Björck, *Numerical Methods for Least Squares Problems*, 1996, section 2.7.
 
