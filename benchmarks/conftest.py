@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from contenders import allowed
 
+from hotloops._compare import duration, interleave
+
 
 @pytest.fixture
 def contend(benchmark):
@@ -33,5 +35,25 @@ def contend(benchmark):
             benchmark(function)
         else:
             benchmark.pedantic(function, rounds=1)
+
+    return run
+
+
+@pytest.fixture
+def take_turns(benchmark):
+    """All contenders of a scene in one benchmark; the figures are in its extra_info."""
+
+    def run(subject, scene, contenders, units=5e6):
+        first = None
+        for name, function in contenders.items():
+            result = np.array(function())
+            first = result if first is None else first
+            tolerance = units * np.finfo(first.dtype).eps * np.abs(first).max()
+            np.testing.assert_allclose(result, first, rtol=0, atol=tolerance, err_msg=name)
+        seconds = interleave(contenders, 0.15)
+        benchmark.extra_info.update({name: duration(time) for name, time in seconds.items()})
+        benchmark.group = f"{subject}: {scene}"
+        ours = [run for name, run in contenders.items() if name.startswith("cython")]
+        benchmark(ours[-1] if ours else next(iter(contenders.values())))
 
     return run

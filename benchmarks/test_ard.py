@@ -1,5 +1,4 @@
 import importlib.util
-import time
 
 import numpy as np
 import pytest
@@ -169,19 +168,5 @@ SCENES = {
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_contenders(benchmark, scene):
-    """All contenders of a scene take turns in one benchmark; the figures are in its extra_info."""
-    contenders = SCENES[scene]()
-    first = None
-    for name, function in contenders.items():
-        result = np.array(function())
-        first = result if first is None else first
-        tolerance = 50 * np.finfo(first.dtype).eps * np.abs(first).max()
-        np.testing.assert_allclose(result, first, rtol=0, atol=tolerance, err_msg=name)
-    from hotloops._compare import interleave
-
-    time.sleep(0.05)
-    seconds = interleave(contenders, 0.15)
-    benchmark.extra_info.update({name: f"{1e3 * time:.2f} ms" for name, time in seconds.items()})
-    benchmark.group = f"ard: {scene}"
-    benchmark(contenders.get("cython") or contenders["one set"])
+def test_contenders(take_turns, scene):
+    take_turns("ard", scene, SCENES[scene](), units=50)

@@ -1,12 +1,10 @@
 import importlib.util
-import time
 
 import numpy as np
 import pytest
 from contenders import parametrize
 
 from hotloops import linalg
-from hotloops._compare import interleave
 
 # --- softmax ----------------------------------------------------------------------------------
 
@@ -249,15 +247,5 @@ SCENES = {"distances": _distances, "principal components": _components, "ridge":
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_contenders(benchmark, scene):
-    """All contenders of a scene take turns in one benchmark; the figures are in its extra_info."""
-    contenders = SCENES[scene]()
-    first = np.array(contenders["cython"]())
-    for name, function in contenders.items():
-        tolerance = 1e-9 * np.abs(first).max()
-        np.testing.assert_allclose(function(), first, rtol=0, atol=tolerance, err_msg=name)
-    time.sleep(0.05)
-    seconds = interleave(contenders, 0.15)
-    benchmark.extra_info.update({name: f"{1e3 * time:.2f} ms" for name, time in seconds.items()})
-    benchmark.group = f"linalg: {scene}"
-    benchmark(contenders["cython"])
+def test_contenders(take_turns, scene):
+    take_turns("linalg", scene, SCENES[scene]())

@@ -1,5 +1,4 @@
 import importlib.util
-import time
 
 import numpy as np
 import pytest
@@ -127,18 +126,5 @@ SCENES = {"100×100, 10 one at a time": _square, "2000×100, 200 right-hand side
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_contenders(benchmark, scene):
-    """All contenders of a scene take turns in one benchmark; the figures are in its extra_info."""
-    contenders = SCENES[scene]()
-    first = None
-    for name, function in contenders.items():
-        result = function()
-        first = result if first is None else first
-        np.testing.assert_allclose(result, first, rtol=0, atol=1e-9, err_msg=name)
-    from hotloops._compare import interleave
-
-    time.sleep(0.05)
-    seconds = interleave(contenders, 0.15)
-    benchmark.extra_info.update({name: f"{1e3 * time:.2f} ms" for name, time in seconds.items()})
-    benchmark.group = f"lstsq: {scene}"
-    benchmark([run for name, run in contenders.items() if name.startswith("cython")][-1])
+def test_contenders(take_turns, scene):
+    take_turns("lstsq", scene, SCENES[scene]())
