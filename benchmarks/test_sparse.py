@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 from contenders import parametrize
 
@@ -20,9 +22,10 @@ def torch(X, A):
 
     rows = torch.from_numpy(X.reshape(-1, X.shape[-1]))
     B = A.T.tocsr()
-    matrix = torch.sparse_csr_tensor(
-        *map(torch.from_numpy, (B.indptr, B.indices, B.data)), size=B.shape, check_invariants=True
-    )
+    parts = map(torch.from_numpy, (B.indptr, B.indices, B.data))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        matrix = torch.sparse_csr_tensor(*parts, size=B.shape, check_invariants=True)
     return lambda: (matrix @ rows.T).T.contiguous().numpy().reshape(*X.shape[:-1], A.shape[1])
 
 
