@@ -148,9 +148,7 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     >>> hl.linalg.softmax([1000.0, 1000.0, -1000.0])
     array([0.5, 0.5, 0. ])
     """
-    x = _arrays.real("X", X)
-    if not x.ndim:
-        raise ValueError("X must have at least 1 dimension, got shape ()")
+    x = _real("X", X, 1)
     axis = _arrays.integer("axis", axis, minimum=-x.ndim, maximum=x.ndim - 1) % x.ndim
     kernel = _backends.kernel("linalg", backend)
     workers = _blocks.workers(workers)
@@ -214,9 +212,7 @@ def normalize_rows(X, *, out=None, backend=None, workers=None):
     array([[0.6, 0.8],
            [0. , 0. ]])
     """
-    x = _arrays.real("X", X)
-    if not x.ndim:
-        raise ValueError("X must have at least 1 dimension, got shape ()")
+    x = _real("X", X, 1)
     kernel = _backends.kernel("linalg", backend)
     workers = _blocks.workers(workers)
     result = _arrays.output(out, x.shape, x.dtype, X=x)
@@ -226,6 +222,14 @@ def normalize_rows(X, *, out=None, backend=None, workers=None):
         cost = 20 + 0.5 * shape[1]
         _blocks.fill_rows(kernel.normalize_rows, shape[0], cost, args, workers=workers)
     return result
+
+
+def _real(name, value, ndim):
+    """`value` as a real array of `ndim` dimensions or more."""
+    array = _arrays.real(name, value)
+    if array.ndim < ndim:
+        raise ValueError(f"{name} must have at least {ndim} dimension(s), got shape {array.shape}")
+    return array
 
 
 def _input(array, dtype=None):
@@ -282,9 +286,7 @@ def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
     array([[1., 2.],
            [2., 4.]])
     """
-    x = _arrays.real("X", X)
-    if x.ndim < 2:
-        raise ValueError(f"X must have at least 2 dimensions, got shape {x.shape}")
+    x = _real("X", X, 2)
     ddof = _arrays.integer("ddof", ddof)
     *batch, n, d = x.shape
     if n <= ddof:
@@ -394,9 +396,7 @@ def mlp_forward(
     ... )
     array([[5.5]])
     """
-    x = _arrays.real("X", X)
-    if not x.ndim:
-        raise ValueError("X must have at least 1 dimension, got shape ()")
+    x = _real("X", X, 1)
     layers = _layers(x, weights, biases)
     hidden = _ACTIVATIONS[_arrays.choice("activation", activation, _ACTIVATIONS)]
     final = _ACTIVATIONS[_arrays.choice("output_activation", output_activation, _ACTIVATIONS)]
@@ -410,11 +410,9 @@ def mlp_forward(
         return result
     parameters = np.concatenate([layer.ravel() for layer in layers], dtype=dtype)
     rows = math.prod(x.shape[:-1])
-    size = int((widths[:-1] * widths[1:]).sum())
-    cost = 100 + _FLOP * size + 2 * int(widths[1:].sum())
-    step = _rows_together(rows, cost)
-    largest = int((widths[:-1] * widths[1:]).max())
-    blas = _blocks.threads_blas(largest * min(step, ROWS), dtype)
+    sizes = widths[:-1] * widths[1:]
+    step = _rows_together(rows, 100 + _FLOP * int(sizes.sum()) + 2 * int(widths[1:].sum()))
+    blas = _blocks.threads_blas(int(sizes.max()) * min(step, ROWS), dtype)
     data = _input(x, dtype).reshape(rows, -1), _arrays.read_only(parameters), widths
     args = *data, hidden, final, np.asarray(result).reshape(rows, -1)
     _blocks.fill(kernel.forward, _blocks.grid((rows,), (step,)), args, workers=workers, blas=blas)
@@ -587,6 +585,8 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
 
     Notes
     -----
+    A variance counts as 0 where the standard deviation is below max(N, D)·eps of the largest. In
+    data far from 0, whose own rounding is larger than that, a dependence of columns is not seen.
     Signs, cost and memory: as in `pca`.
 
     Source: Kessy, Lewin & Strimmer, The American Statistician 72 (2018) 309.
@@ -709,19 +709,12 @@ def low_rank(A, k):
     array([[3., 0.],
            [0., 0.]])
     """
-    a = _matrices(A)
+    a = _finite("A", _real("A", A, 2))
     k = _arrays.integer("k", k, maximum=min(a.shape[-2:]))
     if not a.size or not k:
         return np.zeros_like(a)
     u, s, vt = np.linalg.svd(a, full_matrices=False)
     return (u[..., :k] * s[..., None, :k]) @ vt[..., :k, :]
-
-
-def _matrices(A):
-    a = _arrays.real("A", A)
-    if a.ndim < 2:
-        raise ValueError(f"A must have at least 2 dimensions, got shape {a.shape}")
-    return _finite("A", a)
 
 
 def projection(A):
@@ -757,7 +750,7 @@ def projection(A):
     array([[0.5, 0.5],
            [0.5, 0.5]])
     """
-    a = _matrices(A)
+    a = _finite("A", _real("A", A, 2))
     m, n = a.shape[-2:]
     if not a.size:
         return np.zeros((*a.shape[:-1], m), a.dtype)
