@@ -620,6 +620,15 @@ def test_regression_of_dependent_columns_has_least_norm():
     np.testing.assert_allclose(coef, [2, 2], rtol=1e-12)
 
 
+def test_regression_of_a_column_that_is_constant_but_for_rounding():
+    x = numbers(28, 20)
+    constant = np.where(x > 0, 0.1 + 0.2, 0.3)
+    assert np.ptp(constant) > 0
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 1 of 2"):
+        coef, intercept = linalg.linear_regression(np.column_stack([x, constant]), 4 * x + 1)
+    np.testing.assert_allclose([*coef, intercept], [4, 0, 1], rtol=1e-14)
+
+
 def test_regression_of_fewer_rows_than_columns():
     x, y = numbers(28, (4, 6)), numbers(29, 4)
     with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 3 of 4"):

@@ -981,8 +981,8 @@ def linear_regression(X, y):
     Warns
     -----
     scipy.linalg.LinAlgWarning
-        Where more than one w fits best: X has dependent or constant columns, or n ≤ d. It names the
-        rank of the centred X.
+        Where more than one w fits best: X has columns that are dependent, or constant but for
+        rounding, or n ≤ d. It names the rank of the centred X.
 
     Notes
     -----
@@ -1061,5 +1061,7 @@ def _regression(X, y, alpha):
     _arrays.in_range("alpha", alpha, dtype)
     x, x_mean = _centred(_finite("X", x).astype(dtype, copy=False))
     target, y_mean = _centred(_finite("y", target).astype(dtype, copy=False))
+    # LeastSquares sees columns of any size, and rounding leaves something of a constant one
+    x[:, np.ptp(x, axis=0) <= 4 * np.finfo(dtype).eps * np.abs(x_mean)] = 0
     coef = LeastSquares(x, alpha=alpha).solve(target)
     return coef, y_mean - x_mean @ coef
