@@ -45,25 +45,39 @@ def adjoint(a):
     return a.conj().swapaxes(-1, -2)
 
 
-def solved_exactly(a, b, weights=None, alpha=0):
-    """The minimum, by elimination in rational numbers on the normal equations."""
-    a = [[fractions.Fraction(float(x)) for x in row] for row in a]
-    b = [fractions.Fraction(float(x)) for x in b]
-    w = [fractions.Fraction(float(x)) for x in (np.ones(len(b)) if weights is None else weights)]
-    n = len(a[0])
-    g = [[sum(wi * r[i] * r[j] for wi, r in zip(w, a, strict=True)) for j in range(n)]
-         + [sum(wi * r[i] * bi for wi, r, bi in zip(w, a, b, strict=True))]
-         for i in range(n)]  # fmt: skip
-    for i in range(n):
-        g[i][i] += fractions.Fraction(alpha)
-    for i in range(n):
-        pivot = next(k for k in range(i, n) if g[k][i])
-        g[i], g[pivot] = g[pivot], g[i]
-        g[i] = [x / g[i][i] for x in g[i]]
-        for k in range(n):
-            if k != i:
-                g[k] = [x - g[k][i] * y for x, y in zip(g[k], g[i], strict=True)]
-    return np.array([float(row[-1]) for row in g])
+def exactly(x):
+    """In rational numbers."""
+    return np.vectorize(fractions.Fraction, otypes=[object])(x)
+
+
+def inverted(a):
+    """The inverse, by elimination in rational numbers."""
+    n = len(a)
+    rows = np.concatenate([a, exactly(np.eye(n))], axis=1)
+    for k in range(n):
+        pivot = k + np.flatnonzero(rows[k:, k])[0]
+        rows[[k, pivot]] = rows[[pivot, k]]
+        rows[k] /= rows[k, k]
+        others = np.arange(n) != k
+        rows[others] -= rows[others, k, None] * rows[k]
+    return rows[:, n:]
+
+
+def solved_exactly(a, b, weights=1, alpha=0):
+    """The minimum, by the normal equations in rational numbers."""
+    a, b, w, alpha = map(exactly, (a, b, weights, alpha))
+    adjoint = a.T * w
+    return (inverted(adjoint @ a + alpha * exactly(np.eye(a.shape[1]))) @ adjoint @ b).astype(float)
+
+
+def least_norm(a, b, rank):
+    """The minimum of least norm, if A's first columns are independent: by A = A_k F,
+    x = Fᵀ (F Fᵀ)⁻¹ (A_kᵀ A_k)⁻¹ A_kᵀ b."""
+    a, b = exactly(a), exactly(b)
+    first = a[:, :rank]
+    inverse = inverted(first.T @ first)
+    f = inverse @ first.T @ a
+    return (f.T @ inverted(f @ f.T) @ inverse @ first.T @ b).astype(float)
 
 
 # --- true values ----------------------------------------------------------------------------
@@ -120,6 +134,24 @@ def test_refined_hilbert(method, backend):
     b = np.arange(1.0, 10)
     x = hl.LeastSquares(a, method=method, refine=True, backend=backend).solve(b)
     assert_allclose(x, solved_exactly(a, b), rtol=4 * EPS)
+
+
+@pytest.mark.parametrize("method", ["qr", "normal", "svd"])
+def test_refined_from_no_digits(method, backend):
+    # x is far below the rounding errors of b
+    a = np.stack([np.ones(4), np.arange(4.0)], axis=1)
+    b = 2.0**52 * np.array([1.0, -3, 3, -1]) + np.array([1.0, 2, 3, 5])
+    exact = solved_exactly(a, b)
+    assert np.abs(exact).max() < 1e-15 * b.max()
+    x = hl.LeastSquares(a, method=method, refine=True, backend=backend).solve(b)
+    assert_allclose(x, exact, rtol=4 * EPS)
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e200])
+def test_refined_where_squares_are_out_of_range(size, backend):
+    a, b = make((9, 4)), make(9, seed=1)
+    x = hl.LeastSquares(size * a, refine=True, backend=backend).solve(size * b)
+    assert_allclose(x, np.linalg.lstsq(a, b, rcond=None)[0], rtol=1e-12)
 
 
 def test_residuals_that_cancel(backend):
@@ -227,6 +259,17 @@ def test_rank_deficient_is_of_least_norm(method, shape, backend):
     assert_allclose(fit.pinv(), np.linalg.pinv(a, rcond=1e-12), atol=1e-9)
     assert_allclose(fit.leverage().sum(), 3)
     assert_allclose(fit.covariance(), fit.pinv() @ fit.pinv().T, rtol=1e-9)
+
+
+def test_least_norm_in_units_far_apart(backend):
+    a = np.round(9 * make((9, 3))) @ np.round(9 * make((3, 6), seed=1))
+    b = np.round(9 * make(9, seed=2))
+    for step in (0, 5, 40, 200):
+        units = 2.0 ** (step * np.array([0, 2, -1, 1, -2, 0]))
+        with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 3 of 6"):
+            x = hl.LeastSquares(a * units, backend=backend).solve(b)
+        exact = least_norm(a * units, b, 3)
+        assert_allclose(x, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
 
 
 def test_wide(backend):

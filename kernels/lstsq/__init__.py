@@ -10,21 +10,23 @@ sqrt(alpha) I if alpha > 0, times a diagonal S of powers of two that gives each 
     cholesky   Rᴴ R = A                            right = R
     normal     Rᴴ R = (B S)ᴴ (B S)                 right = R
     qr         Q R = B S P                         left = Q, right = R
-    svd        U Σ Vᴴ = B S                        left = U, right = (S V Σ⁻¹)ᵀ
+    svd        U Σ Vᴴ = B S                        left = U, right = (V Σ⁻¹)ᵀ
 
 By them `solve` takes b to x, from one y:
 
     y = leftᵀ b, the rows of left = conj(Q), conj(U) or conj(B S) times sqrt(w_i); without left: b
 
     lu                  x = U⁻¹ L⁻¹ Pᵀ y
-    cholesky, normal    x = S R⁻¹ R⁻ᴴ (y + S h)
-    qr                  x = S P R⁻¹ (y + R⁻ᴴ Pᵀ S h)
-    svd                 x = rightᵀ (y + conj(right) h)
+    cholesky, normal    x = S R⁻¹ R⁻ᴴ (y + h)
+    qr                  x = S P R⁻¹ (y + R⁻ᴴ Pᵀ h)
+    svd                 x = S rightᵀ (y + conj(right) h)
 
-where h, if there is one, is a gradient besides AᴴW b: x = (AᴴWA + alpha I)⁻¹ (AᴴW b + h).
-That is what refinement needs (Björck 1967): with residuals r of x from before,
+where of dependent columns S is one number, and right what takes y to the x of least norm.
 
-    f = b - r - A x,   h = Aᴴ W r - alpha x,   then x += (AᴴWA + alpha I)⁻¹ (AᴴW f + h)
+h, if there is one, is a gradient besides AᴴW b: x = (AᴴWA + alpha I)⁻¹ (AᴴW b + S⁻¹ h). That is
+what refinement needs (Björck 1967): with residuals r of x from before,
+
+    f = b - r - A x,   h = S (Aᴴ W r - alpha x),   then x += (AᴴWA + alpha I)⁻¹ (AᴴW f + S⁻¹ h)
 
 `residual` computes f and h in twice the working precision: sums of products whose rounding errors,
 exact by a fused multiply-add or Dekker's product and by Knuth's sum, are added up besides.

@@ -339,8 +339,7 @@ cdef void _left_times(
 
 cdef void _add_gradient(
     int kind, Py_ssize_t n, Py_ssize_t q, Py_ssize_t columns, const number* right,
-    const Py_ssize_t* order, const double* scale, const number* h, Py_ssize_t ldh, number* g,
-    number* y,
+    const Py_ssize_t* order, const number* h, Py_ssize_t ldh, number* g, number* y,
 ) noexcept nogil:
     cdef Py_ssize_t j, c, s
     if kind == SVD:  # y += conj(right) h
@@ -352,7 +351,7 @@ cdef void _add_gradient(
     for j in range(n):
         s = order[j] if kind == QR else j
         for c in range(columns):
-            g[j * columns + c] = _times[number](h[s * ldh + c], scale[s])
+            g[j * columns + c] = h[s * ldh + c]
     if kind == QR:
         trsm[number](n, columns, <number*> right, n, g, columns, False, True)
     for j in range(n * columns):
@@ -382,9 +381,12 @@ cdef void _solve(
             for c in range(columns):
                 y[j * columns + c] = b[j * ldb + c]
     if h != NULL:
-        _add_gradient[number](kind, n, q, columns, right, order, scale, h, ldb, y + q * columns, y)
+        _add_gradient[number](kind, n, q, columns, right, order, h, ldb, y + q * columns, y)
     if kind == SVD:
         _left_times[number](q, n, columns, right, y, columns, x, ldb)
+        for j in range(n):
+            for c in range(columns):
+                x[j * ldb + c] = _times[number](x[j * ldb + c], scale[j])
         return
     if kind == CHOLESKY:
         trsm[number](n, columns, right, n, y, columns, False, True)
@@ -470,7 +472,8 @@ cdef inline inlined _subtract(double* re, double* im, number z) noexcept nogil:
 
 cdef cloned _residual(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const number* a, const double* weights, double alpha,
-    const number* b, const number* x, const number* r, number* f, number* h, double* sums,
+    const double* scale, const number* b, const number* x, const number* r, number* f, number* h,
+    double* sums,
 ) noexcept nogil:
     # of one column; sums: scratch of 4 n
     cdef double re[2]
@@ -490,10 +493,10 @@ cdef cloned _residual(
         z = x[j * p]
         _start[number](sums + 4 * j, sums + 4 * j + 2, 0)
         if number is float or number is double:
-            _add_product(sums + 4 * j, -alpha, z)
+            _add_product(sums + 4 * j, -alpha * scale[j], z)
         else:
-            _add_product(sums + 4 * j, -alpha, z.real)
-            _add_product(sums + 4 * j + 2, -alpha, z.imag)
+            _add_product(sums + 4 * j, -alpha * scale[j], z.real)
+            _add_product(sums + 4 * j + 2, -alpha * scale[j], z.imag)
     for i in range(m):
         w = weights[i] if weights != NULL else 1
         # conj(w r), its head and its rest
@@ -507,7 +510,7 @@ cdef cloned _residual(
             im[0] = w * z.imag
             im[1] = fma(w, z.imag, -im[0])
         for j in range(n):
-            z = a[i * n + j]
+            z = _times[number](a[i * n + j], scale[j])
             if number is float or number is double:
                 _add_product(sums + 4 * j, z, re[0])
                 sums[4 * j + 1] += z * re[1]
@@ -526,8 +529,9 @@ cdef cloned _residual(
 
 def residual(
     Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t c0, Py_ssize_t c1, const number[:, :, ::1] a,
-    const double[:, ::1] weights, double alpha, const number[:, :, ::1] b,
-    const number[:, :, ::1] x, const number[:, :, ::1] r, number[:, :, ::1] f, number[:, :, ::1] h,
+    const double[:, ::1] weights, double alpha, const double[:, ::1] scale,
+    const number[:, :, ::1] b, const number[:, :, ::1] x, const number[:, :, ::1] r,
+    number[:, :, ::1] f, number[:, :, ::1] h,
 ):
     cdef Py_ssize_t k, c, m = a.shape[1], n = a.shape[2], p = b.shape[2]
     cdef double* sums = <double*> _scratch(4 * n, sizeof(double))
@@ -536,6 +540,6 @@ def residual(
             for c in range(c0, c1):
                 _residual[number](
                     m, n, p, &a[k, 0, 0], &weights[k, 0] if weights.shape[1] else NULL, alpha,
-                    &b[k, 0, c], &x[k, 0, c], &r[k, 0, c], &f[k, 0, c],
+                    &scale[k, 0], &b[k, 0, c], &x[k, 0, c], &r[k, 0, c], &f[k, 0, c],
                     &h[k, 0, c] if h.shape[1] else NULL, sums)
         free(sums)

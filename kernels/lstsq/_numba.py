@@ -239,7 +239,7 @@ def _left_times(left, b, c0, ldb, y, c1, ldy, columns):
 
 
 @jit
-def _add_gradient(kind, columns, right, order, scale, h, c0, y):
+def _add_gradient(kind, columns, right, order, h, c0, y):
     q, n = right.shape
     if kind == SVD:  # y += conj(right) h
         for j in range(q):
@@ -251,7 +251,7 @@ def _add_gradient(kind, columns, right, order, scale, h, c0, y):
     for j in range(n):
         s = order[j] if kind == QR else j
         for c in range(columns):
-            g[j, c] = h[s, c0 + c] * scale[s]
+            g[j, c] = h[s, c0 + c]
     if kind == QR:
         trsm(n, columns, right, n, g, columns, False, True)
     for j in range(n):
@@ -280,9 +280,12 @@ def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
                 for c in range(columns):
                     y[j * columns + c] = b[k, j, c0 + c]
         if h.shape[1]:
-            _add_gradient(kind, columns, right[k], order[k], scale[k], h[k], c0, y)
+            _add_gradient(kind, columns, right[k], order[k], h[k], c0, y)
         if kind == SVD:
             _left_times(right[k], y, 0, columns, x[k].ravel(), c0, p, columns)
+            for j in range(n):
+                for c in range(c0, c1):
+                    x[k, j, c] = x[k, j, c] * scale[k, j]
             continue
         if kind == CHOLESKY:
             trsm(n, columns, right[k], n, y, columns, False, True)
@@ -341,7 +344,7 @@ def _add_product(head, rest, x, y):
 
 
 @_exact
-def residual(k0, k1, c0, c1, a, weights, alpha, b, x, r, f, h):
+def residual(k0, k1, c0, c1, a, weights, alpha, scale, b, x, r, f, h):
     m, n = a.shape[1:]
     # h: heads and rests of the real and the imaginary parts
     sums = np.empty((n, 4))
@@ -364,8 +367,8 @@ def residual(k0, k1, c0, c1, a, weights, alpha, b, x, r, f, h):
                 continue
             for j in range(n):
                 z, s = x[k, j, c], sums[j]
-                s[0], s[1] = _add_product(0.0, 0.0, -alpha, float(z.real))
-                s[2], s[3] = _add_product(0.0, 0.0, -alpha, float(z.imag))
+                s[0], s[1] = _add_product(0.0, 0.0, -alpha * scale[k, j], float(z.real))
+                s[2], s[3] = _add_product(0.0, 0.0, -alpha * scale[k, j], float(z.imag))
             for i in range(m):
                 w = weights[k, i] if weights.shape[1] else 1.0
                 # conj(w r), its head and its rest
@@ -373,7 +376,8 @@ def residual(k0, k1, c0, c1, a, weights, alpha, b, x, r, f, h):
                 re, im = w * float(z.real), w * float(z.imag)
                 re_rest, im_rest = _fma(w, float(z.real), -re), _fma(w, float(z.imag), -im)
                 for j in range(n):
-                    y_re, y_im, s = float(a[k, i, j].real), float(a[k, i, j].imag), sums[j]
+                    y, s = a[k, i, j] * scale[k, j], sums[j]
+                    y_re, y_im = float(y.real), float(y.imag)
                     s[0], s[1] = _add_product(s[0], s[1], y_re, re)
                     s[1] += y_re * re_rest
                     if two:

@@ -74,17 +74,17 @@ def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
             if kind == SVD:
                 if h.size:
                     y = y + r.conj() @ h[k, :, columns]
-                x[k, :, columns] = r.T @ y
+                x[k, :, columns] = s * (r.T @ y)
             elif kind == LU:
                 y = _triangular(r, y[order[k]], lower=True, unit_diagonal=True)
                 x[k, :, columns] = _triangular(r, y)
             elif kind == CHOLESKY:
                 if h.size:
-                    y = y + s * h[k, :, columns]
+                    y = y + h[k, :, columns]
                 x[k, :, columns] = s * _triangular(r, _triangular(r, y, trans="C"))
             elif kind == QR:
                 if h.size:
-                    y = y + _triangular(r, (s * h[k, :, columns])[order[k]], trans="C")
+                    y = y + _triangular(r, h[k, order[k], columns], trans="C")
                 x[k, order[k], columns] = s[order[k]] * _triangular(r, y)
 
 
@@ -142,8 +142,8 @@ class _TwofoldComplex:
         return self.re.value() + 1j * self.im.value()
 
 
-def residual(k0, k1, c0, c1, a, weights, alpha, b, x, r, f, h):
-    """f = b − r − A x and h = Aᴴ W r − alpha x."""
+def residual(k0, k1, c0, c1, a, weights, alpha, scale, b, x, r, f, h):
+    """f = b − r − A x and h = S (Aᴴ W r − alpha x)."""
     twofold = _TwofoldComplex if np.iscomplexobj(a) else _Twofold
     wide = np.complex128 if np.iscomplexobj(a) else np.float64
     columns = slice(c0, c1)
@@ -158,11 +158,11 @@ def residual(k0, k1, c0, c1, a, weights, alpha, b, x, r, f, h):
             if not h.size:
                 continue
             sums = twofold(np.zeros(solution.shape, wide))
-            sums.add_product(wide(-alpha), solution)
+            sums.add_product((-alpha * scale[k, :, None]).astype(wide), solution)
             for i, row in enumerate(r[k, :, columns].astype(wide)):
                 weighted = twofold(np.zeros(row.shape, wide))
                 weighted.add_product(wide(weights[k, i] if weights.size else 1), row)
-                column = matrix[i, :, None].conj()
+                column = (scale[k] * matrix[i].conj())[:, None]
                 if wide is np.complex128:
                     head = weighted.re.head + 1j * weighted.im.head
                     rest = weighted.re.rest + 1j * weighted.im.rest

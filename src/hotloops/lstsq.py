@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 from numpy.linalg import LinAlgError
-from scipy.linalg import LinAlgWarning, solve_triangular
+from scipy.linalg import LinAlgWarning, qr, solve_triangular
 
 from . import _arrays, _backends, _blocks
 from .kernels.lstsq import CHOLESKY, LU, QR, SVD
@@ -63,8 +63,9 @@ class LeastSquares:
         decides on the rank only.
     refine : bool
         Improve each solution by steps of refinement, with residuals in twice the working
-        precision, until they gain nothing: nearly all digits of x are right unless A is singular
-        in working precision. A few times the cost of a solution.
+        precision, until they gain nothing: nearly all digits of an x that is unique are right,
+        unless A is singular in working precision; of a solution of least norm, A x gains. A few
+        times the cost of a solution.
     check_finite : bool
         Refuse NaN and inf, here and in `solve`.
     backend : {"cython", "numba", "numpy"}, optional
@@ -278,11 +279,9 @@ class LeastSquares:
             rank = np.count_nonzero(sigma[k] > self.rcond * sigma[k, 0])
             self._rank[index] = rank
             left[k, :, rank:] = 0
-            right[k] = _inverse_half(right[k], sigma[k], scale[k], rank)
-        self._parts.append(
-            _Part(SVD, self._left(left, root), right, np.empty((count, n), np.intp),
-                  np.ones((count, n)), None if every else which)
-        )  # fmt: skip
+            right[k], scale[k] = _inverse_half(right[k], sigma[k], scale[k], rank)
+        left, order = self._left(left, root), np.empty((count, n), np.intp)
+        self._parts.append(_Part(SVD, left, right, order, scale, None if every else which))
 
     def _refuse(self, singular):
         if len(singular):
@@ -444,17 +443,18 @@ class LeastSquares:
         square = part.kind == LU or (part.kind == CHOLESKY and not part.left.size)
         r, f = np.zeros_like(b), np.empty_like(b)
         h = np.zeros((len(b), 0, 0) if square else x.shape, self.dtype)
+        arguments = a, weights, self.alpha, part.scale, b, x, r, f, h
         correction = np.empty_like(x)
         with np.errstate(all="ignore"):
-            last = _norms(x, part.scale)
+            last = np.inf
             if not square:
-                self._residual(a, weights, b, x, r, f, h)
+                self._residual(*arguments)
                 r[...] = f
             for _ in range(_STEPS):
-                self._residual(a, weights, b, x, r, f, h)
+                self._residual(*arguments)
                 self._run(part, f, correction, h)
                 size = _norms(correction, part.scale)
-                correction *= size < last / 2
+                np.copyto(correction, 0, where=~(size < last / 2))
                 last = np.where(size < last / 2, size, 0)
                 before = x.copy()
                 x += correction
@@ -476,14 +476,13 @@ class LeastSquares:
         args = part.arguments(b, x, h)
         _blocks.fill(self._kernel.solve, bounds, args, workers=self._workers, blas=blas)
 
-    def _residual(self, a, weights, b, x, r, f, h):
-        """f = b − r − A x and h = AᴴWr − alpha x, in twice the working precision."""
-        (count, m, n), p = a.shape, b.shape[2]
+    def _residual(self, *arguments):
+        """The kernel's, in blocks of matrices and columns."""
+        (count, m, n), p = arguments[0].shape, arguments[4].shape[2]
         matrices = _blocks.split(count, 10.0 * m * n * p)
         columns = p if matrices > 1 else _blocks.split(p, 10.0 * m * n)
         bounds = _blocks.grid((count, p), (matrices, columns))
-        args = a, weights, self.alpha, b, x, r, f, h
-        _blocks.fill(self._kernel.residual, bounds, args, workers=self._workers)
+        _blocks.fill(self._kernel.residual, bounds, arguments, workers=self._workers)
 
     def residuals(self, b):
         """b − A x, not weighted, for the solution x; its sums are in twice the working precision.
@@ -500,8 +499,9 @@ class LeastSquares:
     def _residuals(self, b):
         f = np.zeros_like(b)
         if b.size:
-            none = np.empty((len(b), 0, 0), self.dtype)
-            self._residual(self._a, self._weights, b, self._solution(b), np.zeros_like(b), f, none)
+            scale, none = np.ones((len(b), self._a.shape[2])), np.empty((len(b), 0, 0), self.dtype)
+            arguments = self._a, self._weights, self.alpha, scale
+            self._residual(*arguments, b, self._solution(b), np.zeros_like(b), f, none)
         return f
 
     def covariance(self, b=None):
@@ -556,7 +556,7 @@ class LeastSquares:
             size, q = len(part.right), part.right.shape[1]
             result = np.empty((size, n, n), self.dtype)
             unit = np.zeros((size, n, n), self.dtype)
-            unit[:] = np.eye(n)
+            unit[:] = np.eye(n) * part.scale[:, None]
             if part.kind == LU or (part.kind == CHOLESKY and not part.left.size):
                 self._run(part, unit, result)
                 half = result / np.sqrt(self._weights)[:, None] if self._weights.size else result
@@ -798,16 +798,20 @@ def _check_hermitian(a, eps):
 
 
 def _inverse_half(vh, sigma, scale, rank):
-    """Mᵀ, of M = (A S)⁺ U, S M for full column rank; else of the rows Z of least norm with
-    (Σ Vᴴ S⁻¹) Z = I: by Vᴴ S⁻¹ = Lᴴ Qᴴ, Z = Q L⁻ᴴ Σ⁻¹."""
+    """Mᵀ and C, with x = C M Uᴴ b: M = V Σ⁻¹ and C = S for full column rank. Else C is a number and
+    C M = Z of least norm with (Σ Vᴴ S⁻¹) Z = I: by S⁻¹ V P = Q R, Z = Q R⁻ᴴ Pᵀ Σ⁻¹."""
     q, n = vh.shape
-    wide = np.result_type(vh.dtype, np.float64)
-    v = vh[:rank].conj().T.astype(wide)
-    half = np.zeros((q, n), wide)
+    half = np.zeros((q, n), np.result_type(vh.dtype, np.float64))
     if rank == n:
-        half[:rank] = (scale[:, None] * v / sigma[:rank]).T
+        half[:] = vh.conj() / sigma[:, None]
     elif rank:
-        basis, factor = np.linalg.qr(v / scale[:, None])
-        inverse = solve_triangular(factor, np.diag(1 / sigma[:rank]), trans="C", check_finite=False)
-        half[:rank] = (basis @ inverse).T
-    return half.astype(vh.dtype)
+        # rows that grow smaller, and pivots: however far apart, each has all its digits
+        rows = scale.argsort()
+        v = (vh[:rank] / scale).conj().T[rows]
+        basis, factor, order = qr(v, mode="economic", pivoting=True, check_finite=False)
+        inverse = np.diag(1 / sigma[:rank])[order]
+        inverse = solve_triangular(factor, inverse, trans="C", check_finite=False)
+        half[:rank, rows] = (basis @ inverse).T
+        scale = 2.0 ** min(np.frexp(np.abs(half).max())[1], 1020)
+        half /= scale
+    return half.astype(vh.dtype), scale
