@@ -309,6 +309,18 @@ def test_units_of_columns_do_not_decide_on_rank(backend):
     assert_allclose(fit.solve(b) * units, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_columns_are_no_sign_of_singularity(dtype):
+    least = np.finfo(dtype).smallest_subnormal
+    a = np.array([[1, least], [1, 2 * least]], dtype)
+    fit = hl.LeastSquares(a, method="lu")
+    assert_allclose(fit.solve(np.array([1, 1], dtype)), [1, 0], atol=1e-6)
+    with pytest.raises(np.linalg.LinAlgError, match=r"^A is singular"):
+        hl.LeastSquares(a * [[1], [0]], method="lu")
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="condition inf"):
+        hl.LeastSquares(np.array([[1e300, 0, 0], [0, 1e-300, 1e-300], [0, 1e-300, 1e-300]]))
+
+
 def test_extreme_sizes(backend):
     a, b = make((8, 3)), make(8, seed=1)
     for size in (1e-290, 1e290):
@@ -547,3 +559,11 @@ def test_wrong_arrays():
 def test_nan_is_let_through_where_it_is_not_looked_for(backend):
     fit = hl.LeastSquares(make((4, 2)), check_finite=False, backend=backend)
     assert np.isnan(fit.solve(np.array([1, 2, np.nan, 4]))).all()
+    a = make((2, 4, 4))
+    a[1, 2, 1] = np.nan
+    for method in ("auto", "qr", "svd", "lu"):
+        fit = hl.LeastSquares(a, method=method, check_finite=False, backend=backend)
+        x = fit.solve(np.ones(4))
+        assert_allclose(x[0], np.linalg.solve(a[0], np.ones(4)))
+        assert np.isnan(x[1]).all()
+        assert_array_equal(np.isnan(fit.cond), [False, True])

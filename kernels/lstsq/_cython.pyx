@@ -85,7 +85,7 @@ cdef cloned _prepare(
             out[i * n + j] = _times[number](a[i * n + j], w * scale[j])
             total[j] += _square[number](out[i * n + j])
     for j in range(n):
-        total[j] = _reciprocal(sqrt(total[j]))
+        total[j] = min(_reciprocal(sqrt(total[j])), ldexp(1, 1020) / scale[j])
         scale[j] *= total[j]
     for i in range(m):
         for j in range(n):
@@ -291,7 +291,7 @@ def factor_svd(
                     m, n, &a[k, 0, 0], values, &left[k, 0, 0], &right[k, 0, 0], work, size,
                     real + q, <blas_int*> (real + reals))
                 for j in range(q):
-                    if info > 0:
+                    if info != 0:
                         sigma[k, j] = NAN
                     elif number is float or number is floatcomplex:
                         sigma[k, j] = (<float*> values)[j]

@@ -48,7 +48,7 @@ def prepare(k0, k1, a, root, alpha, out, scale):
                 out[k, i, j] = a[k, i, j] * (w * scale[k, j])
                 total[j] += _square(out[k, i, j])
         for j in range(n):
-            total[j] = _reciprocal(math.sqrt(total[j]))
+            total[j] = min(_reciprocal(math.sqrt(total[j])), 2.0**1020 / scale[k, j])
             scale[k, j] *= total[j]
         for i in range(m):
             for j in range(n):
@@ -204,7 +204,7 @@ def factor_svd(k0, k1, a, left, sigma, right):
     for k in range(k0, k1):
         info = gesdd(m, n, a[k], values, left[k], right[k], work, size, real, integer)
         for j in range(q):
-            sigma[k, j] = math.nan if info > 0 else values[j]
+            sigma[k, j] = math.nan if info != 0 else values[j]
 
 
 # --- solutions ------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ def prepare(k0, k1, a, root, alpha, out, scale):
             if alpha > 0:
                 rows = np.concatenate([rows, np.sqrt(alpha) * np.eye(n)])
             scale[k] = _reciprocal(np.abs(rows).max(axis=0).astype(float))
-            scale[k] *= _reciprocal(np.linalg.norm(rows * scale[k], axis=0))
+            norms = np.linalg.norm(rows * scale[k], axis=0)
+            scale[k] *= np.minimum(_reciprocal(norms), 2.0**1020 / scale[k])
             out[k] = rows * scale[k]
 
 
@@ -62,7 +63,11 @@ def factor_qr(k0, k1, a, left, right, order, ratio):
 
 
 def factor_svd(k0, k1, a, left, sigma, right):
-    left[k0:k1], sigma[k0:k1], right[k0:k1] = np.linalg.svd(a[k0:k1], full_matrices=False)
+    for k in range(k0, k1):
+        try:
+            left[k], sigma[k], right[k] = np.linalg.svd(a[k], full_matrices=False)
+        except np.linalg.LinAlgError:
+            sigma[k] = np.nan
 
 
 def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):

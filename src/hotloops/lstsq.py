@@ -273,9 +273,16 @@ class LeastSquares:
         right, sigma = np.empty((count, q, n), prepared.dtype), np.empty((count, q))
         args = prepared, left, sigma, right
         self._fill(self._kernel.factor_svd, count, args, 8 * rows * q * n)
-        if self._check_finite and not np.isfinite(sigma).all():
-            raise LinAlgError('singular values did not converge: "qr" does without')
+        lost = ~np.isfinite(sigma).all(axis=1)
+        if self._check_finite and lost.any():
+            raise LinAlgError(
+                f"the singular values of {self._names(which[lost])} did not converge: "
+                f'"qr" does without them'
+            )
+        left[lost], right[lost], self._rank[which[lost]] = 0, np.nan, q
         for k, index in enumerate(which):
+            if lost[k]:
+                continue
             rank = np.count_nonzero(sigma[k] > self.rcond * sigma[k, 0])
             self._rank[index] = rank
             left[k, :, rank:] = 0
@@ -305,11 +312,10 @@ class LeastSquares:
         deficient = np.flatnonzero(self._rank < min(m, n))
         if len(deficient):
             worst = deficient[self._rank[deficient].argmin()]
-            values = np.linalg.svd(self._a[worst], compute_uv=False)
-            cond = values[0] / values[-1] if values[-1] > 0 else math.inf
             warnings.warn(
                 f"{self._names(deficient)} is rank-deficient: rank {self._rank[worst]} of "
-                f"{min(m, n)}, condition {cond:.3g}; x is the solution of least norm",
+                f"{min(m, n)}, condition {_condition(self._a[worst, None])[0]:.3g}; "
+                f"x is the solution of least norm",
                 LinAlgWarning,
                 stacklevel=4,
             )
@@ -337,10 +343,7 @@ class LeastSquares:
     @property
     def cond(self):
         if self._cond is None:
-            values = np.linalg.svd(self._a, compute_uv=False)
-            largest, least = values.max(axis=1, initial=0), values.min(axis=1, initial=np.inf)
-            with np.errstate(all="ignore"):
-                self._cond = np.where(least > 0, largest / least, np.inf)
+            self._cond = _condition(self._a)
         return self._shaped(self._cond)
 
     # --- solutions --------------------------------------------------------------------------
@@ -775,10 +778,31 @@ class _Sides:
         return x.reshape(self.shape(n))
 
 
+def _rcond(a):
+    return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
+
+
+def _singular_values(a):
+    """Those of each matrix, (K, min(m, n)); NaN where it is not finite."""
+    finite = np.isfinite(a).all(axis=(1, 2))
+    values = np.full((len(a), min(a.shape[1:])), np.nan, a.real.dtype)
+    values[finite] = np.linalg.svd(a[finite], compute_uv=False)
+    return values
+
+
 def _scaled_singular_values(a):
-    """Those of each matrix, (K, m, n), with its columns scaled to a largest element in [½, 1)."""
+    """Those of each matrix with its columns scaled to a largest element in [½, 1)."""
     _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
-    return np.linalg.svd(a * np.ldexp(1.0, -exponent).astype(a.real.dtype), compute_uv=False)
+    largest = np.finfo(a.dtype).maxexp - 1
+    return _singular_values(a * np.ldexp(a.real.dtype.type(1), -exponent.clip(-largest, largest)))
+
+
+def _condition(a):
+    """The largest singular value of each matrix over its smallest."""
+    values = _singular_values(a)
+    largest, least = values.max(axis=1, initial=0), values.min(axis=1, initial=np.inf)
+    with np.errstate(all="ignore"):
+        return np.where(least == 0, np.inf, largest / least)
 
 
 def _norms(x, scale):
