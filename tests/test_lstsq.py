@@ -322,10 +322,15 @@ def test_small_columns_are_no_sign_of_singularity(dtype):
 
 
 def test_extreme_sizes(backend):
-    a, b = make((8, 3)), make(8, seed=1)
+    a, b = np.round(1e3 * make((8, 3))), np.round(1e3 * make(8, seed=1))
+    expected = np.linalg.lstsq(a, b, rcond=None)[0]
+    x = hl.LeastSquares(2.0**-1050 * a, backend=backend).solve(2.0**-1050 * b)
+    assert_allclose(x, expected, rtol=1e-6)
     for size in (1e-290, 1e290):
         x = hl.LeastSquares(size * a, backend=backend).solve(size * b)
-        assert_allclose(x, np.linalg.lstsq(a, b, rcond=None)[0], rtol=1e-12)
+        assert_allclose(x, expected, rtol=1e-12)
+        path = hl.LeastSquares(size * a, backend=backend).ridge_path(size * b, [0])
+        assert_allclose(path.x[0], x, rtol=1e-12)
 
 
 def test_nearly_dependent_columns_are_pivoted(backend):
@@ -410,6 +415,58 @@ def test_ridge_path_of_small_penalties():
     assert_allclose(x, np.tile(np.linalg.pinv(a, rcond=1e-12) @ b, (2, 1)), rtol=1e-6)
 
 
+def test_ridge_path_in_units_far_apart():
+    t, b = np.linspace(-1, 1, 30), make(30)
+    a = (1e5 * t[:, None]) ** np.array([3, 0, 4, 1, 2])
+    for method in ("qr", "svd"):
+        x = hl.LeastSquares(a, method=method).ridge_path(b, [0, 1, 1e6]).x
+        for k, alpha in enumerate([0, 1, 1e6]):
+            expected = solved_exactly(a, b, alpha=alpha)
+            assert_allclose(x[k], expected, rtol=1e-8)
+
+
+def left_out(a, b, alpha):
+    """b_i − a_i x, for the x of least norm of all rows but i."""
+    errors = []
+    for i in range(len(b)):
+        rows = np.arange(len(b)) != i
+        stacked = np.concatenate([a[rows], np.sqrt(alpha) * np.eye(a.shape[1])])
+        x = np.linalg.pinv(stacked, rcond=1e-14) @ np.append(b[rows], np.zeros(a.shape[1]))
+        errors.append(b[i] - a[i] @ x)
+    return errors
+
+
+@pytest.mark.parametrize("alpha", [0, 1e-20, 1e-10, 1])
+@pytest.mark.parametrize("shape", [(9, 4), (6, 6), (5, 8)])
+def test_errors_left_out_of_small_penalties(shape, alpha):
+    a, b = make(shape), make(shape[0], seed=1)
+    errors = hl.LeastSquares(a).ridge_path(b, [alpha]).loo_errors
+    assert_allclose(errors[0], left_out(a, b, alpha), rtol=1e-6)
+
+
+def test_errors_left_out_of_a_row_alone_with_its_unknown():
+    a, b = make((6, 3)), make(6, seed=1)
+    a[:5, 2] = a[5, :2] = 0
+    path = hl.LeastSquares(a).ridge_path(b, [0, 1e-14])
+    for errors in path.loo_errors:
+        assert_allclose(errors, left_out(a, b, 0), rtol=1e-9)
+        assert_allclose(errors[5], b[5])
+
+
+def test_errors_left_out_of_rows_without_weight():
+    weights = np.array([1.0, 2, 0, 1, 1, 0, 3, 1])
+    none = weights == 0
+    for n in (3, 9):
+        a, b = make((8, n)), make((8, 2), seed=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)
+            fit = hl.LeastSquares(a, weights=weights)
+        errors = fit.ridge_path(b, [0, 0.5]).loo_errors
+        assert_allclose(errors[0, none], fit.residuals(b)[none])
+        kept = hl.LeastSquares(a[~none], weights=weights[~none])
+        assert_allclose(errors[:, ~none], kept.ridge_path(b[~none], [0, 0.5]).loo_errors)
+
+
 # --- shapes, dtypes, objects ----------------------------------------------------------------
 
 
@@ -461,6 +518,11 @@ def test_empty():
         assert not x.any()
         assert np.all(np.equal(fit.rank, 0))
         assert fit.pinv().shape == (*shape[:-2], *shape[:-3:-1])
+    b = make(3)
+    assert_array_equal(hl.LeastSquares(np.empty((3, 0))).ridge_path(b, [0, 1]).loo_errors, [b, b])
+    path = hl.LeastSquares(make((3, 2))).ridge_path(b, [])
+    assert path.x.shape == (0, 2)
+    assert path.loo_errors.shape == (0, 3)
 
 
 def test_it_is_of_the_matrix_as_it_was():

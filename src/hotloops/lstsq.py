@@ -660,44 +660,48 @@ class LeastSquares:
         )  # fmt: skip
 
     def _ridge_path(self, b, alphas):
-        count, m, n = self._a.shape
+        count, _, n = self._a.shape
         p, k, real = b.shape[2], len(alphas), self._a.real.dtype
         x = np.zeros((k, count, n, p), self.dtype)
-        errors = np.zeros((k, count, m, p), self.dtype)
-        for item in range(count if b.size and n else 0):
+        errors = np.array(np.broadcast_to(b, (k, *b.shape)), order="C")
+        for item in np.flatnonzero(self._ranks()) if b.size else ():
             root = np.sqrt(self._weights[item]).astype(real)[:, None] if self._weights.size else 1
             u, sigma, vh = self._singular(item, root)
             sigma = sigma.astype(np.float64)
-            # what a penalty leaves of each singular value's share; of those beyond the rank, at
-            # alpha = 0, none
-            total = sigma**2 + alphas[:, None]
-            kept = (np.arange(len(sigma)) < self._ranks()[item]) | (alphas[:, None] > 0)
-            kept &= total > 0
-            share = np.divide(sigma**2, total, out=np.zeros_like(total), where=kept).astype(real)
-            inverse = np.divide(sigma, total, out=np.zeros_like(total), where=kept).astype(real)
-            y = (u.conj().T @ (root * b[item])).T
-            rows = (inverse[:, None] * y).reshape(k * p, -1) @ vh.conj()
-            x[:, item] = rows.reshape(k, p, n).swapaxes(1, 2)
-            fit = ((share[:, None] * y).reshape(k * p, -1) @ u.T).reshape(k, p, m).swapaxes(1, 2)
+            # a penalty takes `gap` of each singular value's share
             with np.errstate(all="ignore"):
-                left = b[item] - fit / root
-                left /= (1 - share @ (np.abs(u) ** 2).T)[:, :, None]
-            errors[:, item] = left
+                ratio = alphas[:, None] / sigma / sigma
+                inverse = 1 / (sigma * (1 + ratio))
+                gap = 1 / (1 + 1 / ratio)
+            y = (u.conj().T @ (root * b[item])).T
+            rows = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh)) @ vh.conj()
+            x[:, item] = rows.reshape(k, p, n).swapaxes(1, 2)
+            with np.errstate(all="ignore"):
+                errors[:, item] = _left_out(u, sigma, gap, y, root * b[item]) / root
+            if self._weights.size:
+                none = self._weights[item] == 0
+                errors[:, item, none] = b[item, none] - self._a[item, none] @ x[:, item]
         return x, errors
 
     def _singular(self, item, root):
-        """U, Σ and Vᴴ of √W A, by those of R where there is one."""
+        """U, Σ and Vᴴ of √W A up to its rank, by those of R where there is one."""
         part = self._parts[0]
         if self.alpha or part.kind != QR or self._rank[item] < self._a.shape[2]:
-            return np.linalg.svd(root * self._a[item], full_matrices=False)
-        # √W A = Q R Pᵀ S⁻¹
-        q, order = part.left[item].conj(), part.order[item]
-        if self._weights.size:
-            q = np.divide(q, root, out=np.zeros_like(q), where=root > 0)
-        r = np.empty_like(part.right[item])
-        r[:, order] = np.triu(part.right[item])
-        u, sigma, vh = np.linalg.svd(r / part.scale[item].astype(r.real.dtype))
-        return q @ u, sigma, vh
+            q, a = None, root * self._a[item]
+        else:  # √W A = Q R Pᵀ S⁻¹
+            q, order = part.left[item].conj(), part.order[item]
+            if self._weights.size:
+                q = np.divide(q, root, out=np.zeros_like(q), where=root > 0)
+            a = np.empty_like(part.right[item])
+            a[:, order] = np.triu(part.right[item])
+            a /= part.scale[item].astype(a.real.dtype)
+        # transposed, with rows that grow smaller: small singular values are as accurate as large
+        basis, r, order = qr(a, mode="economic", pivoting=True, check_finite=False)
+        v, sigma, u = np.linalg.svd(r.conj().T, full_matrices=False)
+        rank = self._ranks()[item]
+        u, vh = basis @ u[:rank].conj().T, np.empty_like(r[:rank])
+        vh[:, order] = v[:, :rank].conj().T
+        return u if q is None else q @ u, sigma[:rank], vh
 
     # --- as an object -----------------------------------------------------------------------
 
@@ -819,6 +823,28 @@ def _check_hermitian(a, eps):
                 'A must be symmetric (Hermitian) with method="cholesky", and is not: "lu" does '
                 "without"
             )
+
+
+def _left_out(u, sigma, gap, y, b):
+    """The errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ and y = (Uᴴ b)ᵀ: the
+    residuals over 1 − h. Both have a part beyond U, and one of the shares that penalties leave."""
+    m, q = u.shape
+    real, squares = u.real.dtype, np.abs(u) ** 2
+    beyond, rest = np.zeros(m, real), np.zeros_like(b)
+    if m > q:
+        beyond, rest = 1 - squares.sum(axis=1), b - u @ y.T
+        inside = beyond < 10 * q * np.finfo(real).eps
+        beyond[inside], rest[inside] = 0, 0
+    # of a row inside U both go to 0 with the penalty, and their ratio does not
+    limit = np.where(gap.any(axis=1, keepdims=True), gap, (sigma[-1] / sigma) ** 2)
+    errors = np.empty((len(gap), *b.shape), b.dtype)
+    for rows, shares in ((beyond > 0, gap), (beyond == 0, limit)):
+        if rows.any():
+            rows, shares = slice(None) if rows.all() else rows, shares.astype(real)
+            left = (shares[:, None] * y).reshape(-1, q) @ u[rows].T
+            left = left.reshape(len(gap), len(y), left.shape[1]).swapaxes(1, 2) + rest[rows]
+            errors[:, rows] = left / (beyond[rows] + shares @ squares[rows].T)[:, :, None]
+    return errors
 
 
 def _inverse_half(vh, sigma, scale, rank):
