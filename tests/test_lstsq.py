@@ -282,6 +282,25 @@ def test_wide(backend):
         fit.covariance(b)
 
 
+@pytest.mark.parametrize("method", ["auto", "qr", "svd"])
+def test_a_coarse_rcond_is_of_singular_values(method, backend):
+    # whose pivots are all of one size
+    a = np.eye(14, 12) - np.triu(np.ones((14, 12)), 1)
+    values = np.linalg.svd(a / np.linalg.norm(a, axis=0), compute_uv=False)
+    assert values[-1] < 5e-4 * values[0] < 2e-3 * values[0] < values[-2]
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 11 of 12"):
+        fit = hl.LeastSquares(a, method=method, rcond=1e-3, backend=backend)
+    assert fit.rank == 11
+    assert hl.LeastSquares(a, method=method, rcond=1e-4, backend=backend).rank == 12
+
+
+def test_the_warning_is_of_the_line_that_made_the_object(recwarn):
+    fit = hl.LeastSquares(np.ones((4, 2), np.float32))
+    assert fit.solve(np.ones(4)).dtype == np.float64
+    (warning,) = recwarn
+    assert warning.filename == __file__
+
+
 def test_one_of_a_batch_is_deficient(backend):
     a = make((2, 2, 8, 4))
     a[1, 0, :, 3] = a[1, 0, :, 1]
@@ -503,6 +522,8 @@ def test_dtypes_of_right_hand_sides():
     assert double.dtype == np.float64
     assert_allclose(double, np.linalg.lstsq(a.astype(float), make(6), rcond=None)[0], rtol=1e-13)
     assert fit.solve([1, 2, 3, 4, 5, 6]).dtype == np.float64
+    expected = hl.LeastSquares(a.astype(float)).covariance(make(6))
+    assert_allclose(fit.covariance(make(6)), expected, rtol=1e-13)
     for dtype in (np.complex64, np.complex128):
         b = make((6, 2), dtype)
         assert fit.solve(b).dtype == dtype

@@ -1,6 +1,7 @@
 """Least squares: factor a matrix once, solve for many right-hand sides."""
 
 import cmath
+import copy
 import math
 import typing
 import warnings
@@ -152,22 +153,25 @@ class LeastSquares:
                 f'alpha must be 0 with method={method!r}, which solves A x = b: "auto", "normal", '
                 f'"qr" and "svd" take it, got {alpha!r}'
             )
-        self.dtype = a.dtype
-        eps = float(np.finfo(a.dtype).eps)
         self._check_finite, self._refine = bool(check_finite), bool(refine)
         if self._check_finite and not np.isfinite(a).all():
             raise ValueError("A must be finite, got NaN or inf")
         count = math.prod(self._batch)
-        self._a = np.array(a, order="C").reshape(count, m, n)
         self._weights = self._check_weights(weights, count, m)
-        self.rcond = max(m, n) * eps if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
+        self.rcond = _rcond(a) if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
         self._kernel = _backends.kernel("lstsq", backend)
         self._workers = _blocks.workers(workers)
-        self._rank, self._rank_known = np.zeros(count, int), False
+        self._take(np.array(a, order="C").reshape(count, m, n))
+        if not self.alpha:
+            self._warn()
+
+    def _take(self, a):
+        self._a, self.dtype = a, a.dtype
+        self._rank, self._rank_known = np.zeros(len(a), int), False
         self._cond = self._wider = None
         self._parts = []
-        if self._a.size:
-            self._factor(eps)
+        if a.size:
+            self._factor()
         self._direct = self._direct_solve()
 
     def _check_weights(self, weights, count, m):
@@ -186,8 +190,8 @@ class LeastSquares:
                 f"weights of 0 leave fewer equations than unknowns: method={self.method!r} needs "
                 f'them positive, "qr", "svd" and "auto" do not'
             )
-        w = np.broadcast_to(w.astype(np.float64), (*self._batch, m)).reshape(count, m)
-        return np.ascontiguousarray(w)
+        w = np.broadcast_to(w, (*self._batch, m)).reshape(count, m)
+        return np.array(w, np.float64, order="C")
 
     # --- factors ----------------------------------------------------------------------------
 
@@ -200,9 +204,10 @@ class LeastSquares:
             blas = _blocks.threads_blas(work, self.dtype)
             _blocks.fill(block, bounds, args, workers=self._workers, blas=blas)
 
-    def _factor(self, eps):
+    def _factor(self):
         kernel, a = self._kernel, self._a
         (count, m, n), dtype = a.shape, a.dtype
+        eps = float(np.finfo(dtype).eps)
         order = np.empty((count, n), np.intp)
         scale, ratio = np.ones((count, n)), np.empty(count)
         left = np.empty((count, 0, 0), dtype)
@@ -240,15 +245,17 @@ class LeastSquares:
             left, right = np.empty_like(prepared), np.empty((count, n, n), dtype)
             args = prepared, left, right, order, ratio
             self._fill(kernel.factor_qr, count, args, 3 * rows * n**2)
-            deficient = np.flatnonzero(ratio <= 100 * self.rcond)
+            deficient = ratio <= 100 * self.rcond
+            if self.rcond > _rcond(a):  # pivots may be far above the least singular value
+                values = _singular_values(np.triu(right))
+                deficient |= values[:, -1] <= self.rcond * values[:, 0]
+            deficient = np.flatnonzero(deficient)
             self._rank[:] = n
             if len(deficient) < count:
                 left = self._left(left, root)
                 self._parts.append(_Part(QR, left, right, order, scale))
         if len(deficient):
             self._factor_svd(deficient, prepared, root, scale)
-        if not self.alpha:
-            self._warn()
 
     def _left(self, left, root):
         """What a right-hand side is multiplied by: without the penalty's rows, conjugated, and
@@ -317,13 +324,13 @@ class LeastSquares:
                 f"{min(m, n)}, condition {_condition(self._a[worst, None])[0]:.3g}; "
                 f"x is the solution of least norm",
                 LinAlgWarning,
-                stacklevel=4,
+                stacklevel=3,
             )
 
     # --- what A is --------------------------------------------------------------------------
 
     def _shaped(self, values):
-        return values.reshape(self._batch) if self._batch else values[0].item()
+        return values.reshape(self._batch).copy() if self._batch else values[0].item()
 
     @property
     def rank(self):
@@ -407,17 +414,9 @@ class LeastSquares:
         if np.finfo(np.result_type(self.dtype, b.dtype)).eps == eps:
             return self
         if self._wider is None:
-            options = {name: getattr(self, name) for name in ("method", "alpha", "rcond")}
-            wide = np.complex128 if self.dtype.kind == "c" else np.float64
-            self._wider = LeastSquares(
-                self._a.astype(wide).reshape(*self._batch, *self._a.shape[1:]),
-                weights=self._weights.reshape(*self._batch, -1) if self._weights.size else None,
-                refine=self._refine,
-                check_finite=self._check_finite,
-                backend=_backends.name(self._kernel),
-                workers=self._workers,
-                **options,
-            )
+            wider = copy.copy(self)
+            wider._take(self._a.astype(np.result_type(self.dtype, np.float64)))
+            self._wider = wider
         return self._wider
 
     def _check_b(self, b):
@@ -528,9 +527,8 @@ class LeastSquares:
         if self.alpha:
             raise ValueError(f"covariance is for alpha = 0, got alpha = {self.alpha:g}")
         _, m, n = self._a.shape
-        inverse = self._inverse_of_normal()
         if b is None:
-            return inverse.reshape(*self._batch, n, n)
+            return self._inverse_of_normal().reshape(*self._batch, n, n)
         b = _arrays.floating("b", b)
         solver = self._for(b)
         if (self._rank >= m).any():
@@ -546,7 +544,7 @@ class LeastSquares:
             square = square * self._weights.reshape(*self._batch, m, 1)
         freedom = (m - self._rank).reshape(*self._batch, 1)
         variance = (square.sum(axis=-2) / freedom).astype(square.dtype)
-        inverse = inverse.reshape(*self._batch, 1, n, n)
+        inverse = solver._inverse_of_normal().reshape(*self._batch, 1, n, n)
         result = variance[..., None, None] * inverse
         return result[..., 0, :, :] if vector else result
 
