@@ -640,8 +640,9 @@ class LeastSquares:
         -------
         x : ndarray, shape (k, ..., n) or (k, ..., n, p)
         loo_errors : ndarray, shape (k, ..., m) or (k, ..., m, p)
-            b_i − a_i x, for the x of all rows but i: (b_i − a_i x) / (1 − h_i), h the leverage.
-            Their weighted mean square tells the best alpha.
+            b_i − a_i x, for the x of all rows but i: (b_i − a_i x) / (1 − h_i), h the leverage, or
+            its limit where h_i is 1, as for a wide A at alpha = 0. Their weighted mean square tells
+            the best alpha.
         """
         b = _arrays.floating("b", b)
         alphas = _arrays.real("alphas", alphas, 1).astype(np.float64)
