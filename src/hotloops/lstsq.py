@@ -13,6 +13,7 @@ from scipy.linalg import LinAlgWarning, qr, solve_triangular
 from . import _arrays, _backends, _blocks
 from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
+_COLUMNS = 50  # of a block, at least
 _STEPS = 10  # of refinement: each gains digits, or it is the last
 _C_NAMES = {"f": "float", "d": "double", "F": "float complex", "D": "double complex"}
 METHODS = ("auto", "lu", "cholesky", "normal", "qr", "svd")
@@ -472,7 +473,9 @@ class LeastSquares:
         work = q * n + (rows * q if part.left.size else 0)
         for_all, cost = 300 + 0.2 * work * p, 0.2 * work
         matrices = _blocks.split(count, for_all)
-        columns = p if matrices > 1 or count > 1 else max(min(p, 8), _blocks.split(p, cost))
+        columns = p
+        if count == 1:  # some for BLAS to be fast, as many in each block
+            columns = -(-p // -(-p // max(_COLUMNS, _blocks.split(p, cost))))
         bounds = _blocks.grid((count, p), (matrices, columns))
         blas = columns > 1 and _blocks.threads_blas(max(rows, n) * q * columns, self.dtype)
         args = part.arguments(b, x, h)
