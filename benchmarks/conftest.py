@@ -28,7 +28,11 @@ def contend(benchmark):
         del result, reference
         benchmark.group = f"{case.subject}: {case.name}"
         benchmark.extra_info.update(
-            contender=name, subject=case.subject, case=case.name, size=case.full
+            contender=name,
+            subject=case.subject,
+            case=case.name,
+            size=case.full,
+            dtype=case.dtype and np.dtype(case.dtype).name,
         )
         time.sleep(0.05)  # idle threads of the last contender's library spin for a while
         if seconds < 2:

@@ -20,10 +20,13 @@ def figures(benchmarks):
     """{group: {contender: median seconds}}, in the order of the file."""
     groups = {}
     for benchmark in benchmarks:
-        if "contender" not in benchmark["extra_info"]:
+        information = benchmark["extra_info"]
+        if "contender" not in information:
             continue
-        times = groups.setdefault(benchmark["group"], {"size": benchmark["extra_info"]["size"]})
-        times[benchmark["extra_info"]["contender"]] = benchmark["stats"]["median"]
+        size = [f"{name} = {value}" for name, value in information["size"].items()]
+        size += [information["dtype"]] * bool(information["dtype"])
+        times = groups.setdefault(benchmark["group"], {"size": ", ".join(size)})
+        times[information["contender"]] = benchmark["stats"]["median"]
     return groups
 
 
@@ -32,7 +35,7 @@ def cell(times, name):
 
 
 def row(group, times):
-    size = ", ".join(f"{name} = {value}" for name, value in times.pop("size").items())
+    size = times.pop("size")
     peers = {name: time for name, time in times.items() if name not in FIXED}
     best, cython = min(peers, key=peers.get, default=None), times["cython"]
     named = f"{duration(peers[best])} ({best})" if best else "–"
@@ -60,7 +63,7 @@ def report(data):
         "|---|" + "---:|" * (len(head) - 1),
         *(row(group, times) for group, times in figures(data["benchmarks"]).items()),
         "",
-        f"Medians on {machine['count']} cores, {machine['brand_raw']}, float64 or complex128, "
+        f"Medians on {machine['count']} cores, {machine['brand_raw']}, "
         f"Python {data['machine_info']['python_version']}.",
     ])  # fmt: skip
 
