@@ -613,8 +613,9 @@ def test_regression_at_an_offset():
 def test_regression_of_dependent_columns_has_least_norm():
     x = numbers(28, 20)
     twice = np.column_stack([x, x])
-    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 1 of 2"):
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 1 of 2") as record:
         coef, _ = linalg.linear_regression(twice, 4 * x + 1)
+    assert record[0].filename == __file__
     np.testing.assert_allclose(coef, [2, 2], rtol=1e-12)
     coef, _ = linalg.ridge_regression(twice, 4 * x + 1, 1e-12)  # which is unique
     np.testing.assert_allclose(coef, [2, 2], rtol=1e-12)

@@ -3,7 +3,8 @@
 import functools
 import importlib
 import os
-import warnings
+
+from ._warnings import warn
 
 NAMES = ("cython", "numba", "numpy")
 
@@ -82,7 +83,7 @@ def _first(subject):
             reasons.append(str(error))
             continue
         if reasons:
-            warnings.warn(f"hotloops uses {name}: {'; '.join(reasons)}", RuntimeWarning, 4)
+            warn(f"hotloops uses {name}: {'; '.join(reasons)}", RuntimeWarning)
         return module
     raise ImportError("; ".join(reasons))
 

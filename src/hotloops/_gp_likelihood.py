@@ -1,13 +1,12 @@
 """The log marginal likelihood of a Gaussian process, and where it is largest."""
 
-import warnings
-
 import numpy as np
 import scipy.optimize
 from scipy.linalg import blas, lapack
 
 from . import _arrays, _blocks
 from ._gp_checks import exception
+from ._warnings import warn
 from .ard import ard_kernel, ard_kernel_vjp
 
 
@@ -75,11 +74,10 @@ class Likelihood:
             if self.cholesky(values, scratch) is not None:
                 break
         if self.jitter:
-            warnings.warn(
+            warn(
                 f"the covariance matrix of the training points is not positive definite: "
                 f'jitter="auto" added {self.jitter:.3g} to its diagonal',
                 RuntimeWarning,
-                stacklevel=4,
             )
 
 
@@ -110,11 +108,10 @@ def maximise(likelihood, optimizer, starts):
             f"matrix is not positive definite; more noise_variance or jitter makes it so"
         )
     if messages:
-        warnings.warn(
+        warn(
             f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
             f"best point found is kept: {messages[0]}",
             exception("ConvergenceWarning"),
-            stacklevel=4,
         )
     values = [value for value, _, _ in found]
     return found[int(np.argmin(values))][1]

@@ -1,11 +1,10 @@
 """A⁻¹, A the covariance of a Gaussian process at its training points: two ways of solving."""
 
-import warnings
-
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from ._gp_checks import exception, scale_exponent
+from ._warnings import warn
 from .ard import KernelOperator, ard_kernel
 
 
@@ -111,12 +110,11 @@ class ConjugateGradients:
                     break
         worst = float(np.divide(left, norms, out=np.zeros_like(left), where=norms > 0).max())
         if worst > self.tolerance:
-            warnings.warn(
+            warn(
                 f"conjugate gradients reached a relative residual of {worst:.3g} in {steps} "
                 f"steps, not {self.tolerance:g}: raise noise_variance or jitter, or use "
                 f'solver="cholesky" if N² numbers fit into memory',
                 exception("ConvergenceWarning"),
-                stacklevel=4,
             )
         return np.ldexp(x, exponent), worst, steps
 

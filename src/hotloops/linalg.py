@@ -2,12 +2,12 @@
 
 import dataclasses
 import math
-import warnings
 
 import numpy as np
 import scipy.linalg
 
 from . import _arrays, _backends, _blocks
+from ._warnings import warn
 from .ard import quadform
 from .kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, TANH, TILE
 from .lstsq import LeastSquares
@@ -947,7 +947,7 @@ def safe_solve(A, b, *, max_cond=1e12, on_ill="warn"):
         )
         if on_ill == "raise":
             raise np.linalg.LinAlgError(message)
-        warnings.warn(message, scipy.linalg.LinAlgWarning, stacklevel=2)
+        warn(message, scipy.linalg.LinAlgWarning)
     return getrs(lu, pivots, right)[0]
 
 

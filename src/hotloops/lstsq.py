@@ -4,16 +4,17 @@ import cmath
 import copy
 import math
 import typing
-import warnings
 
 import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg import LinAlgWarning, qr, solve_triangular
 
 from . import _arrays, _backends, _blocks
+from ._warnings import warn
 from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
 _COLUMNS = 50  # of a block, at least
+_PENALTIES = 16  # whose errors are made together
 _STEPS = 10  # of refinement: each gains digits, or it is the last
 _C_NAMES = {"f": "float", "d": "double", "F": "float complex", "D": "double complex"}
 METHODS = ("auto", "lu", "cholesky", "normal", "qr", "svd")
@@ -320,12 +321,11 @@ class LeastSquares:
         deficient = np.flatnonzero(self._rank < min(m, n))
         if len(deficient):
             worst = deficient[self._rank[deficient].argmin()]
-            warnings.warn(
+            warn(
                 f"{self._names(deficient)} is rank-deficient: rank {self._rank[worst]} of "
                 f"{min(m, n)}, condition {_condition(self._a[worst, None])[0]:.3g}; "
                 f"x is the solution of least norm",
                 LinAlgWarning,
-                stacklevel=3,
             )
 
     # --- what A is --------------------------------------------------------------------------
@@ -663,27 +663,34 @@ class LeastSquares:
 
     def _ridge_path(self, b, alphas):
         count, _, n = self._a.shape
-        p, k, real = b.shape[2], len(alphas), self._a.real.dtype
-        x = np.zeros((k, count, n, p), self.dtype)
-        errors = np.array(np.broadcast_to(b, (k, *b.shape)), order="C")
-        for item in np.flatnonzero(self._ranks()) if b.size else ():
-            root = np.sqrt(self._weights[item]).astype(real)[:, None] if self._weights.size else 1
-            u, sigma, vh = self._singular(item, root)
-            sigma = sigma.astype(np.float64)
-            # a penalty takes `gap` of each singular value's share
-            with np.errstate(all="ignore"):
-                ratio = alphas[:, None] / sigma / sigma
-                inverse = 1 / (sigma * (1 + ratio))
-                gap = 1 / (1 + 1 / ratio)
-            y = (u.conj().T @ (root * b[item])).T
-            rows = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh)) @ vh.conj()
-            x[:, item] = rows.reshape(k, p, n).swapaxes(1, 2)
-            with np.errstate(all="ignore"):
-                errors[:, item] = _left_out(u, sigma, gap, y, root * b[item]) / root
-            if self._weights.size:
-                none = self._weights[item] == 0
-                errors[:, item, none] = b[item, none] - self._a[item, none] @ x[:, item]
+        x = np.zeros((len(alphas), count, n, b.shape[2]), self.dtype)
+        errors = np.array(np.broadcast_to(b, (len(alphas), *b.shape)), order="C")
+        bounds = [(item,) for item in np.flatnonzero(self._ranks()) if b.size]
+        # SciPy's BLAS and NumPy's, one after the other, would wait for each other's threads
+        _blocks.fill(
+            self._path_of, bounds, (b, alphas, x, errors), workers=self._workers, blas=True
+        )
         return x, errors
+
+    def _path_of(self, item, b, alphas, x, errors):
+        n, p, k, real = self._a.shape[2], b.shape[2], len(alphas), self._a.real.dtype
+        root = np.sqrt(self._weights[item]).astype(real)[:, None] if self._weights.size else 1
+        u, sigma, vh = self._singular(item, root)
+        sigma = sigma.astype(np.float64)
+        # a penalty takes `gap` of each singular value's share
+        with np.errstate(all="ignore"):
+            ratio = alphas[:, None] / sigma / sigma
+            inverse = 1 / (sigma * (1 + ratio))
+            gap = 1 / (1 + 1 / ratio)
+        y = (u.conj().T @ (root * b[item])).T
+        rows = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh)) @ vh.conj()
+        x[:, item] = rows.reshape(k, p, n).swapaxes(1, 2)
+        with np.errstate(all="ignore"):
+            _left_out(u, sigma, gap, y, root * b[item], errors[:, item])
+            errors[:, item] /= root
+        if self._weights.size:
+            none = self._weights[item] == 0
+            errors[:, item, none] = b[item, none] - self._a[item, none] @ x[:, item]
 
     def _singular(self, item, root):
         """U, Σ and Vᴴ of √W A up to its rank, by those of R where there is one."""
@@ -691,7 +698,8 @@ class LeastSquares:
         if self.alpha or part.kind != QR or self._rank[item] < self._a.shape[2]:
             q, a = None, root * self._a[item]
         else:  # √W A = Q R Pᵀ S⁻¹
-            q, order = part.left[item].conj(), part.order[item]
+            q, order = part.left[item], part.order[item]
+            q = q.conj() if q.dtype.kind == "c" else q
             if self._weights.size:
                 q = np.divide(q, root, out=np.zeros_like(q), where=root > 0)
             a = np.empty_like(part.right[item])
@@ -827,9 +835,10 @@ def _check_hermitian(a, eps):
             )
 
 
-def _left_out(u, sigma, gap, y, b):
-    """The errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ and y = (Uᴴ b)ᵀ: the
-    residuals over 1 − h. Both have a part beyond U, and one of the shares that penalties leave."""
+def _left_out(u, sigma, gap, y, b, errors):
+    """Fill in the errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ and
+    y = (Uᴴ b)ᵀ: the residuals over 1 − h. Both have a part beyond U, and one of the shares that
+    penalties leave."""
     m, q = u.shape
     real, squares = u.real.dtype, np.abs(u) ** 2
     beyond, rest = np.zeros(m, real), np.zeros_like(b)
@@ -839,14 +848,16 @@ def _left_out(u, sigma, gap, y, b):
         beyond[inside], rest[inside] = 0, 0
     # of a row inside U both go to 0 with the penalty, and their ratio does not
     limit = np.where(gap.any(axis=1, keepdims=True), gap, (sigma[-1] / sigma) ** 2)
-    errors = np.empty((len(gap), *b.shape), b.dtype)
     for rows, shares in ((beyond > 0, gap), (beyond == 0, limit)):
-        if rows.any():
-            rows, shares = slice(None) if rows.all() else rows, shares.astype(real)
-            left = (shares[:, None] * y).reshape(-1, q) @ u[rows].T
-            left = left.reshape(len(gap), len(y), left.shape[1]).swapaxes(1, 2) + rest[rows]
-            errors[:, rows] = left / (beyond[rows] + shares @ squares[rows].T)[:, :, None]
-    return errors
+        if not rows.any():
+            continue
+        rows, shares = slice(None) if rows.all() else rows, shares.astype(real)
+        for k in range(0, len(shares), _PENALTIES):
+            some = shares[k : k + _PENALTIES]
+            left = (some[:, None] * y).reshape(-1, q) @ u[rows].T
+            left = left.reshape(len(some), len(y), -1).swapaxes(1, 2) + rest[rows]
+            left /= (beyond[rows] + some @ squares[rows].T)[:, :, None]
+            errors[k : k + _PENALTIES, rows] = left
 
 
 def _inverse_half(vh, sigma, scale, rank):
