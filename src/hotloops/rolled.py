@@ -47,9 +47,9 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
 
     Cost: d k m n l multiplications. Matrices of up to 16 rows and columns, 32 of complex numbers,
     are multiplied in registers; larger ones take a call to BLAS each. Integers are multiplied as
-    integers, except that those of 64 bits go through float64, which is faster, where no sum can
-    reach 2**51. With small matrices the limit is the memory that takes the result: the page faults
-    of a new array last longer than the products.
+    integers, except that those of 64 bits go through float64 where no sum can reach 2**51 and the
+    products are enough to make up for the conversion. With small matrices the limit is the memory
+    that takes the result: the page faults of a new array last longer than the products.
 
     Memory: the result, and copies of A and B where they are not C-contiguous arrays of the dtype
     that is multiplied. B is not repeated.
