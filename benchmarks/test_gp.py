@@ -110,7 +110,9 @@ def test_gp(benchmark, case, name):
             np.testing.assert_allclose(result, expected, rtol=0, atol=tolerance * scale)
         seconds = time.perf_counter() - start
         benchmark.group = f"gp: {case}"
-        benchmark.extra_info.update(contender=name, subject="gp", case=case, size=size)
+        benchmark.extra_info.update(
+            contender=name, subject="gp", case=case, size=size, dtype="float64"
+        )
         time.sleep(0.05)  # idle threads of the last contender's library spin for a while
         if seconds < 2:
             benchmark(run)
