@@ -18,7 +18,7 @@ cdef extern from "sparse/lanes.h" nogil:
     void add_column "HL_ADD_COLUMN"(
         int kind, Py_ssize_t count, const void* values, const void* places, Py_ssize_t first,
         const void* tile, void* y)
-    void prefetch "HL_PREFETCH"(const void* place)
+    void HL_PREFETCH(const void* address)
     void scalar_loop "HL_SCALAR_LOOP"()
 
 
@@ -144,7 +144,7 @@ cdef inline inlined _tile(
     for i in range(window):
         if i % 8 == 0:
             for j in range(n):
-                prefetch(x + places[j] + (first + i + AHEAD) * step)
+                HL_PREFETCH(x + places[j] + (first + i + AHEAD) * step)
         _load_tile(parts, n, adjacent, x + (first + i) * step, places, tile + i * lanes)
     while c0 < c1:
         c = min(c0 + GROUP, c1)

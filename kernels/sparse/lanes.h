@@ -14,12 +14,6 @@
 #define HL_VECTOR(real, width)
 #endif
 
-#ifdef __GNUC__
-#define HL_PREFETCH(place) __builtin_prefetch(place)
-#else
-#define HL_PREFETCH(place) ((void)(place))
-#endif
-
 /* In a loop: GCC would take its products apart from its sums, which rounds some of them twice. */
 #ifdef __GNUC__
 #define HL_SCALAR_LOOP() __asm__("")
