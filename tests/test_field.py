@@ -702,6 +702,40 @@ def test_profiles_of_every_length(backend, reference):
             assert largest_error(result[last][points], expected) < 1e-14
 
 
+def test_a_number_makes_no_axis(backend):
+    x, rng = np.linspace(0, 1, 4), np.random.default_rng(3)
+    for batch in ((), (2,)):
+        waves = stack(15, batch=batch)
+        keywords = {"backward_reference": "near", "backend": backend}
+        along = {"kx": 0.7, **keywords}
+        for more in ({}, {"what": "intensity"}):
+            tail = (slice(None),) * (not more)
+            row = hl.layered_field([1.3], **waves, **keywords, **more)
+            found = hl.layered_field(1.3, **waves, **keywords, **more)
+            np.testing.assert_array_equal(found, row[(..., 0, *tail)])
+            grid = hl.layered_field([1.3], **waves, x=x, **along, **more)
+            found = hl.layered_field(1.3, **waves, x=x, **along, **more)
+            np.testing.assert_array_equal(found, grid[(..., 0, slice(None), *tail)])
+            found = hl.layered_field([1.3], **waves, x=x[0], **along, **more)
+            np.testing.assert_array_equal(found, grid[(..., 0, *tail)])
+            for how in (True, False):
+                found = hl.layered_field(1.3, **waves, x=x[0], **along, **more, grid=how)
+                np.testing.assert_allclose(found, grid[(..., 0, 0, *tail)], rtol=1e-14)
+    one = hl.layered_field(1.3, **stack(15), **keywords, what="intensity")
+    assert isinstance(one, float)
+    out = np.empty(())
+    found = hl.layered_field(1.3, **stack(15), **keywords, what="intensity", out=out)
+    assert found is out
+    assert out == one
+    waves, weights = stack(15, batch=(3,)), rng.random(3)
+    sums = {"x": x[0], "kx": 0.7, "coherent_weights": weights, **keywords}
+    np.testing.assert_allclose(
+        hl.layered_field(1.3, **waves, **sums),
+        hl.layered_field([1.3], **waves, **sums | {"x": x[:1]})[0, 0],
+        rtol=1e-14,
+    )
+
+
 def test_empty(backend):
     waves, keywords = stack(15), {"backward_reference": "near", "backend": backend}
     assert hl.layered_field([], **waves, **keywords).shape == (0, 3)
@@ -763,9 +797,8 @@ GOOD = {
         ({"backward_reference": "tmm"}, ValueError, r"'near', 'far', got 'tmm'.*wrong field"),
         ({"x": [1]}, ValueError, "x and kx must come together, got x without kx"),
         ({"kx": 1}, ValueError, "x and kx must come together, got kx without x"),
-        ({"z": 1.0}, ValueError, r"z must have 1 dimension\(s\), got shape \(\)"),
-        ({"z": np.ones((2, 2))}, ValueError, r"z must have 1 dimension\(s\), got shape \(2, 2\)"),
-        ({"x": np.ones((2, 2)), "kx": 1}, ValueError, r"x must have 1 dimension\(s\)"),
+        ({"z": np.ones((2, 2))}, ValueError, r"z must have 1 dim.* or be a num.*shape \(2, 2\)"),
+        ({"x": np.ones((2, 2)), "kx": 1}, ValueError, r"x must have 1 dimension or be a number"),
         ({"z": [1j]}, TypeError, "z must be real.*complex128"),
         ({"x": [1j], "kx": 1}, TypeError, "x must be real.*complex128"),
         ({"interfaces": [0, 1j]}, TypeError, "interfaces must be real.*complex128"),

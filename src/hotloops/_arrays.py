@@ -47,6 +47,14 @@ def real(name, value, ndim=None):
     return array
 
 
+def coordinates(name, value):
+    """`value` as one real number or a line of them."""
+    array = real(name, value)
+    if array.ndim > 1:
+        raise ValueError(f"{name} must have 1 dimension or be a number, got shape {array.shape}")
+    return array
+
+
 def complex_(name, value, ndim=None):
     """`value` as an array of complex64 or complex128, each from its real kin."""
     array = _any_array(name, value)

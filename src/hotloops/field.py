@@ -54,8 +54,8 @@ def layered_field(
 
     Parameters
     ----------
-    z : array_like, shape (Nz,), or any shape with ``grid=False``
-        Depths, in any order.
+    z : array_like, shape (Nz,) or (), or any shape with ``grid=False``
+        Depths, in any order. One number makes no axis.
     interfaces : array_like, shape (..., N − 1)
         Where medium n ends and n + 1 begins, finite and ascending; equal ones make a layer of no
         thickness. With one medium there is none, and the reference planes are z = 0.
@@ -71,7 +71,7 @@ def layered_field(
         z⁻: the interface before the medium, as in the `vw_list` of tmm, or the one after it. In
         the first medium both are interfaces[0], in the last interfaces[-1]. z⁺ is always the
         interface before, in the first medium interfaces[0].
-    x : array_like, shape (Nx,), or the shape of z with ``grid=False``, optional
+    x : array_like, shape (Nx,) or (), or the shape of z with ``grid=False``, optional
         Positions along the layers, with `kx`. Without the two: the profile at x = 0.
     kx : array_like, shape (...), optional
         Wave vector along x, the same in all media.
@@ -219,20 +219,20 @@ def layered_field(
         return result
     if not rows.size:
         result[...] = 0
-        return result
+        return result if out is not None or result.ndim else result[()]
     rows = rows.reshape(-1, beams, waves, rows.shape[-1])
     parts = 1 if intensity else 6  # real numbers a place
-    flat = np.asarray(result).view(numbers)
+    flat = np.asarray(result).reshape(-1).view(numbers)
     z, x = (_arrays.ready(array, np.float64).reshape(-1) for array in (z, x))
     z, x, *tables = map(_arrays.read_only, (z, x, *_tables(**stack)))
     args = z, *tables[:4], far, x, *tables[4:]
-    if len(places) == 2 and grid:
-        flat = flat.reshape(len(rows), *places, parts)
+    if len(x) and grid:
+        flat = flat.reshape(len(rows), len(z), len(x), parts)
         tiles, blas = _tiles(rows, flat)
         _blocks.fill(kernel.grid, tiles, (rows, *args, flat), workers=workers, blas=blas)
     else:
         _fill_points(kernel.points, rows, args, flat.reshape(len(rows), -1, parts), workers)
-    return result
+    return result if out is not None or result.ndim else result[()]
 
 
 def _places(z, x, grid):
@@ -240,11 +240,12 @@ def _places(z, x, grid):
     if x is None:
         if not grid:
             raise ValueError("grid=False takes points: x in the shape of z, and kx; got no x")
-        z = _arrays.real("z", z, 1)
+        z = _arrays.coordinates("z", z)
         return z, np.empty(0), z.shape
-    z, x = _arrays.real("z", z, 1 if grid else None), _arrays.real("x", x, 1 if grid else None)
     if grid:
-        return z, x, (len(z), len(x))
+        z, x = _arrays.coordinates("z", z), _arrays.coordinates("x", x)
+        return z, x, z.shape + x.shape
+    z, x = _arrays.real("z", z), _arrays.real("x", x)
     if z.shape != x.shape:
         raise ValueError(
             f"with grid=False z and x must have one shape, got {z.shape} and {x.shape}"
