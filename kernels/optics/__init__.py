@@ -1,12 +1,14 @@
 """Plane waves in a stack of layers: the amplitudes in each, and the power.
 
-    kz[j] = k0 q[j],  q[j]² = n[j]² - (kx / k0)² = (n[j] - a) (n[j] + a) + rest,  Im q >= 0
+    kz[j] = k0 q[j],  q[j]² = n[j]² - (kx / k0)² = (n[j] - a) (n[j] + a) - low (2 a + low)
 
-(Re q >= 0 where Im q = 0), with `a` and `rest` such that nothing cancels. In the first and the last
-medium Re q + Im q >= 0: the same for real kx, but continuous where q² crosses the positive axis, as
-behind a first medium that absorbs a little. With forward and backward amplitudes F, B of E (s), or
-of Z0 H (p: n times those of E), and h[j] = q[j] (s) or q[j] / n[j]² (p), F + B and h (F - B) are
-continuous, so that before and behind an interface
+with Im q >= 0 (Re q >= 0 where Im q = 0). kx / k0 = a + low, twice as many digits as a number has:
+at the critical angle of the last medium, where q is as small as the root of what rounding of `a`
+leaves, r and T depend on them. In the first and the last medium Re q + Im q >= 0: the same for real
+kx, but continuous where q² crosses the positive axis, as behind a first medium that absorbs a
+little. With forward and backward amplitudes F, B of E (s), or of Z0 H (p: n times those of E), and
+h[j] = q[j] (s) or q[j] / n[j]² (p), F + B and h (F - B) are continuous, so that before and behind
+an interface
 
     (F, B)[j] ∝ (s, d; d, s) (F, B)[j+1],        s = h[j] + h[j+1],  d = h[j] - h[j+1],
 
@@ -24,12 +26,17 @@ backward one's at the far interface of its layer; `depth` adds up over planes z 
 
     A |u|² + B |w|² + 2 Re(C u conj(w)),   u = forward + backward, w = forward - backward
 
-of the waves of E: |E|²; the flux along z over the incident one's; and minus its derivative by z.
+of the waves of E: |E|²; the flux along z over the incident one's; and k0 Im(n²) |E|² over that,
+whose integral over each layer is what `absorb` gives, in closed form and without a difference.
+
+`sines` gives the sine of an angle in (-1.6, 1.6), and what that number lacks; `products` x (y +
+rest) of complex x and real y, likewise: with them come kx / k0 = n[0] (sine + low) or kx (1 / k0).
 
 Shapes: B stacks of N media, in one polarisation or in both: P = 1 or 2, of which the first is
 `first` (0 is s, 1 is p). Stack b has the rows rows[b, 0] of n (·, N) and rows[b, 1] of thickness
-(·, N), 0 at both ends, and k0, a and rest (B,). Outputs (P, B), kz (B, N), amplitudes (P, B, N, 2);
-z (Nz,), weights (P B,), and of depth (P B / K, Nz): sums over K stacks each.
+(·, N), 0 at both ends, and k0, a and low (B,). Outputs (P, B), kz (B, N), amplitudes (P, B, N, 2),
+absorbed (P, B, N - 2); z (Nz,), weights (P B,), and of depth (P B / K, Nz): sums over K stacks
+each.
 Source: L. G. Parratt, Phys. Rev. 95, 359 (1954); Born & Wolf, Principles of Optics (7th ed., 1999),
 section 1.6.
 """

@@ -1,4 +1,4 @@
-from libc.math cimport NAN, fabs, sqrt
+from libc.math cimport NAN, expm1, fabs, fma, sqrt
 from libc.stdlib cimport free, malloc
 
 
@@ -24,6 +24,7 @@ cdef extern from "waves.h" nogil:
 cdef enum:
     INTENSITY = 0
     POYNTING = 1
+    ABSORPTION = 2
     LANES = 16  # stacks side by side: real parts of a number in each, then imaginary ones
 
 
@@ -100,7 +101,7 @@ cdef inline double _per_incident(double complex n, double complex q, int pol) no
 cdef cloned _media(
     Py_ssize_t count, Py_ssize_t media, const Py_ssize_t* rows, const double complex* n,
     const double* thickness, const double* k0, const double complex* a,
-    const double complex* rest, medium* found,
+    const double complex* low, medium* found,
 ) noexcept nogil:
     # of `count` stacks, in lanes of which the last is repeated
     cdef Py_ssize_t j, lane, w
@@ -119,7 +120,7 @@ cdef cloned _media(
     for w in range(LANES):
         lane = min(w, count - 1)
         _put(a_lanes, w, a[lane])
-        _put(rest_lanes, w, rest[lane])
+        _put(rest_lanes, w, -low[lane] * (_scaled(a[lane], 2) + low[lane]))
         largest[w] = 0
     for j in range(media - 1, -1, -1):
         inside = 25e-12 if 0 < j < media - 1 else 0
@@ -258,12 +259,12 @@ cdef cloned _amplitudes(
 
 
 cdef void _sine_squares(
-    Py_ssize_t count, const double complex* a, const double complex* rest, double* sine_square,
+    Py_ssize_t count, const double complex* a, const double complex* low, double* sine_square,
 ) noexcept nogil:
     cdef Py_ssize_t lane, w
     for w in range(LANES):
         lane = min(w, count - 1)
-        _put(sine_square, w, a[lane] * a[lane] - rest[lane])
+        _put(sine_square, w, a[lane] * a[lane] + low[lane] * (_scaled(a[lane], 2) + low[lane]))
 
 
 cdef medium* _scratch(Py_ssize_t media, Py_ssize_t size) except? NULL:
@@ -274,10 +275,91 @@ cdef medium* _scratch(Py_ssize_t media, Py_ssize_t size) except? NULL:
     return scratch
 
 
+# sin(x) / x - 1 over x², in powers of x²: numbers and what they lack
+cdef double[7] SERIES = [
+    -0.16666666666666666, 0.008333333333333333, -0.0001984126984126984, 2.7557319223985893e-06,
+    -2.505210838544172e-08, 1.6059043836821613e-10, -7.647163731819816e-13,
+]
+cdef double[7] SERIES_REST = [
+    -9.25185853854297e-18, 1.1564823173178714e-19, -1.7209558293420705e-22,
+    -1.858393274046472e-22, 1.448814070935912e-24, 1.2585294588752098e-26, -7.03872877733453e-30,
+]
+cdef double[6] SERIES_TAIL = [
+    2.8114572543455206e-15, -8.22063524662433e-18, 1.9572941063391263e-20,
+    -3.868170170630684e-23, 6.446950284384474e-26, -9.183689863795546e-29,
+]
+
+
+cdef inline inlined _sine(double x, double* sine, double* low) noexcept nogil:
+    # sin(x), |x| < 1.6, and what it lacks: in each step a sum as rounded, and from the same factors
+    # its rest
+    cdef Py_ssize_t k
+    cdef double size = fabs(x), rest = 0, z, z_rest, p, p_rest = 0, h, s
+    cdef bint steep = size > 0.7853981633974483
+    if steep:  # sin(x) = 1 - 2 sin²(pi/4 - x/2)
+        h = (1.5707963267948966 - size) / 2
+        size = h + 3.061616997868383e-17
+        rest = 3.061616997868383e-17 - (size - h)
+    z = size * size
+    z_rest = fma(size, size, -z) + 2 * size * rest
+    p = SERIES_TAIL[5]
+    for k in range(4, -1, -1):
+        p = SERIES_TAIL[k] + z * p
+    for k in range(6, -1, -1):
+        s = fma(z, p, SERIES[k])
+        p_rest = fma(z, p, SERIES[k] - s) + (z * p_rest + z_rest * p + SERIES_REST[k])
+        p = s
+    h = z * p
+    p_rest = fma(z, p, -h) + (z * p_rest + z_rest * p)
+    s = fma(size, h, size)
+    rest = fma(size, h, size - s) + (size * p_rest + rest * h + rest)
+    size = s + rest
+    rest = rest - (size - s)
+    if steep:
+        s = fma(-2 * size, size, 1)
+        rest = fma(-2 * size, size, 1 - s) - 4 * size * rest
+        size = s + rest
+        rest = rest - (size - s)
+    sine[0] = -size if x < 0 else size
+    low[0] = -rest if x < 0 else rest
+
+
+cdef cloned _sines(Py_ssize_t count, const double* theta, double* sine, double* low) noexcept nogil:
+    cdef Py_ssize_t b
+    for b in range(count):
+        _sine(theta[b], &sine[b], &low[b])
+
+
+def sines(
+    Py_ssize_t b0, Py_ssize_t b1, const double[::1] theta, double[::1] sine, double[::1] low,
+):
+    with nogil:
+        _sines(b1 - b0, &theta[b0], &sine[b0], &low[b0])
+
+
+cdef cloned _products(
+    Py_ssize_t count, const double complex* x, const double* y, const double* rest,
+    double complex* product, double complex* low,
+) noexcept nogil:
+    cdef Py_ssize_t b
+    for b in range(count):
+        product[b] = _scaled(x[b], y[b])
+        low[b].real = fma(x[b].real, y[b], -product[b].real) + x[b].real * rest[b]
+        low[b].imag = fma(x[b].imag, y[b], -product[b].imag) + x[b].imag * rest[b]
+
+
+def products(
+    Py_ssize_t b0, Py_ssize_t b1, const double complex[::1] x, const double[::1] y,
+    const double[::1] rest, double complex[::1] product, double complex[::1] low,
+):
+    with nogil:
+        _products(b1 - b0, &x[b0], &y[b0], &rest[b0], &product[b0], &low[b0])
+
+
 def solve(
     Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
     const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
-    const double complex[::1] rest, int first, double complex[:, ::1] r,
+    const double complex[::1] low, int first, double complex[:, ::1] r,
     double complex[:, ::1] t, double[:, ::1] R, double[:, ::1] T, double[:, ::1] entering,
 ):
     cdef Py_ssize_t b = b0, count, media = n.shape[1], p, w
@@ -290,9 +372,9 @@ def solve(
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &rest[b],
+            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
                    found)
-            _sine_squares(count, &a[b], &rest[b], sine_square)
+            _sine_squares(count, &a[b], &low[b], sine_square)
             for p in range(r.shape[0]):
                 _sweep(media, found, sine_square, first + p, reflected, transmitted, NULL)
                 for w in range(count):
@@ -314,7 +396,7 @@ def solve(
 def waves(
     Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
     const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
-    const double complex[::1] rest, int first, double complex[:, ::1] kz,
+    const double complex[::1] low, int first, double complex[:, ::1] kz,
     double complex[:, :, :, ::1] amplitudes,
 ):
     cdef Py_ssize_t b = b0, count, j, media = n.shape[1], p, w
@@ -326,12 +408,12 @@ def waves(
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &rest[b],
+            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
                    found)
             for w in range(count):
                 for j in range(media):
                     kz[b + w, j] = _scaled(_at(found[j].q, w), k0[b + w])
-            _sine_squares(count, &a[b], &rest[b], sine_square)
+            _sine_squares(count, &a[b], &low[b], sine_square)
             for p in range(amplitudes.shape[0]):
                 _sweep(media, found, sine_square, first + p, r, t, found_waves)
                 _amplitudes(count, media, found, found_waves, first + p, &amplitudes[p, b, 0, 0])
@@ -344,7 +426,7 @@ cdef void _form(
     double per_incident, double* form,
 ) noexcept nogil:
     # A, B and the parts of C in one medium
-    cdef double size = _norm(n)
+    cdef double absorbed, size = _norm(n)
     cdef double complex flux
     form[0] = form[1] = form[2] = form[3] = 0
     if what == INTENSITY:
@@ -353,12 +435,67 @@ cdef void _form(
     elif what == POYNTING:
         flux = _scaled(_flux(n, q, pol), 0.5 * per_incident)
         form[2], form[3] = flux.real, -flux.imag
-    elif pol:
-        n = _scaled(n * n, k0 * per_incident / size)
-        form[0] = -(sine_square * _conj(n)).imag
-        form[1] = _norm(q) * n.imag
     else:
-        form[0] = k0 * per_incident * (q * q).imag
+        absorbed = k0 * (n * n).imag * per_incident
+        form[0] = absorbed * sqrt(_norm(sine_square)) / size if pol else absorbed
+        form[1] = absorbed * _norm(q) / size if pol else 0
+
+
+cdef double _integral(
+    const double* form, double complex q, double complex phase, double complex f, double complex b,
+    double k0, double thickness,
+) noexcept nogil:
+    # of A |u|² + B |w|² over a layer, where
+    # |u|², |w|² = |f|² exp(-2 Im kz z) + |b|² exp(-2 Im kz (d - z))
+    #              ± 2 Re(f conj(b) exp(i Re kz (2 z - d))) exp(-Im kz d)
+    cdef double depth = k0 * thickness, decay = 2 * q.imag * depth, angle = q.real * depth
+    cdef double each = -expm1(-decay) / decay if decay != 0 else 1
+    cdef double between = phase.imag / angle if angle != 0 else phase.real
+    each = each * (_norm(f) + _norm(b))
+    between = 2 * between * (f * _conj(b)).real
+    return thickness * (form[0] * (each + between) + form[1] * (each - between))
+
+
+def absorb(
+    Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
+    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
+    const double complex[::1] low, int first, double[:, :, ::1] absorbed,
+):
+    cdef Py_ssize_t b = b0, count, j, media = n.shape[1], p, w
+    cdef double[2 * LANES] sine_square
+    cdef double[2 * LANES] r
+    cdef double[2 * LANES] t
+    cdef double[4] form
+    cdef double complex index, q
+    cdef double per_incident
+    cdef medium* found = _scratch(media, sizeof(wave) + 2 * LANES * sizeof(double complex))
+    cdef wave* found_waves = <wave*> (found + media)
+    cdef double complex* amplitudes = <double complex*> (found_waves + media)
+    cdef double complex* pair
+    with nogil:
+        while b < b1:
+            count = min(b1 - b, <Py_ssize_t> LANES)
+            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
+                   found)
+            _sine_squares(count, &a[b], &low[b], sine_square)
+            for p in range(absorbed.shape[0]):
+                _sweep(media, found, sine_square, first + p, r, t, found_waves)
+                _amplitudes(count, media, found, found_waves, first + p, amplitudes)
+                for w in range(count):
+                    per_incident = _per_incident(
+                        _at(found[0].n, w), _at(found[0].q, w), first + p
+                    )
+                    for j in range(1, media - 1):
+                        index, q = _at(found[j].n, w), _at(found[j].q, w)
+                        _form(ABSORPTION, first + p, index, q, k0[b + w], _at(sine_square, w),
+                              per_incident, form)
+                        pair = amplitudes + 2 * (w * media + j)
+                        absorbed[p, b + w, j - 1] = _integral(
+                            form, q, _at(found[j].phase, w), pair[0], pair[1], k0[b + w],
+                            thickness[rows[b + w, 1], j],
+                        )
+            b += count
+    free(found)
 
 
 cdef cloned _strip(
@@ -385,7 +522,7 @@ cdef cloned _strip(
 def depth(
     Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t z0, Py_ssize_t z1, const Py_ssize_t[:, ::1] rows,
     const double complex[:, ::1] n, const double[:, ::1] thickness, const double[::1] k0,
-    const double complex[::1] a, const double complex[::1] rest, int first, const double[::1] z,
+    const double complex[::1] a, const double complex[::1] low, int first, const double[::1] z,
     int what, const double[::1] weights, Py_ssize_t K, double[:, ::1] out,
 ):
     cdef Py_ssize_t b = b0, count, item, iz, j, length, media = n.shape[1], p, w
@@ -407,9 +544,9 @@ def depth(
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &rest[b],
+            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
                    found)
-            _sine_squares(count, &a[b], &rest[b], sine_square)
+            _sine_squares(count, &a[b], &low[b], sine_square)
             for p in range(weights.shape[0] // stacks):
                 _sweep(media, found, sine_square, first + p, r, t, found_waves)
                 _amplitudes(count, media, found, found_waves, first + p, amplitudes)

@@ -3,8 +3,9 @@ import math
 import numpy as np
 
 from ..jit_numba import inlined, jit
+from ..vmath_numba import product_rest
 from ..waves_numba import STRIP, cis, new_waves, run, waves_at
-from . import INTENSITY, POYNTING
+from . import ABSORPTION, INTENSITY, POYNTING
 
 LANES = 32  # stacks side by side
 
@@ -86,14 +87,15 @@ def _new_group(media):
 
 
 @jit
-def _media(start, count, rows, n, thickness, k0, a, rest, group, common):
+def _media(start, count, rows, n, thickness, k0, a, low, group, common):
     # of `count` stacks, in lanes of which the last is repeated
     media = n.shape[1]
     for w in range(LANES):
         b = start + min(w, count - 1)
         _set(common, OFFSET, w, a[b])
-        _set(common, REST, w, rest[b])
-        _set(common, SINE_SQUARE, w, a[b] * a[b] - rest[b])
+        rest = low[b] * (_scaled(a[b], 2) + low[b])
+        _set(common, REST, w, -rest)
+        _set(common, SINE_SQUARE, w, a[b] * a[b] + rest)
         common[_place(LARGEST, w)] = 0
     for j in range(media - 1, -1, -1):
         m = j * ROWS
@@ -200,14 +202,89 @@ def _amplitudes(count, pol, media, group, amplitudes):
             factor = factor * _get(group, m + RATIO, w)
 
 
+# sin(x) / x - 1 over x², in powers of x²: numbers and what they lack
+SERIES = (
+    -0.16666666666666666, 0.008333333333333333, -0.0001984126984126984, 2.7557319223985893e-06,
+    -2.505210838544172e-08, 1.6059043836821613e-10, -7.647163731819816e-13,
+)  # fmt: skip
+SERIES_REST = (
+    -9.25185853854297e-18, 1.1564823173178714e-19, -1.7209558293420705e-22,
+    -1.858393274046472e-22, 1.448814070935912e-24, 1.2585294588752098e-26, -7.03872877733453e-30,
+)  # fmt: skip
+SERIES_TAIL = (
+    2.8114572543455206e-15, -8.22063524662433e-18, 1.9572941063391263e-20,
+    -3.868170170630684e-23, 6.446950284384474e-26, -9.183689863795546e-29,
+)  # fmt: skip
+
+
+def _exactly(function):
+    # a product that is rounded in one place and not in another would not fit its rest
+    return jit(function, fastmath=False)
+
+
+@_exactly
+def _sine(x):
+    # sin(x), |x| < 1.6, and what it lacks: twice as many digits
+    size, rest = abs(x), 0.0
+    steep = size > 0.7853981633974483
+    if steep:  # sin(x) = 1 - 2 sin²(pi/4 - x/2)
+        h = (1.5707963267948966 - size) / 2
+        size = h + 3.061616997868383e-17
+        rest = 3.061616997868383e-17 - (size - h)
+    z = size * size
+    z_rest = product_rest(size, size, z) + 2 * size * rest
+    p, p_rest = SERIES_TAIL[5], 0.0
+    for k in range(4, -1, -1):
+        p = SERIES_TAIL[k] + z * p
+    for k in range(6, -1, -1):
+        h = z * p
+        h_rest = product_rest(z, p, h) + (z * p_rest + z_rest * p)
+        p = SERIES[k] + h
+        p_rest = (h - (p - SERIES[k])) + (h_rest + SERIES_REST[k])
+    h = z * p
+    h_rest = product_rest(z, p, h) + (z * p_rest + z_rest * p)
+    p = size * h
+    p_rest = product_rest(size, h, p) + (size * h_rest + rest * h)
+    s = size + p
+    rest = (p - (s - size)) + (p_rest + rest)
+    if steep:
+        size = s + rest
+        rest = rest - (size - s)
+        h = 2 * size * size
+        h_rest = 2 * product_rest(size, size, size * size) + 4 * size * rest
+        s = 1 - h
+        rest = ((1 - s) - h) - h_rest
+    size = s + rest
+    rest = rest - (size - s)
+    return (-size, -rest) if x < 0 else (size, rest)
+
+
+@_exactly
+def sines(b0, b1, theta, sine, low):
+    for b in range(b0, b1):
+        sine[b], low[b] = _sine(theta[b])
+
+
+@_exactly
+def products(b0, b1, x, y, rest, product, low):
+    for b in range(b0, b1):
+        re, im = x[b].real, x[b].imag
+        high = complex(re * y[b], im * y[b])
+        product[b] = high
+        low[b] = complex(
+            product_rest(re, y[b], high.real) + re * rest[b],
+            product_rest(im, y[b], high.imag) + im * rest[b],
+        )
+
+
 @jit
-def solve(b0, b1, rows, n, thickness, k0, a, rest, first, r, t, R, T, entering):
+def solve(b0, b1, rows, n, thickness, k0, a, low, first, r, t, R, T, entering):
     media = n.shape[1]
     last = (media - 1) * ROWS
     group, common = _new_group(media)
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, k0, a, rest, group, common)
+        _media(b, count, rows, n, thickness, k0, a, low, group, common)
         for p in range(len(r)):
             pol = first + p
             _sweep(pol, media, group, common)
@@ -224,12 +301,12 @@ def solve(b0, b1, rows, n, thickness, k0, a, rest, first, r, t, R, T, entering):
 
 
 @jit
-def waves(b0, b1, rows, n, thickness, k0, a, rest, first, kz, amplitudes):
+def waves(b0, b1, rows, n, thickness, k0, a, low, first, kz, amplitudes):
     media = n.shape[1]
     group, common = _new_group(media)
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, k0, a, rest, group, common)
+        _media(b, count, rows, n, thickness, k0, a, low, group, common)
         for w in range(count):
             for j in range(media):
                 kz[b + w, j] = _scaled(_get(group, j * ROWS + Q, w), k0[b + w])
@@ -249,12 +326,51 @@ def _form(what, pol, n, q, k0, sine_square, per_incident, form):
     elif what == POYNTING:
         flux = _scaled(_flux(n, q, pol), 0.5 * per_incident)
         form[2], form[3] = flux.real, -flux.imag
-    elif pol:
-        square = _scaled(n * n, k0 * per_incident / size)
-        form[0] = -(sine_square * _conj(square)).imag
-        form[1] = _norm(q) * square.imag
     else:
-        form[0] = k0 * per_incident * (q * q).imag
+        absorbed = k0 * (n * n).imag * per_incident
+        form[0] = absorbed * math.sqrt(_norm(sine_square)) / size if pol else absorbed
+        form[1] = absorbed * _norm(q) / size if pol else 0
+
+
+@jit
+def _integral(form, q, phase, f, b, k0, thickness):
+    # of A |u|² + B |w|² over a layer, where
+    # |u|², |w|² = |f|² exp(-2 Im kz z) + |b|² exp(-2 Im kz (d - z))
+    #              ± 2 Re(f conj(b) exp(i Re kz (2 z - d))) exp(-Im kz d)
+    depth = k0 * thickness
+    decay, angle = 2 * q.imag * depth, q.real * depth
+    each = -math.expm1(-decay) / decay if decay != 0 else 1.0
+    between = phase.imag / angle if angle != 0 else phase.real
+    each = each * (_norm(f) + _norm(b))
+    between = 2 * between * (f * _conj(b)).real
+    return thickness * (form[0] * (each + between) + form[1] * (each - between))
+
+
+@jit
+def absorb(b0, b1, rows, n, thickness, k0, a, low, first, absorbed):
+    media = n.shape[1]
+    group, common = _new_group(media)
+    amplitudes, form = np.empty((LANES, media, 2), np.complex128), np.empty(4)
+    for b in range(b0, b1, LANES):
+        count = min(b1 - b, LANES)
+        _media(b, count, rows, n, thickness, k0, a, low, group, common)
+        for p in range(len(absorbed)):
+            pol = first + p
+            _sweep(pol, media, group, common)
+            _amplitudes(count, pol, media, group, amplitudes)
+            for w in range(count):
+                per_incident = _per_incident(_get(group, N, w), _get(group, Q, w), pol)
+                square = _get(common, SINE_SQUARE, w)
+                for j in range(1, media - 1):
+                    m = j * ROWS
+                    index, q, phase = (
+                        _get(group, m + N, w), _get(group, m + Q, w), _get(group, m + PHASE, w)
+                    )  # fmt: skip
+                    _form(ABSORPTION, pol, index, q, k0[b + w], square, per_incident, form)
+                    absorbed[p, b + w, j - 1] = _integral(
+                        form, q, phase, amplitudes[w, j, 0], amplitudes[w, j, 1], k0[b + w],
+                        thickness[rows[b + w, 1], j],
+                    )  # fmt: skip
 
 
 @jit
@@ -277,14 +393,14 @@ def _strip(count, strip, forms, weight, out):
 
 
 @jit
-def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, rest, first, z, what, weights, K, out):
+def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, K, out):
     stacks, media = len(rows), n.shape[1]
     group, common = _new_group(media)
     amplitudes, kz = np.empty((LANES, media, 2), np.complex128), np.empty(media, np.complex128)
     edges, forms, strip = np.empty(media - 1), np.empty((media, 4)), new_waves()
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, k0, a, rest, group, common)
+        _media(b, count, rows, n, thickness, k0, a, low, group, common)
         for p in range(len(weights) // stacks):
             pol = first + p
             _sweep(pol, media, group, common)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 
 from . import ABSORPTION, INTENSITY, POYNTING
@@ -12,10 +14,10 @@ def _root(square):
     return np.where(q == 0, 1e-100, q)
 
 
-def _media(rows, n, thickness, k0, a, rest):
+def _media(rows, n, thickness, k0, a, low):
     """n, q, exp(i kz d) and the shift of q² of each medium, shape (N, B)."""
     n, depth = n[rows[:, 0]].T, k0 * thickness[rows[:, 1]].T
-    square = (n - a) * (n + a) + rest
+    square = (n - a) * (n + a) - low * (2 * a + low)
     size = np.abs(square.real) + np.abs(square.imag)
     largest = np.maximum.accumulate(size[::-1])[::-1]
     shift = 25e-12 * np.minimum(np.abs(n), 1) * largest / (1 + largest * depth**2)
@@ -68,15 +70,51 @@ def _per_incident(n, q, pol):
     return np.where(flux > 0, 1 / flux, np.nan)
 
 
-def solve(b0, b1, rows, n, thickness, k0, a, rest, first, r, t, R, T, entering):
+def sines(b0, b1, theta, sine, low):
+    """The sines of theta[b0:b1], and what these lack."""
+    bits = 200  # behind the point of an integer
+    for b in range(b0, b1):
+        numerator, denominator = float(theta[b]).as_integer_ratio()
+        x = (abs(numerator) << bits) // denominator
+        total, term, k = 0, x, 1
+        while term:  # x**k / k!
+            total += term if k % 4 == 1 else -term
+            term = (term * x * x >> 2 * bits) // ((k + 1) * (k + 2))
+            k += 2
+        sine[b] = math.sin(theta[b])
+        lack = total - int(math.ldexp(abs(sine[b]), bits))
+        low[b] = math.copysign(lack / (1 << bits), lack * theta[b])
+
+
+def products(b0, b1, x, y, rest, product, low):
+    """x[b0:b1] (y + rest), and what these numbers lack."""
+    x, y, rest = x[b0:b1], y[b0:b1], rest[b0:b1]
+    product[b0:b1] = x * y
+    low[b0:b1] = x * rest
+    parts = (x.real, product.real, low.real), (x.imag, product.imag, low.imag)
+    b = _leading(y)
+    for part, rounded, lack in parts:
+        a = _leading(part)
+        # products of halves are exact
+        lack[b0:b1] += (
+            (a * b - rounded[b0:b1]) + a * (y - b) + (part - a) * b + (part - a) * (y - b)
+        )
+
+
+def _leading(x):
+    """The first 26 bits."""
+    return (np.ascontiguousarray(x).view(np.int64) & -(1 << 27)).view(np.float64)
+
+
+def solve(b0, b1, rows, n, thickness, k0, a, low, first, r, t, R, T, entering):
     """r, t, |r|², and the flux behind the stack and into it over the incident one, of b0:b1."""
     with np.errstate(all="ignore"):
         b = slice(b0, b1)
-        media = _media(rows[b], n, thickness, k0[b], a[b], rest[b])
+        media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
         n, q = media[:2]
         for p in range(len(r)):
             pol = first + p
-            amplitudes = _waves(*media, a[b] ** 2 - rest[b], pol)
+            amplitudes = _waves(*media, (a[b] + low[b]) ** 2, pol)
             r[p, b], t[p, b] = amplitudes[0, :, 1], amplitudes[-1, :, 0]
             R[p, b] = np.abs(r[p, b]) ** 2
             per_incident = _per_incident(n, q, pol)
@@ -85,21 +123,21 @@ def solve(b0, b1, rows, n, thickness, k0, a, rest, first, r, t, R, T, entering):
             entering[p, b] = 1 - R[p, b] + mixed
 
 
-def waves(b0, b1, rows, n, thickness, k0, a, rest, first, kz, amplitudes):
+def waves(b0, b1, rows, n, thickness, k0, a, low, first, kz, amplitudes):
     """kz[b0:b1], and in each polarisation the amplitudes."""
     with np.errstate(all="ignore"):
         b = slice(b0, b1)
-        media = _media(rows[b], n, thickness, k0[b], a[b], rest[b])
+        media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
         n, q = media[:2]
         kz[b] = (k0[b] * q).T
         for p in range(len(amplitudes)):
-            found = _waves(*media, a[b] ** 2 - rest[b], first + p)
+            found = _waves(*media, (a[b] + low[b]) ** 2, first + p)
             amplitudes[p, b] = found.swapaxes(0, 1)
 
 
 def _form(what, n, q, k0, sine_square, pol):
-    """A, B and C of each medium of one stack."""
-    zero = np.zeros(len(n))
+    """A, B and C of each medium."""
+    zero = np.zeros(n.shape)
     if what == INTENSITY:
         if not pol:
             return zero + 1, zero, zero
@@ -109,20 +147,42 @@ def _form(what, n, q, k0, sine_square, pol):
     if what == POYNTING:
         return zero, zero, np.conj(_flux(n, q, pol)) / 2 * per_incident
     assert what == ABSORPTION
+    absorbed = k0 * 2 * n.real * n.imag * per_incident
     if not pol:
-        return k0 * (q**2).imag * per_incident, zero, zero
-    scale = k0 / np.abs(n) ** 2 * per_incident
-    u = -(sine_square * np.conj(n) ** 2).imag
-    return scale * u, scale * np.abs(q) ** 2 * (n**2).imag, zero
+        return absorbed, zero, zero
+    absorbed = absorbed / np.abs(n) ** 2
+    return absorbed * np.abs(sine_square), absorbed * np.abs(q) ** 2, zero
 
 
-def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, rest, first, z, what, weights, K, out):
+def absorb(b0, b1, rows, n, thickness, k0, a, low, first, absorbed):
+    """What each layer of b0:b1 absorbs over the incident flux: the integral of A |u|² + B |w|²."""
+    with np.errstate(all="ignore"):
+        b = slice(b0, b1)
+        media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
+        n, q, phase, _ = media
+        thickness = thickness[rows[b, 1]].T
+        # |u|², |w|² = |f|² exp(-2 Im kz z) + |b|² exp(-2 Im kz (d - z))
+        #              ± 2 Re(f conj(b) exp(i Re kz (2 z - d))) exp(-Im kz d)
+        decay, angle = 2 * q.imag * k0[b] * thickness, q.real * k0[b] * thickness
+        share = np.where(decay == 0, 1, -np.expm1(-decay) / decay)
+        mixed = np.where(angle == 0, phase.real, phase.imag / angle)
+        for p in range(len(absorbed)):
+            sine_square = (a[b] + low[b]) ** 2
+            forward, backward = np.moveaxis(_waves(*media, sine_square, first + p), -1, 0)
+            each = share * (np.abs(forward) ** 2 + np.abs(backward) ** 2)
+            between = 2 * mixed * (forward * np.conj(backward)).real
+            A, B, _ = _form(ABSORPTION, n, q, k0[b], sine_square, first + p)
+            found = thickness * (A * (each + between) + B * (each - between))
+            absorbed[p, b] = found[1:-1].T
+
+
+def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, K, out):
     """Add weights · (A |u|² + B |w|² + 2 Re(C u conj(w))) of b0:b1 to out[:, z0:z1]."""
     with np.errstate(all="ignore"):
-        z, sine_square = z[z0:z1], a**2 - rest
+        z, sine_square = z[z0:z1], (a + low) ** 2
         for start in range(b0, b1, STACKS):
             b = slice(start, min(start + STACKS, b1))
-            media = _media(rows[b], n, thickness, k0[b], a[b], rest[b])
+            media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
             for p in range(len(weights) // len(rows)):
                 pol, items = first + p, weights[p * len(rows) :]
                 amplitudes = _waves(*media, sine_square[b], pol)

@@ -1,0 +1,175 @@
+"""What `solve_stack` may be given."""
+
+import numpy as np
+
+from . import _arrays
+from ._warnings import warn
+
+_SIZES = 1e-50, 1e50  # of n and kx / k0: their sixth powers are numbers
+_SHORTEST = 4e-308
+_LONGEST = 1e200  # of d over the wavelength, likewise with n
+_ABSORBS = "in the time factor exp(-iωt) n + ik absorbs; from exp(+iωt) pass the conjugates"
+
+
+def thickness(n, d):
+    """The thicknesses of all media, 0 at the ends."""
+    if not n.ndim or n.shape[-1] < 2:
+        raise ValueError(f"n must have shape (..., N) with N >= 2 media, got shape {n.shape}")
+    media = n.shape[-1]
+    if not d.ndim or d.shape[-1] not in (media - 2, media):
+        raise ValueError(
+            f"d must have shape (..., {media - 2}), the layers between the first and the last of "
+            f"{media} media, or (..., {media}) with inf at both ends, got shape {d.shape}"
+            f"{_other_axis(n, d)}"
+        )
+    if d.shape[-1] == media:
+        ends = d[..., [0, -1]]
+        if not (ends == np.inf).all():
+            raise ValueError(
+                f"d must be inf at both ends where it has as many entries as n, got "
+                f"{ends[ends != np.inf][0]}: those media are unbounded"
+            )
+        d = d[..., 1:-1]
+    unfit = ~((d >= 0) & (d < np.inf))
+    if unfit.any():
+        raise ValueError(f"d must be finite and >= 0 between the ends, got {d[unfit][0]}")
+    found = np.zeros((*d.shape[:-1], media))
+    found[..., 1:-1] = d
+    return found
+
+
+def _other_axis(n, d):
+    """A hint where the media are on another axis than the last of n or d."""
+    layers = d.shape[-1] if d.ndim else 0
+    for k, length in enumerate(n.shape[:-1]):
+        if layers in (length - 2, length):
+            return (
+                f". The last axis of n must be the media: n of shape {n.shape} has {length} on "
+                f"axis {k}, from where np.moveaxis(n, {k}, -1) takes them"
+            )
+    for k, length in enumerate(d.shape[:-1]):
+        if length in (n.shape[-1] - 2, n.shape[-1]):
+            return f". The last axis of d must be the layers: np.moveaxis(d, {k}, -1)"
+    return ""
+
+
+def media(n):
+    """Sizes that products can hold; no gain at the ends, and inside not without a word."""
+    size = (np.abs(n.real) + np.abs(n.imag)).astype(np.float64)
+    if n.size and not _SIZES[0] <= size.min() <= size.max() <= _SIZES[1]:
+        unfit = (size < _SIZES[0]) | (size > _SIZES[1])  # NaN is neither
+        if unfit.any():
+            raise ValueError(
+                f"n must be from {_SIZES[0]:.0e} to {_SIZES[1]:.0e} in size, got {n[unfit][0]}"
+            )
+    if not n.size or (n.imag.min() >= 0 and (n.real.min() >= 0 or not n.imag.any())):
+        return
+    # an imaginary part that rounding has left is none
+    rounding = 4 * np.finfo(n.dtype).eps * size
+    negative, backward = n.imag < -rounding, (n.real < 0) & (n.imag > rounding)
+    for name, k in (("first", 0), ("last", -1)):
+        for gain, what, hint in (
+            (negative[..., k], "have k >= 0", _ABSORBS),
+            (backward[..., k], "not be negative", "n² has gain"),
+        ):
+            if gain.any():
+                raise ValueError(
+                    f"n must {what} in the {name} medium, got {n[..., k][gain][0]}: {hint}"
+                )
+    layers = n[negative | backward]
+    if layers.size:
+        warn(f"n has gain in a layer, got {layers[0]}: {_ABSORBS}", RuntimeWarning)
+
+
+def wavelength(wavelength, thickness):
+    """Positive and finite, and so what is computed from it."""
+    if not wavelength.size or not thickness.size:
+        return
+    shortest = wavelength.min()
+    if not (shortest >= _SHORTEST and wavelength.max() < np.inf):
+        unfit = wavelength[~((wavelength > 0) & (wavelength < np.inf))]
+        if unfit.size:
+            raise ValueError(f"wavelength must be positive and finite, got {unfit[0]}")
+        raise ValueError(
+            f"wavelength must be at least {_SHORTEST}, so that 2 * np.pi over it is a number, "
+            f"got {shortest}"
+        )
+    if thickness.max() > _LONGEST * shortest:
+        raise ValueError(
+            f"d must be at most {_LONGEST:.0e} wavelengths, got {thickness.max()} beside the "
+            f"wavelength {shortest}"
+        )
+
+
+def angle(theta):
+    """`theta` in double precision."""
+    if np.iscomplexobj(theta):
+        raise TypeError(
+            f"theta must be real, got {np.asarray(theta).reshape(-1)[:1]}: the wave of a complex "
+            f"angle is given by kx=2 * np.pi / wavelength * n[..., 0] * np.sin(theta)"
+        )
+    theta = _arrays.real("theta", theta)
+    steep = ~(np.abs(theta) <= theta.dtype.type(np.pi / 2))
+    if steep.any():
+        raise ValueError(
+            f"theta must be in radians, |theta| <= pi/2, got {theta[steep][0]}: "
+            f"np.deg2rad converts degrees"
+        )
+    return theta.astype(np.float64)
+
+
+def incidence(n0, a):
+    """A warning where a real angle in an absorbing medium makes kx / k0 = a complex."""
+    if not n0.imag.any():
+        return
+    oblique = np.abs(a.imag) > 1e-8 * np.abs(a.real)
+    if oblique.any():
+        n0 = np.broadcast_to(n0, a.shape)[oblique][0]
+        warn(
+            f"theta in a first medium that absorbs, n = {n0}, makes kx complex: the wave grows or "
+            f"decays along the layers, power flows sideways, and R, T and A are no balance of it "
+            f"(R may exceed 1, T and A be negative). Pass kx = 2 * np.pi / wavelength * "
+            f"n[..., 0].real * np.sin(theta) for a wave of constant strength along the layers, or "
+            f"the kx that the wave has in a transparent medium outside",
+            RuntimeWarning,
+        )
+
+
+def along(kx, wavelength):
+    """kx of a size that products can hold."""
+    if not kx.size or not wavelength.size:
+        return
+    largest = np.fmax.reduce(np.abs(kx), axis=None)
+    if largest > _SIZES[1] * (2 * np.pi / wavelength.max()):
+        raise ValueError(
+            f"kx must be at most {_SIZES[1]:.0e} times 2 * np.pi / wavelength, got {largest} in "
+            f"size beside the wavelength {wavelength.max()}"
+        )
+
+
+def batch(n, d, wavelength, **along):
+    """The shape of the stacks; `along`: theta or kx."""
+    ((name, array),) = along.items()
+    leads = {
+        "n": n.shape[:-1],
+        "d": d.shape[:-1],
+        "wavelength": wavelength.shape,
+        name: array.shape,
+    }
+    try:
+        return np.broadcast_shapes(*leads.values())
+    except ValueError:
+        got = ", ".join(f"{name} {lead}" for name, lead in leads.items())
+        raise ValueError(
+            f"wavelength, theta or kx, and the leading axes of n and d must broadcast, got {got}"
+            f"{_missing_axes(n.shape[:-1], wavelength.shape)}"
+        ) from None
+
+
+def _missing_axes(lead, wavelength):
+    """A hint where n of shape (W, N) stands beside wavelengths of shape (W, 1)."""
+    missing = len(wavelength) - len(lead)
+    if not lead or missing < 1 or wavelength[: len(lead)] != lead:
+        return ""
+    axes = ", ".join([":"] * len(lead) + ["None"] * missing + [":"])
+    return f". For indices at each wavelength pass n[{axes}]: its last axis is the media"
