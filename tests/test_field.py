@@ -522,7 +522,8 @@ def test_absent_components_of_a_beam(backend):
     result = hl.layered_field(z, **waves, x=x, **keywords)
     expected = ~np.isfinite(z)[:, None] | np.isnan(x)
     np.testing.assert_array_equal(np.isnan(result), np.repeat(expected[..., None], 3, axis=2))
-    np.testing.assert_array_equal(result[~expected], clean[~expected])
+    # a product of another shape may be rounded another way
+    assert largest_error(result[~expected], clean[~expected]) < 1e-15
 
 
 @pytest.mark.parametrize("grid", [True, False])
