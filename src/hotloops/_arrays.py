@@ -3,25 +3,70 @@
 import contextlib
 import math
 import operator
+from collections.abc import Sequence
 
 import numpy as np
+
+from . import _foreign
 
 _FLOATS = {np.dtype(t) for t in (np.float32, np.float64)}
 _COMPLEX = {np.dtype(t) for t in (np.complex64, np.complex128)}
 _NUMBERS = {np.dtype(c) for c in "?bBhHiIlLqQ"} | _FLOATS | _COMPLEX
 _FLOAT64 = np.dtype(np.float64)
 _COMPLEX128 = np.dtype(np.complex128)
+# what has no mask, nor holds anything that may have one
+_PLAIN = {np.ndarray, bool, int, float, complex, str, bytes, bytearray, memoryview, range}
+_PLAIN |= set(np.sctypeDict.values())
 
 
-def _any_array(name, value):
+def any_array(name, value, place=""):
+    """`value` as an array of whatever it holds; `place` is where in the argument it stands."""
     if type(value) is np.ndarray:
         return value
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be a masked array: fill or drop its masked entries")
+    if type(value) not in _PLAIN:
+        value = _bare(name, value, place)
     try:
-        return np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array, got {type(value).__name__}: {error}") from None
+        array = np.asanyarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        reason = _foreign.remedy_of(name + place, value) or error
+        raise kind(
+            f"{name}{place} must be an array, got {type(value).__name__}: {reason}"
+        ) from error
+    if type(array) is not np.ndarray:
+        _refuse_mask(name, array, place)
+        array = np.asarray(array)
+    return array
+
+
+def _bare(name, value, place):
+    """`value`, and what lies in its nested lists, without wrappers whose masks NumPy loses."""
+    _refuse_mask(name, value, place)
+    if hasattr(value, "__dask_graph__"):
+        inner = getattr(value, "data", None)  # xarray's
+        value = (inner if hasattr(inner, "__dask_graph__") else value).compute()
+        _refuse_mask(name, value, place)
+    elif isinstance(value, Sequence) and not hasattr(value, "__array__"):
+        if set(map(type, value)) <= _PLAIN:
+            return value
+        return [
+            item if type(item) in _PLAIN else _bare_item(name, item, f"{place}[{k}]")
+            for k, item in enumerate(value)
+        ]
+    return value
+
+
+def _bare_item(name, item, place):
+    return (any_array if hasattr(item, "__array__") else _bare)(name, item, place)
+
+
+def _refuse_mask(name, value, place):
+    # NumPy's masked arrays have a mask, and Astropy's
+    if isinstance(value, np.ndarray) and hasattr(value, "mask"):
+        where = f", as {name}{place} is" if place else ""
+        raise TypeError(
+            f"{name} must not be a masked array{where}: fill or drop its masked entries"
+        )
 
 
 def _check_ndim(name, array, ndim):
@@ -33,15 +78,28 @@ def _native(dtype):
     return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
+def _numeric(name, value, array, expected):
+    """The array that `value` gave, and its dtype in native byte order, a number's."""
+    if array.dtype.kind not in "biufc":
+        array = _foreign.converted(name, value, array, expected)
+    return array, _native(array.dtype)
+
+
+def _unfit(name, dtype, expected):
+    cure = f": pass numpy.asarray({name}, numpy.float64)" if dtype.kind == "f" else ""
+    return TypeError(f"{name} must be {expected}, got dtype {dtype}{cure}")
+
+
 def real(name, value, ndim=None):
     """`value` as an array of float32 or float64; integers and booleans become float64."""
-    array = _any_array(name, value)
+    array = any_array(name, value)
     if array.dtype not in _FLOATS:
-        dtype = _native(array.dtype)
+        expected = "real (float32, float64 or integer)"
+        array, dtype = _numeric(name, value, array, expected)
         if dtype.kind in "iub":
             dtype = _FLOAT64
         elif dtype not in _FLOATS:
-            raise TypeError(f"{name} must be real (float32, float64 or integer), got dtype {dtype}")
+            raise _unfit(name, dtype, expected)
         array = array.astype(dtype)
     _check_ndim(name, array, ndim)
     return array
@@ -57,17 +115,16 @@ def coordinates(name, value):
 
 def complex_(name, value, ndim=None):
     """`value` as an array of complex64 or complex128, each from its real kin."""
-    array = _any_array(name, value)
+    array = any_array(name, value)
     if array.dtype not in _COMPLEX:
-        dtype = _native(array.dtype)
+        expected = "complex or real, in single or double precision"
+        array, dtype = _numeric(name, value, array, expected)
         if dtype.kind in "iub" or dtype == _FLOAT64:
             dtype = _COMPLEX128
         elif dtype == np.float32:
             dtype = np.dtype(np.complex64)
         elif dtype not in _COMPLEX:
-            raise TypeError(
-                f"{name} must be complex or real, in single or double precision, got dtype {dtype}"
-            )
+            raise _unfit(name, dtype, expected)
         array = array.astype(dtype)
     _check_ndim(name, array, ndim)
     return array
@@ -76,14 +133,12 @@ def complex_(name, value, ndim=None):
 def number(name, value, ndim=None):
     """`value` as an array of booleans, integers, or real or complex numbers in single or double
     precision: its own dtype."""
-    array = _any_array(name, value)
+    array = any_array(name, value)
     if array.dtype not in _NUMBERS:
-        dtype = _native(array.dtype)
+        expected = "boolean, integer, or real or complex in single or double precision"
+        array, dtype = _numeric(name, value, array, expected)
         if dtype not in _NUMBERS:
-            raise TypeError(
-                f"{name} must be boolean, integer, or real or complex in single or double "
-                f"precision, got dtype {dtype}"
-            )
+            raise _unfit(name, dtype, expected)
         array = array.astype(dtype)
     _check_ndim(name, array, ndim)
     return array
@@ -133,7 +188,7 @@ def common_dtype(*arrays):
 def scalar(name, value, *, minimum=-math.inf, maximum=math.inf, strict=False):
     """`value` as a float, finite and in [minimum, maximum] (`strict`: above the minimum)."""
     try:
-        if isinstance(value, str) or np.iscomplexobj(value):
+        if isinstance(value, (str, bytes)) or np.iscomplexobj(value):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError):

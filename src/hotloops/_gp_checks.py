@@ -21,19 +21,12 @@ def exception(name):
 
 def numbers(name, value):
     """`value` as an array of float64, finite."""
-    if hasattr(value, "toarray"):
-        raise TypeError(
-            f"{name} must be dense, got a sparse {type(value).__name__}: pass {name}.toarray()"
-        )
-    try:
-        array = np.asanyarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array: {error}") from None
+    array = _arrays.any_array(name, value)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} must be real, got {array.dtype}")
-    if array.dtype.kind == "O":
-        array = array.astype(np.float64)
-    array = _arrays.ready(_arrays.real(name, array), np.float64)
+    array = _arrays.ready(
+        _arrays.real(name, value if array.dtype.kind == "O" else array), np.float64
+    )
     finite = np.isfinite(array)
     if not finite.all():
         index = [int(i) for i in np.argwhere(~finite)[0]]

@@ -17,7 +17,10 @@ _KINDS = {
     "rq": RQ,
 }
 _MANY = 16  # features, and points, from which on a matrix product beats differences
-_KIND_HINT = '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2)'
+_KIND_HINT = (
+    '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2). A Matérn '
+    'kernel has its ν in its name: "matern12", "matern32", "matern52" for 1/2, 3/2, 5/2'
+)
 
 
 def quadform(
