@@ -812,6 +812,17 @@ def test_metamorphic(n, m, d, seed, cut):
 X3 = np.zeros((4, 3))
 
 
+def test_an_array_of_one_length_scale(backend):
+    one, number = ({"length_scale": scale, "backend": backend} for scale in ([1.5], 1.5))
+    np.testing.assert_array_equal(hl.quadform(X3, **one), hl.quadform(X3, **number))
+    cotangent = np.arange(16.0).reshape(4, 4)
+    gradient = hl.ard_kernel_vjp(cotangent, X3, **one)["length_scale"]
+    assert gradient.shape == (1,)
+    assert gradient[0] == hl.ard_kernel_vjp(cotangent, X3, **number)["length_scale"]
+    with pytest.raises(ValueError, match=r"length_scale must be positive, got \[0.\]"):
+        hl.quadform(X3, length_scale=[0.0])
+
+
 @pytest.mark.parametrize(
     ("keywords", "error", "message"),
     [

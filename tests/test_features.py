@@ -100,6 +100,12 @@ def test_layouts(change):
     np.testing.assert_array_equal(x, before)
 
 
+def test_an_array_of_one_period():
+    x = np.random.default_rng(1).normal(size=(6, 3))
+    expected = hl.periodic_features(x, 1.5)
+    np.testing.assert_array_equal(hl.periodic_features(x, [1.5]), expected)
+
+
 def test_integers_are_float64():
     assert hl.periodic_features([1, 2, 3], 12).dtype == np.float64
 

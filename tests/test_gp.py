@@ -596,6 +596,38 @@ def test_samples_have_the_posterior_moments():
     np.testing.assert_array_equal(draws, gp.sample_y(T, 100_000, random_state=generator))
 
 
+def test_samples_of_many_targets_factor_once():
+    class Counted(np.random.RandomState):
+        calls = 0
+
+        def multivariate_normal(self, *args, **keywords):
+            self.calls += 1
+            return super().multivariate_normal(*args, **keywords)
+
+    X, y = data(targets=(5,))
+    T = data(n=6, seed=2)[0]
+    gp, rng = fixed(normalize_y=True).fit(X, y), Counted(4)
+    draws = gp.sample_y(T, 3, rng)
+    assert rng.calls == 1
+    # target after target, from one stream
+    mean, covariance = gp.predict(T, return_cov=True)
+    rng = np.random.RandomState(4)
+    for k in range(5):
+        expected = rng.multivariate_normal(mean[:, k], covariance[..., k], 3).T
+        np.testing.assert_allclose(draws[:, k], expected, rtol=1e-7, atol=1e-8)
+
+
+def test_arrays_of_one_number_are_for_all():
+    X, y = data()
+    T = data(n=7, seed=2)[0]
+    expected = fixed(length_scale=2.0, noise_variance=0.1).fit(X, y).predict(T, True)
+    for ard in (True, False):
+        gp = fixed(length_scale=[2.0], noise_variance=[0.1], ard=ard).fit(X, y)
+        np.testing.assert_array_equal(gp.predict(T, True), expected)
+    theirs = Sklearn(RBF([2.0]), alpha=[0.1], optimizer=None).fit(X, y)
+    np.testing.assert_allclose(theirs.predict(T), expected[0], rtol=1e-9)
+
+
 @pytest.mark.parametrize("solver", ["cholesky", "cg"])
 @pytest.mark.parametrize("targets", [(), (2,)])
 @pytest.mark.parametrize("kind", KINDS)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.special
+import sklearn.decomposition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,6 +95,34 @@ def test_softmax_axis(backend, axis):
     x = numbers(2, (4, 5, 6))
     expected = scipy.special.softmax(x, axis=axis)
     np.testing.assert_allclose(linalg.softmax(x, axis, backend=backend), expected, rtol=1e-14)
+
+
+@dtypes
+@pytest.mark.parametrize("axis", [None, (), (0,), (0, 1), (-1, 1), (2, 0), (0, -2, 2), (3, 0)])
+def test_softmax_over_several_axes(backend, dtype, axis):
+    x = numbers(3, (4, 5, 6, 3), dtype, spread=3)
+    expected = scipy.special.softmax(x.astype(float), axis=axis)
+    out = np.empty_like(x)
+    result = linalg.softmax(x, axis, backend=backend)
+    np.testing.assert_allclose(result, expected, rtol=16 * np.finfo(dtype).eps)
+    assert linalg.softmax(x[::-1].swapaxes(0, 1), axis, out=out.reshape(5, 4, 6, 3),
+                          backend=backend).dtype == dtype  # fmt: skip
+    turned = scipy.special.softmax(x[::-1].swapaxes(0, 1).astype(float), axis=axis)
+    np.testing.assert_allclose(out.reshape(turned.shape), turned, rtol=16 * np.finfo(dtype).eps)
+
+
+@dtypes
+@pytest.mark.parametrize("axis", [-1, 0, None, ()])
+def test_softmax_of_a_number(backend, dtype, axis):
+    for x in (3.0, -np.inf, np.nan):
+        result = linalg.softmax(dtype(x), axis, backend=backend)
+        with np.errstate(invalid="ignore"):
+            expected = scipy.special.softmax(dtype(x), axis=axis)
+        np.testing.assert_array_equal(result, expected)
+        assert type(result) is type(expected) is dtype
+    out = np.empty((), dtype)
+    assert linalg.softmax(dtype(1), axis, out=out, backend=backend) is out
+    assert out == 1
 
 
 @dtypes
@@ -404,6 +433,24 @@ def test_pca_is_scikit_learns(dtype, shape):
     np.testing.assert_allclose(ours.inverse_transform(z), expected, atol=30 * tolerance)
 
 
+@dtypes
+@pytest.mark.parametrize("shape", [(50, 6), (6, 50)])
+def test_pca_of_a_share_of_the_variance(dtype, shape):
+    x = numbers(8, shape, dtype) * np.geomspace(1, 20, shape[1]).astype(dtype)
+    for share in (1e-9, 0.3, 0.5, 0.8, 0.95, 0.999, np.float32(0.9)):
+        theirs = sklearn.decomposition.PCA(float(share), svd_solver="full").fit(x.astype(float))
+        found = linalg.pca(x, share)
+        assert found.components_.shape == theirs.components_.shape
+        assert found.explained_variance_ratio_.sum() > share
+        same = linalg.pca(x, len(found.components_))
+        np.testing.assert_array_equal(found.components_, same.components_)
+        for method in ("pca", "zca"):
+            z = linalg.whiten(x, method=method, n_components=share, eps=0.1)
+            assert z.components_.shape == theirs.components_.shape
+    assert len(linalg.pca(x).components_) == min(shape)
+    assert len(linalg.pca(np.ones((5, 3), dtype), 0.5).components_) == 1
+
+
 def test_pca_keeps_small_components():
     # a variance of 1e-24 of the largest, which the eigenvalues of the covariance do not see
     q, _ = np.linalg.qr(numbers(13, (3, 3)))
@@ -654,7 +701,10 @@ def test_regression_in_any_units(units):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: linalg.softmax(1.0), ValueError, "X must have at least 1 dimension"),
+        (lambda: linalg.softmax(1.0, axis=1), ValueError, "axis must be <= 0, got 1"),
+        (lambda: linalg.softmax([[1.0]], axis=(0, -2)), ValueError, r"each axis once, got \(0, -2"),
+        (lambda: linalg.softmax([[1.0]], axis=(0, 2)), ValueError, "axis must be <= 1, got 2"),
+        (lambda: linalg.softmax([[1.0]], axis=(0, 0.5)), TypeError, "axis must be an integer"),
         (lambda: linalg.softmax([1.0], axis=1), ValueError, "axis must be <= 0, got 1"),
         (lambda: linalg.softmax([1.0], axis=0.5), TypeError, "axis must be an integer"),
         (lambda: linalg.softmax([1j]), TypeError, "X must be real"),
@@ -673,6 +723,10 @@ def test_regression_in_any_units(units):
         (lambda: linalg.mlp_forward([[1.0]], [[[1.0]]], [[1.0]], activation="gelu"), ValueError,
          "activation must be one of 'identity', 'relu'"),
         (lambda: linalg.pca([[1.0], [2.0]], 2), ValueError, "n_components must be <= 1"),
+        (lambda: linalg.pca([[1.0], [2.0]], 1.0), ValueError, "a share .* 0 and 1, got 1.0"),
+        (lambda: linalg.pca([[1.0], [2.0]], 0.0), ValueError, "a share .* 0 and 1, got 0.0"),
+        (lambda: linalg.whiten([[1.0], [2.0]], n_components=np.nan), ValueError, "a share .* nan"),
+        (lambda: linalg.pca([[1.0], [2.0]], "mle"), TypeError, "n_components must be an integer"),
         (lambda: linalg.pca([[1.0]], 1), ValueError, "at least 2 rows"),
         (lambda: linalg.pca([[1.0], [np.nan]], 1), ValueError, "X must be finite"),
         (lambda: linalg.whiten([[1.0], [2.0]], method="ZCA"), ValueError, "'pca', got 'ZCA'"),

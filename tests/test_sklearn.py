@@ -23,7 +23,7 @@ import hotloops as hl
 from hotloops.sklearn import ARD
 
 KINDS = ("se", "matern12", "matern32", "matern52", "rq")
-SCALES = {"scalar": 0.7, "one a column": np.array([0.5, 1.0, 2.5])}
+SCALES = {"scalar": 0.7, "one in an array": [0.7], "one a column": np.array([0.5, 1.0, 2.5])}
 
 
 @pytest.fixture

@@ -220,6 +220,19 @@ def integer(name, value, *, minimum=0, maximum=2**63 - 1):
     return number
 
 
+def axes(name, value, ndim):
+    """The axes, ascending, of `ndim` that `value` names: an int, a tuple of ints, or None for all.
+    A number without axes is taken for one along one axis, as by NumPy."""
+    if value is None:
+        return tuple(range(ndim))
+    ndim = max(ndim, 1)
+    given = value if isinstance(value, tuple) else (value,)
+    found = [integer(name, axis, minimum=-ndim, maximum=ndim - 1) % ndim for axis in given]
+    if len(set(found)) < len(found):
+        raise ValueError(f"{name} must name each axis once, got {value}")
+    return tuple(sorted(found))
+
+
 def most(dtype, shape):
     """How many arrays of this dtype and shape one array can hold."""
     itemsize = np.dtype(dtype).itemsize

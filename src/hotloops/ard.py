@@ -36,7 +36,7 @@ def quadform(
     X : array_like, shape (N, D)
     Y : array_like, shape (M, D), optional
         X itself if None: half the work, and an exactly symmetric result.
-    length_scale : float or array_like, shape (D,), optional
+    length_scale : float or array_like, shape (D,) or (1,), optional
         ℓ, positive, in the units of X; inf drops a dimension. M = I where neither this nor
         `factors` nor `metric` is given.
     factors : array_like, shape (D, R), optional
@@ -603,8 +603,10 @@ class _Pairs:
             # q moves with the scale s = 1 / length_scale by 2 / s of its part
             d = self.projection.shape[0]
             gradient = -2 * variance * sums[:d] * self.scale[:d]
+            if np.size(length_scale) == 1:
+                gradient = gradient.sum(keepdims=True)
             scalar = np.ndim(length_scale) == 0
-            gradients["length_scale"] = float(gradient.sum()) if scalar else self._cast(gradient)
+            gradients["length_scale"] = float(gradient[0]) if scalar else self._cast(gradient)
         return gradients
 
     def pull_points(self, profile, alpha, variance, cotangent, wrt):
@@ -692,7 +694,7 @@ def _metric(dtype, d, length_scale, factors, metric):
 
 def _inverse(dtype, d, length_scale):
     length_scale = _arrays.real("length_scale", length_scale)
-    if length_scale.shape not in ((), (d,)):
+    if length_scale.shape not in ((), (1,), (d,)):
         raise ValueError(
             f"length_scale must be a scalar or have shape ({d},), one for each column of X, "
             f"got shape {length_scale.shape}"
@@ -701,7 +703,7 @@ def _inverse(dtype, d, length_scale):
         raise ValueError(f"length_scale must be positive, got {length_scale}")
     with np.errstate(over="ignore"):
         inverse = (1 / length_scale.astype(np.float64)).astype(dtype)
-    inverse = np.full(d, inverse) if inverse.ndim == 0 else inverse
+    inverse = np.full(d, inverse) if inverse.size == 1 else inverse
     if not np.isfinite(inverse).all():
         raise ValueError(
             f"length_scale must be at least {1 / np.finfo(dtype).max:.3g} in {dtype}, "

@@ -19,7 +19,7 @@ def periodic_features(x, period):
     ----------
     x : array_like, shape (N,) or (N, D)
         Points on a line, or with D coordinates.
-    period : float or array_like, shape (D,)
+    period : float or array_like, shape (D,) or (1,)
         p, positive and finite, in the units of x; one for each coordinate, or the same for all.
 
     Returns
@@ -60,7 +60,7 @@ def periodic_features(x, period):
     points = (x[:, None] if x.ndim == 1 else x).astype(np.float64, copy=False)
     n, d = points.shape
     period = _arrays.real("period", period).astype(np.float64)
-    if period.shape not in ((), (d,)):
+    if period.shape not in ((), (1,), (d,)):
         raise ValueError(
             f"period must be a scalar or have shape ({d},), one for each coordinate of x, "
             f"got shape {period.shape}"

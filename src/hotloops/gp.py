@@ -8,7 +8,7 @@ import inspect
 
 import numpy as np
 
-from . import _arrays
+from . import _arrays, _feature_names
 from ._gp_checks import BASES, exception, generator, interval, numbers, points, scale_exponent
 from ._gp_likelihood import Likelihood, maximise
 from ._gp_parameters import Parameters
@@ -43,7 +43,7 @@ class GaussianProcessRegressor:
     ----------
     kind : {"se", "matern12", "matern32", "matern52", "rq"}
         The kernel's profile, as in `ard_kernel`.
-    length_scale : float or array_like, shape (D,)
+    length_scale : float or array_like, shape (D,) or (1,)
         ℓ, in the units of X, where the fit starts. inf drops a dimension, if it is fixed.
     ard : bool
         Give each dimension its own length scale, where `length_scale` is one number.
@@ -54,7 +54,7 @@ class GaussianProcessRegressor:
         α of kind "rq", where the fit starts.
     variance : float
         σ_f², where the fit starts.
-    noise_variance : float or array_like, shape (N,)
+    noise_variance : float or array_like, shape (N,) or (1,)
         σ_n², where the fit starts; one for each training point, if it is fixed.
     length_scale_bounds, rq_alpha_bounds, variance_bounds, noise_variance_bounds
         (lowest, highest) of each, or "fixed" to keep it as it is.
@@ -106,6 +106,9 @@ class GaussianProcessRegressor:
         The largest ‖y − A alpha_‖ / ‖y‖ of a target, and the number of steps (solver "cg").
     n_features_in_ : int
         D.
+    feature_names_in_ : ndarray of str, shape (D,)
+        The names of X's columns, if all have names that are strings. A frame whose columns are
+        others, or in another order, is refused from then on.
 
     Notes
     -----
@@ -267,6 +270,7 @@ class GaussianProcessRegressor:
         RuntimeWarning
             Where ``jitter="auto"`` adds something.
         """
+        names = _feature_names.of(X)
         X, y = self._training_data(X, y)
         rng = generator(self.random_state)
         parameters = self._parameters(X, rng)
@@ -290,6 +294,7 @@ class GaussianProcessRegressor:
         self.theta_, self.theta_names_ = parameters.theta, parameters.names
         self.X_train_, self.y_train_, self.y_mean_, self.y_std_ = X, target, mean, std
         self.n_features_in_ = X.shape[1]
+        _feature_names.keep(self, names)
         self._likelihood = likelihood
         return self
 
@@ -310,6 +315,8 @@ class GaussianProcessRegressor:
         """The hyperparameters where the fit starts."""
         (n, d), optimise = X.shape, self.optimizer is not None
         noise = _arrays.real("noise_variance", self.noise_variance)
+        if noise.shape == (1,):
+            noise = noise[0]
         if noise.shape not in ((), (n,)):
             raise ValueError(
                 f"noise_variance must be a number or have shape ({n},), one for each point, "
@@ -452,7 +459,13 @@ class GaussianProcessRegressor:
         NotFittedError
             Before `fit`. It is scikit-learn's class where that is installed.
         TypeError, ValueError
-            For an X of another number of columns or that is not finite.
+            For an X of another number of columns, of other names of columns, or that is not
+            finite.
+
+        Warns
+        -----
+        UserWarning
+            For a frame after a fit to an array, or an array after one to a frame.
 
         Notes
         -----
@@ -487,6 +500,15 @@ class GaussianProcessRegressor:
         Returns
         -------
         ndarray, shape (n, n_samples) or (n, n_targets, n_samples)
+            Of f, without noise. The targets are independent, given the hyperparameters, as the
+            draws are.
+
+        Notes
+        -----
+        Each draw is mean + F z with F Fᵀ the posterior covariance and z from
+        ``random_state.standard_normal``: the n numbers of a draw stand together there, and all
+        draws of a target before those of the next. F, from NumPy's ``multivariate_normal``, is
+        computed once: cost n N² + O(n³), and n² for each draw.
         """
         n_samples = _arrays.integer("n_samples", n_samples)
         rng = generator(random_state)
@@ -497,11 +519,10 @@ class GaussianProcessRegressor:
             return np.empty((*mean.shape, n_samples))
         covariance = self._covariance(X)
         # semidefinite it is to rounding, which a fixed tolerance does not know
-        draws = [
-            rng.multivariate_normal(column, covariance, n_samples, check_valid="ignore").T
-            for column in mean.reshape(n, targets).T
-        ]
-        draws = np.stack(draws, axis=1).reshape(*mean.shape, n_samples)
+        draws = rng.multivariate_normal(
+            np.zeros(n), covariance, (targets, n_samples), check_valid="ignore"
+        )
+        draws = mean[..., None] + np.moveaxis(draws, -1, 0).reshape(*mean.shape, n_samples)
         return self.y_std_[..., None] * draws + self.y_mean_[..., None]
 
     def log_marginal_likelihood(self, theta=None, eval_gradient=False):
@@ -613,6 +634,7 @@ class GaussianProcessRegressor:
 
     def _test_points(self, X):
         self._check_fitted()
+        _feature_names.check(self, X)
         X, d = points(X), self.n_features_in_
         if X.shape[1] != d:
             raise ValueError(

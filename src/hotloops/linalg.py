@@ -1,12 +1,13 @@
 """Linear algebra that people write by hand, each in one call, stable and fused where it pays."""
 
+import collections
 import dataclasses
 import math
 
 import numpy as np
 import scipy.linalg
 
-from . import _arrays, _backends, _blocks
+from . import _arrays, _backends, _blocks, _feature_names
 from ._warnings import warn
 from .ard import quadform
 from .kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, TANH, TILE
@@ -14,6 +15,7 @@ from .lstsq import LeastSquares
 
 __all__ = [
     "ConditionReport",
+    "LinearModel",
     "PrincipalComponents",
     "condition_report",
     "covariance",
@@ -105,15 +107,15 @@ def _root(start, stop, q):
 
 
 def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
-    """Exponentials of the entries over their sum, along one axis.
+    """Exponentials of the entries over their sum, along one axis or several.
 
     .. math:: p_j = \\frac{\\exp(x_j - \\max x)}{\\sum_k \\exp(x_k - \\max x)}
 
     Parameters
     ----------
-    X : array_like, at least one dimension
-    axis : int
-        The axis along which the result adds up to 1.
+    X : array_like
+    axis : int, tuple of ints, or None
+        The axis or axes along which the result adds up to 1; None is all of them, SciPy's default.
     out : ndarray of the shape of X, optional
         Where to put the result. Reusing one array avoids the page faults of a new one.
     backend, workers
@@ -121,7 +123,7 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
 
     Returns
     -------
-    ndarray of the shape of X
+    ndarray of the shape of X, or number
         float32 if X is, else float64.
 
     Raises
@@ -129,7 +131,7 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     TypeError
         For an array that is not real, an axis that is not an integer.
     ValueError
-        For an axis that X does not have, an unfit `out`.
+        For an axis that X does not have, or named twice, an unfit `out`.
 
     Notes
     -----
@@ -138,7 +140,7 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     nothing but −inf give NaN along their whole line, as in NumPy.
 
     Cost: one pass over X and one over the result, a row staying in the cache in between. Memory:
-    the result; of an X that is not C-contiguous a copy.
+    the result; of an X that is not C-contiguous, or whose axes are not neighbours, a copy.
 
     Source: Blanchard, Higham & Higham, IMA J. Numer. Anal. 41 (2021) 2311.
 
@@ -148,21 +150,29 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     >>> hl.linalg.softmax([1000.0, 1000.0, -1000.0])
     array([0.5, 0.5, 0. ])
     """
-    x = _real("X", X, 1)
-    axis = _arrays.integer("axis", axis, minimum=-x.ndim, maximum=x.ndim - 1) % x.ndim
+    x = _arrays.real("X", X)
+    axes = _arrays.axes("axis", axis, x.ndim)
     kernel = _backends.kernel("linalg", backend)
     workers = _blocks.workers(workers)
     result = _arrays.output(out, x.shape, x.dtype, X=x)
     if not result.size:
         return result
-    shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+    if axes and axes[-1] - axes[0] >= len(axes):
+        order = [k for k in range(x.ndim) if k not in axes] + list(axes)
+        moved = x.transpose(order)
+        rows = moved.reshape(-1, math.prod(x.shape[k] for k in axes))
+        rows = softmax(rows, backend=backend, workers=workers)
+        result.transpose(order)[...] = rows.reshape(moved.shape)
+        return result
+    first, last = (axes[0], axes[-1] + 1) if axes else (x.ndim, x.ndim)
+    shape = math.prod(x.shape[:first]), math.prod(x.shape[first:last]), math.prod(x.shape[last:])
     outer, m, inner = shape
     x, flat = _input(x), np.asarray(result)
     if inner == 1:
         shape, cost = (outer, m), 20 + 0.7 * m
         args = x.reshape(shape), flat.reshape(shape)
         _blocks.fill_rows(kernel.softmax, outer, cost, args, workers=workers)
-        return result
+        return result if result.ndim or out is not None else result[()]
     rows = _blocks.split(outer, m * inner)
     columns = inner if rows > 1 else -(-_blocks.split(inner, m) // 64) * 64
     bounds = _blocks.grid((outer, inner), (rows, columns))
@@ -472,6 +482,10 @@ class PrincipalComponents:
     explained_variance_ratio_ : ndarray, shape (k,)
         The same over the sum of all variances.
     mean_ : ndarray, shape (D,)
+    feature_names_in_ : ndarray of str, shape (D,)
+        The names of X's columns, if all have names that are strings. `transform` refuses a frame
+        whose columns are others, or in another order; for a frame without such names, or after a
+        fit without, it warns.
 
     Examples
     --------
@@ -492,6 +506,7 @@ class PrincipalComponents:
 
     def transform(self, X):
         """(X − mean) times the map, for rows X (..., D)."""
+        _feature_names.check(self, X)
         return (self._rows(X, len(self._forward)) - self.mean_) @ self._forward
 
     def inverse_transform(self, Z):
@@ -510,15 +525,16 @@ class PrincipalComponents:
         return f"<PrincipalComponents: {k} of {d}, {share:.1%} of the variance>"
 
 
-def pca(X, n_components):
+def pca(X, n_components=None):
     """Principal components of rows.
 
     Parameters
     ----------
     X : array_like, shape (N, D)
         N ≥ 2 samples, finite.
-    n_components : int
-        k, from 1 to min(N, D).
+    n_components : int or float, optional
+        k, from 1 to min(N, D), which is the default; or, between 0 and 1, a share of the variance:
+        as few components as have more than it together.
 
     Returns
     -------
@@ -547,10 +563,11 @@ def pca(X, n_components):
     >>> hl.linalg.pca([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]], 1).components_
     array([[0.6, 0.8]])
     """
-    x = _samples(X)
-    k = _arrays.integer("n_components", n_components, minimum=1, maximum=min(x.shape))
+    names, x = _feature_names.of(X), _samples(X)
+    k = _number_of_components(n_components, min(x.shape))
     vectors, deviations, mean = _principal(x, k)
-    return _components(vectors, deviations, mean, vectors.T, vectors)
+    found = _components(vectors, deviations, mean, vectors.T, vectors)
+    return _feature_names.keep(found, names)
 
 
 def whiten(X, *, method="zca", n_components=None, eps=0.0):
@@ -565,9 +582,9 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
     method : {"zca", "pca"}
         W = V (Λ + eps)^−½ Vᵀ, which moves the data least; or V (Λ + eps)^−½, in the axes of the
         components.
-    n_components : int, optional
-        Only the k components of largest variance, all by default. With "pca" the result has k
-        columns, with "zca" D, of rank k.
+    n_components : int or float, optional
+        Only the k components of largest variance, all by default, or those of a share of the
+        variance as in `pca`. With "pca" the result has k columns, with "zca" D, of rank k.
     eps : float
         Added to the variances Λ, in the units of X squared.
 
@@ -600,14 +617,13 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
     >>> bool(np.allclose(hl.linalg.covariance(Z), np.eye(3)))
     True
     """
-    x = _samples(X)
+    names, x = _feature_names.of(X), _samples(X)
     _arrays.choice("method", method, ("zca", "pca"))
-    d = x.shape[1]
-    k = d if n_components is None else n_components
-    k = _arrays.integer("n_components", k, minimum=1, maximum=d)
+    k = _number_of_components(n_components, x.shape[1])
     eps = _arrays.scalar("eps", eps, minimum=0)
     _arrays.in_range("eps", eps, x.dtype)
     vectors, deviations, mean = _principal(x, k)
+    k = len(vectors)
     rank = int((deviations > deviations[0] * max(x.shape) * np.finfo(x.dtype).eps).sum())
     if eps == 0 and rank < k:
         remedy = f"n_components={rank} or less, or eps > 0" if rank else "eps > 0"
@@ -620,7 +636,22 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
     forward, backward = vectors.T / root, root[:, None] * vectors
     if method == "zca":
         forward, backward = forward @ vectors, vectors.T @ backward
-    return _components(vectors, deviations, mean, forward, backward)
+    found = _components(vectors, deviations, mean, forward, backward)
+    return _feature_names.keep(found, names)
+
+
+def _number_of_components(value, most):
+    """`value` as an int from 1 to `most`, the default, or a share of the variance."""
+    if value is None:
+        return most
+    if isinstance(value, float | np.floating):
+        if 0 < value < 1:
+            return float(value)
+        raise ValueError(
+            f"n_components must be an integer, or a share of the variance between 0 and 1, "
+            f"got {value!r}"
+        )
+    return _arrays.integer("n_components", value, minimum=1, maximum=most)
 
 
 def _samples(X):
@@ -646,20 +677,34 @@ def _centred(x):
 
 
 def _principal(x, k):
-    """The first k right singular vectors of the centred data as rows, the standard deviations of D
-    components, and the mean."""
+    """The first k right singular vectors of the centred data as rows, or those of a share k of the
+    variance, the standard deviations of D components, and the mean."""
     (n, d), (r, mean) = x.shape, _centred(x)
     if n > d:
         _, r = scipy.linalg.qr(r, overwrite_a=True, mode="raw", check_finite=False)
+    share = k if isinstance(k, float) else None
+    if share is not None:
+        k = min(n, d)
     _, singular, vectors = scipy.linalg.svd(
         r, full_matrices=k > min(n, d), overwrite_a=True, check_finite=False
     )
+    if share is not None:
+        k = _enough(singular, share)
     vectors = vectors[:k]
     largest = np.abs(vectors).argmax(axis=1)
     vectors *= np.sign(vectors[range(k), largest])[:, None]
     deviations = np.zeros(d, x.dtype)
     deviations[: len(singular)] = singular / x.dtype.type(math.sqrt(n - 1))
     return vectors, deviations, mean
+
+
+def _enough(singular, share):
+    """How many of the largest singular values have more than a share of the sum of squares."""
+    largest = float(singular[0])
+    if not largest:
+        return 1
+    sums = np.cumsum((singular.astype(np.float64) / largest) ** 2)
+    return 1 + int(np.count_nonzero(sums[:-1] <= share * sums[-1]))
 
 
 def _components(vectors, deviations, mean, forward, backward):
@@ -954,6 +999,35 @@ def safe_solve(A, b, *, max_cond=1e12, on_ill="warn"):
 # --- regression -----------------------------------------------------------------------------
 
 
+class LinearModel(collections.namedtuple("LinearModel", ("coef", "intercept"))):
+    """What `linear_regression` and `ridge_regression` return: a pair, and what it predicts.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (d,) or (d, t)
+    intercept : number or ndarray, shape (t,)
+    feature_names_in_ : ndarray of str, shape (d,)
+        The names of X's columns, if all have names that are strings. `predict` refuses a frame
+        whose columns are others, or in another order; for a frame without such names, or after a
+        fit without, it warns.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> model = hl.linalg.linear_regression([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    >>> model.predict([[3.0]]).round(12)
+    array([7.])
+    """
+
+    def predict(self, X):
+        """X @ coef + intercept, for rows X (..., d)."""
+        _feature_names.check(self, X)
+        x, d = _real("X", X, 1), len(self.coef)
+        if x.shape[-1] != d:
+            raise ValueError(f"X must have {d} column(s), got shape {x.shape}")
+        return x @ self.coef + self.intercept
+
+
 def linear_regression(X, y):
     """Ordinary least squares with an intercept.
 
@@ -968,10 +1042,10 @@ def linear_regression(X, y):
 
     Returns
     -------
-    coef : ndarray, shape (d,) or (d, t)
-        Of the w that fit equally well that of least norm.
-    intercept : number or ndarray, shape (t,)
-        ``X @ coef + intercept`` predicts y. float32 if X and y are, else float64.
+    LinearModel
+        The pair (coef, intercept), whose `predict(X)` is ``X @ coef + intercept``. coef is an
+        ndarray of shape (d,) or (d, t): of the w that fit equally well that of least norm;
+        intercept is a number, or an ndarray of shape (t,). float32 if X and y are, else float64.
 
     Raises
     ------
@@ -1018,7 +1092,7 @@ def ridge_regression(X, y, alpha):
 
     Returns
     -------
-    coef, intercept
+    LinearModel
         As in `linear_regression`.
 
     Raises
@@ -1051,6 +1125,7 @@ def ridge_regression(X, y, alpha):
 
 
 def _regression(X, y, alpha):
+    names = _feature_names.of(X)
     x, target = _arrays.real("X", X, 2), _arrays.real("y", y)
     if target.ndim not in (1, 2) or len(target) != len(x) or not len(x):
         raise ValueError(
@@ -1064,4 +1139,4 @@ def _regression(X, y, alpha):
     # LeastSquares sees columns of any size, and rounding leaves something of a constant one
     x[:, np.ptp(x, axis=0) <= 4 * np.finfo(dtype).eps * np.abs(x_mean)] = 0
     coef = LeastSquares(x, alpha=alpha).solve(target)
-    return coef, y_mean - x_mean @ coef
+    return _feature_names.keep(LinearModel(coef, y_mean - x_mean @ coef), names)

@@ -34,9 +34,9 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
     ----------
     kind : {"se", "matern12", "matern32", "matern52", "rq"}
         The profile p, as in `ard_kernel`; "se" is what scikit-learn calls RBF.
-    length_scale : float or array_like, shape (D,)
-        ℓ, one for all columns of X or one for each. inf drops a column, and stays as it is: the
-        others are the hyperparameters.
+    length_scale : float or array_like, shape (D,) or (1,)
+        ℓ, one for all columns of X, as a number or an array of one, or one for each. inf drops a
+        column, and stays as it is: the others are the hyperparameters.
     length_scale_bounds : pair of floats, array_like of shape (D, 2), or "fixed"
         Where the optimiser may look for ℓ.
     factors : array_like, shape (D, R), optional
@@ -168,7 +168,8 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         if not self.hyperparameter_length_scale.fixed:
             # -2 p'(q) times the part of q that each length scale makes
             scale = np.broadcast_to(self.length_scale, X.shape[1:])
-            columns = np.flatnonzero(self._kept)[:, None] if np.ndim(self.length_scale) else [...]
+            several = np.size(self.length_scale) > 1
+            columns = np.flatnonzero(self._kept)[:, None] if several else [...]
             for part, column in zip(gradient, columns, strict=False):
                 quadform(X[:, column], length_scale=scale[column], out=part)
             gradient[: len(columns)] *= self._slope(K, q)
