@@ -98,7 +98,7 @@ def test_softmax_axis(backend, axis):
 
 
 @dtypes
-@pytest.mark.parametrize("axis", [None, (), (0,), (0, 1), (-1, 1), (2, 0), (0, -2, 2), (3, 0)])
+@pytest.mark.parametrize("axis", [None, (), (0,), (0, 1), (-1, 1), (2, 0), (0, -3, 2), (3, 0)])
 def test_softmax_over_several_axes(backend, dtype, axis):
     x = numbers(3, (4, 5, 6, 3), dtype, spread=3)
     expected = scipy.special.softmax(x.astype(float), axis=axis)
