@@ -624,7 +624,7 @@ def test_arrays_of_one_number_are_for_all():
     for ard in (True, False):
         gp = fixed(length_scale=[2.0], noise_variance=[0.1], ard=ard).fit(X, y)
         np.testing.assert_array_equal(gp.predict(T, True), expected)
-    theirs = Sklearn(RBF([2.0]), alpha=[0.1], optimizer=None).fit(X, y)
+    theirs = Sklearn(RBF([2.0]), alpha=np.array([0.1]), optimizer=None).fit(X, y)
     np.testing.assert_allclose(theirs.predict(T), expected[0], rtol=1e-9)
 
 

@@ -1,6 +1,7 @@
 """The vocabulary of argument checks: the argument's name, what came, what was expected."""
 
 import contextlib
+import itertools
 import math
 import operator
 from collections.abc import Sequence
@@ -17,13 +18,15 @@ _COMPLEX128 = np.dtype(np.complex128)
 # what has no mask, nor holds anything that may have one
 _PLAIN = {np.ndarray, bool, int, float, complex, str, bytes, bytearray, memoryview, range}
 _PLAIN |= set(np.sctypeDict.values())
+_LISTS = {list, tuple}
+_DEEPEST = 64  # dimensions of an array
 
 
 def any_array(name, value, place=""):
     """`value` as an array of whatever it holds; `place` is where in the argument it stands."""
     if type(value) is np.ndarray:
         return value
-    if type(value) not in _PLAIN:
+    if type(value) not in _PLAIN and not (type(value) in _LISTS and _plain(value)):
         value = _bare(name, value, place)
     try:
         array = np.asanyarray(value)
@@ -39,6 +42,18 @@ def any_array(name, value, place=""):
     return array
 
 
+def _plain(items):
+    """Whether lists of lists, all of one depth, hold nothing that has a mask."""
+    for _ in range(_DEEPEST):
+        kinds = set(map(type, items))
+        if kinds <= _PLAIN:
+            return True
+        if not kinds <= _LISTS:
+            break
+        items = list(itertools.chain.from_iterable(items))
+    return False
+
+
 def _bare(name, value, place):
     """`value`, and what lies in its nested lists, without wrappers whose masks NumPy loses."""
     _refuse_mask(name, value, place)
@@ -47,8 +62,6 @@ def _bare(name, value, place):
         value = (inner if hasattr(inner, "__dask_graph__") else value).compute()
         _refuse_mask(name, value, place)
     elif isinstance(value, Sequence) and not hasattr(value, "__array__"):
-        if set(map(type, value)) <= _PLAIN:
-            return value
         return [
             item if type(item) in _PLAIN else _bare_item(name, item, f"{place}[{k}]")
             for k, item in enumerate(value)
@@ -226,8 +239,9 @@ def axes(name, value, ndim):
     if value is None:
         return tuple(range(ndim))
     ndim = max(ndim, 1)
-    given = value if isinstance(value, tuple) else (value,)
-    found = [integer(name, axis, minimum=-ndim, maximum=ndim - 1) % ndim for axis in given]
+    if not isinstance(value, tuple):
+        return (integer(name, value, minimum=-ndim, maximum=ndim - 1) % ndim,)
+    found = [integer(name, axis, minimum=-ndim, maximum=ndim - 1) % ndim for axis in value]
     if len(set(found)) < len(found):
         raise ValueError(f"{name} must name each axis once, got {value}")
     return tuple(sorted(found))
