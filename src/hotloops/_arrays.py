@@ -238,7 +238,7 @@ def axes(name, value, ndim):
     A number without axes is taken for one along one axis, as by NumPy."""
     if value is None:
         return tuple(range(ndim))
-    ndim = max(ndim, 1)
+    ndim = ndim or 1
     if not isinstance(value, tuple):
         return (integer(name, value, minimum=-ndim, maximum=ndim - 1) % ndim,)
     found = [integer(name, axis, minimum=-ndim, maximum=ndim - 1) % ndim for axis in value]

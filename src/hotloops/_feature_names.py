@@ -37,10 +37,12 @@ def keep(fitted, names):
 
 def check(fitted, X):
     """X's columns must be those that `fitted` was fitted to, in their order."""
-    names, known = of(X), vars(fitted).get("feature_names_in_")
+    known = fitted.__dict__.get("feature_names_in_")
+    if known is None and type(X) is np.ndarray:
+        return
+    names, kind = of(X), type(fitted).__name__
     if names is None and known is None:
         return
-    kind = type(fitted).__name__
     if known is None:
         warn(f"X has feature names, but {kind} was fitted without feature names", UserWarning)
     elif names is None:

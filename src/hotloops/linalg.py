@@ -140,7 +140,7 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     nothing but −inf give NaN along their whole line, as in NumPy.
 
     Cost: one pass over X and one over the result, a row staying in the cache in between. Memory:
-    the result; of an X that is not C-contiguous, or whose axes are not neighbours, a copy.
+    the result, and of an X that is not C-contiguous a copy; over several axes the result once more.
 
     Source: Blanchard, Higham & Higham, IMA J. Numer. Anal. 41 (2021) 2311.
 
@@ -151,34 +151,42 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     array([0.5, 0.5, 0. ])
     """
     x = _arrays.real("X", X)
-    axes = _arrays.axes("axis", axis, x.ndim)
+    if axis is None or isinstance(axis, tuple) or not x.ndim:
+        return _softmax_over(_arrays.axes("axis", axis, x.ndim), x, out, backend, workers)
+    axis = _arrays.integer("axis", axis, minimum=-x.ndim, maximum=x.ndim - 1) % x.ndim
     kernel = _backends.kernel("linalg", backend)
     workers = _blocks.workers(workers)
     result = _arrays.output(out, x.shape, x.dtype, X=x)
     if not result.size:
         return result
-    if axes and axes[-1] - axes[0] >= len(axes):
-        order = [k for k in range(x.ndim) if k not in axes] + list(axes)
-        moved = x.transpose(order)
-        rows = moved.reshape(-1, math.prod(x.shape[k] for k in axes))
-        rows = softmax(rows, backend=backend, workers=workers)
-        result.transpose(order)[...] = rows.reshape(moved.shape)
-        return result
-    first, last = (axes[0], axes[-1] + 1) if axes else (x.ndim, x.ndim)
-    shape = math.prod(x.shape[:first]), math.prod(x.shape[first:last]), math.prod(x.shape[last:])
+    shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
     outer, m, inner = shape
     x, flat = _input(x), np.asarray(result)
     if inner == 1:
         shape, cost = (outer, m), 20 + 0.7 * m
         args = x.reshape(shape), flat.reshape(shape)
         _blocks.fill_rows(kernel.softmax, outer, cost, args, workers=workers)
-        return result if result.ndim or out is not None else result[()]
+        return result
     rows = _blocks.split(outer, m * inner)
     columns = inner if rows > 1 else -(-_blocks.split(inner, m) // 64) * 64
     bounds = _blocks.grid((outer, inner), (rows, columns))
     args = x.reshape(shape), flat.reshape(shape)
     _blocks.fill(kernel.softmax_across, bounds, args, workers=workers)
     return result
+
+
+def _softmax_over(axes, x, out, backend, workers):
+    """`softmax` over any number of axes, made one."""
+    result = _arrays.output(out, x.shape, x.dtype, X=x)
+    others = [k for k in range(x.ndim) if k not in axes]
+    order = [*others, *axes] if x.ndim else []
+    moved = x.transpose(order)
+    rows = moved.reshape(
+        math.prod(x.shape[k] for k in others), math.prod(moved.shape[len(others) :])
+    )
+    rows = softmax(rows, backend=backend, workers=workers)
+    result.transpose(order)[...] = rows.reshape(moved.shape)
+    return result if result.ndim or out is not None else result[()]
 
 
 def normalize_rows(X, *, out=None, backend=None, workers=None):
