@@ -33,7 +33,10 @@ exact by a fused multiply-add or Dekker's product and by Knuth's sum, are added 
 
 "qr" is two passes of Cholesky's factor of B's inner products (CholeskyQR2, Yamamoto et al. 2015):
 matrix products alone, and where the first leaves columns that are orthogonal within 0.01, as
-accurate as Householder's. Where it does not, Householder's, with column pivoting.
+accurate as Householder's. Where it does not, Householder's, with column pivoting and the rows
+sorted by size, the largest first, where they are further apart than a factor of 16: each row's
+error is in proportion to that row (Cox & Higham, Stability of Householder QR factorization for
+weighted least squares problems, 1998).
 
 Shapes: a (K, m, n), b (K, m, p), x (K, n, p), left (K, m, q), right (K, n, n), for "svd" (K, q, n);
 root = sqrt(w) (K, m) or (K, 0), scale (K, n) and ratio (K) in double precision. A block is some

@@ -56,12 +56,17 @@ cdef inline number _times(number z, double s) noexcept nogil:
         return z
 
 
-cdef inline double _reciprocal(double x) noexcept nogil:
-    # the power of two that takes x > 0 to [½, 1)
+cdef inline int _exponent(double x) noexcept nogil:
+    # that of the power of two that is just above x > 0, from -1020 to 1020
     cdef int exponent = 0
     if x > 0 and isfinite(x):
         frexp(x, &exponent)
-    return ldexp(1, -max(-1020, min(1020, exponent)))
+    return max(-1020, min(1020, exponent))
+
+
+cdef inline double _reciprocal(double x) noexcept nogil:
+    # the power of two that takes x > 0 to [½, 1)
+    return ldexp(1, -_exponent(x))
 
 
 cdef cloned _prepare(
@@ -218,22 +223,54 @@ cdef bint _cholesky_qr(
     return True
 
 
+cdef void _places(Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t* place) noexcept nogil:
+    # of the rows of A, the largest first, as they come where they are within a factor of 16
+    cdef Py_ssize_t first[513]
+    cdef Py_ssize_t i, j, largest = -1024, taken
+    cdef double size
+    for j in range(513):
+        first[j] = 0
+    for i in range(m):
+        size = 0
+        for j in range(n):
+            size = max(size, _size[number](a[i * n + j]))
+        place[i] = _exponent(size) if size != 0 else -1024
+        largest = max(largest, place[i])
+    for i in range(m):
+        place[i] = (largest - place[i]) // 4  # a class: those after it begin later
+        first[place[i] + 1] += 1
+    for j in range(512):
+        first[j + 1] += first[j]
+    for i in range(m):
+        taken = first[place[i]]
+        first[place[i]] += 1
+        place[i] = taken
+
+
 cdef void _householder(
     Py_ssize_t m, Py_ssize_t n, number* q, number* r, Py_ssize_t* order, number* columns,
-    number* tau, number* work, blas_int size, void* rwork,
+    number* tau, number* work, blas_int size, void* rwork, Py_ssize_t* place,
 ) noexcept nogil:
+    # place: scratch of m
     cdef blas_int* pivots = <blas_int*> order
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, j, start
     for j in range(n):
         pivots[j] = 0
-    _columns[number](m, n, q, columns)
+    _places[number](m, n, q, place)
+    for start in range(0, m, 16):
+        for j in range(n):
+            for i in range(start, min(start + 16, m)):
+                columns[j * m + place[i]] = q[i * n + j]
     geqp3[number](m, n, columns, pivots, tau, work, size, rwork)
     for j in range(n - 1, -1, -1):  # from the last: a pivot may be narrower than its place
         order[j] = pivots[j] - 1
         for i in range(j + 1):
             r[i * n + j] = columns[j * m + i]
     orgqr[number](m, n, columns, tau, work, size)
-    _columns[number](n, m, columns, q)
+    for start in range(0, m, 16):
+        for j in range(n):
+            for i in range(start, min(start + 16, m)):
+                q[i * n + j] = columns[j * m + place[i]]
 
 
 def factor_qr(
@@ -243,11 +280,13 @@ def factor_qr(
     cdef Py_ssize_t k, j, m = left.shape[1], n = left.shape[2], size = 2 * n + 64 * (n + 1)
     cdef double root_of_epsilon = 3.4e-4 if number is float or number is floatcomplex else 1.5e-8
     cdef double* real = <double*> _scratch(2 * n, sizeof(double))
+    cdef Py_ssize_t* place = NULL
     cdef number* product = NULL
     cdef number* tau
     cdef double least, most, pivot
     try:
         product = <number*> _scratch(n * n + n + size + m * n, sizeof(number))
+        place = <Py_ssize_t*> _scratch(m, sizeof(Py_ssize_t))
         with nogil:
             tau = product + n * n
             for k in range(k0, k1):
@@ -258,7 +297,7 @@ def factor_qr(
                                             root_of_epsilon):
                     memcpy(&left[k, 0, 0], &a[k, 0, 0], m * n * sizeof(number))
                     _householder[number](m, n, &left[k, 0, 0], &right[k, 0, 0], &order[k, 0],
-                                         tau + n + size, tau, tau + n, size, real)
+                                         tau + n + size, tau, tau + n, size, real, place)
                 least = most = sqrt(_square[number](right[k, 0, 0]))
                 for j in range(n):
                     pivot = sqrt(_square[number](right[k, j, j]))
@@ -267,6 +306,7 @@ def factor_qr(
                 ratio[k] = least / most if most != 0 else 0
     finally:
         free(product)
+        free(place)
         free(real)
 
 

@@ -21,12 +21,18 @@ def _square(z):
 
 
 @inlined
-def _reciprocal(x):
-    # the power of two that takes x > 0 to [½, 1)
+def _exponent(x):
+    # that of the power of two that is just above x > 0, from -1020 to 1020
     exponent = 0
     if x > 0 and math.isfinite(x):
         exponent = math.frexp(x)[1]
-    return math.ldexp(1.0, -max(-1020, min(1020, exponent)))
+    return max(-1020, min(1020, exponent))
+
+
+@inlined
+def _reciprocal(x):
+    # the power of two that takes x > 0 to [½, 1)
+    return math.ldexp(1.0, -_exponent(x))
 
 
 @jit
@@ -152,12 +158,29 @@ def _cholesky_qr(q, r, product, enough):
 
 
 @jit
+def _sorted(a):
+    # the rows of A, the largest first, as they come where they are within a factor of 16
+    m, n = a.shape
+    exponent = np.empty(m, np.int64)
+    for i in range(m):
+        size = 0.0
+        for j in range(n):
+            size = max(size, _size(a[i, j]))
+        exponent[i] = _exponent(size) if size != 0 else -1024
+    return np.argsort((exponent.max() - exponent) // 4, kind="mergesort")
+
+
+@jit
 def _householder(q, r, order, real):
     m, n = q.shape
     columns, tau = np.empty((n, m), q.dtype), np.empty(n, q.dtype)
+    rows = _sorted(q)
     size = 2 * n + 64 * (n + 1)
     work = np.empty(size, q.dtype)
-    _columns(q, columns)
+    for start in range(0, m, 16):
+        for j in range(n):
+            for i in range(start, min(start + 16, m)):
+                columns[j, i] = q[rows[i], j]
     order[:] = 0
     geqp3(m, n, columns, order, tau, work, size, real)
     pivots = order.view(np.intc if INT_BITS == 32 else np.int64)
@@ -166,7 +189,10 @@ def _householder(q, r, order, real):
         for i in range(j + 1):
             r[i, j] = columns[j, i]
     orgqr(m, n, columns, tau, work, size)
-    _columns(columns, q)
+    for start in range(0, m, 16):
+        for j in range(n):
+            for i in range(start, min(start + 16, m)):
+                q[rows[i], j] = columns[j, i]
 
 
 @jit

@@ -55,8 +55,10 @@ def factor_normal(k0, k1, left, right, ratio):
 
 def factor_qr(k0, k1, a, left, right, order, ratio):
     for k in range(k0, k1):
-        left[k], right[k], order[k] = scipy.linalg.qr(
-            a[k], mode="economic", pivoting=True, check_finite=False
+        exponent = np.frexp(np.abs(a[k]).max(axis=1))[1]
+        rows = np.argsort((exponent.max() - exponent) // 4, kind="stable")  # the largest first
+        left[k, rows], right[k], order[k] = scipy.linalg.qr(
+            a[k, rows], mode="economic", pivoting=True, check_finite=False
         )
         pivots = np.abs(right[k].diagonal())
         ratio[k] = _ratio(pivots, pivots[:1])

@@ -53,7 +53,7 @@ class LeastSquares:
         - "qr": an orthogonal factor, with column pivoting where the columns are nearly dependent.
         - "svd": singular values. Slowest, and sure of the rank.
         - "auto": "qr", and "svd" for what is wide or rank-deficient; so does "qr" itself.
-    weights : array_like, shape (m,) or (..., m), optional
+    weights : float or array_like, shape (m,) or (..., m), optional
         w_i = 1 / σ_i², not negative: what scikit-learn calls sample_weight; ``np.polyfit`` takes
         the square roots. With "lu" and "cholesky", which solve A x = b, they are positive and show
         in `covariance` alone.
@@ -180,10 +180,11 @@ class LeastSquares:
         if weights is None:
             return np.empty((count, 0))
         w = _arrays.real("weights", weights)
-        if w.shape not in ((m,), (*self._batch, m)):
+        if w.shape not in ((), (m,), (*self._batch, m)):
+            each = f" or {(*self._batch, m)}" if self._batch else ""
             raise ValueError(
-                f"weights must have shape ({m},), one for each row of A, "
-                f"or {(*self._batch, m)}, got {w.shape}"
+                f"weights must be one number or have shape ({m},){each}, one for each row of A, "
+                f"got {w.shape}"
             )
         if not ((w >= 0) & np.isfinite(w)).all():
             raise ValueError("weights must be finite and not negative")
@@ -243,12 +244,16 @@ class LeastSquares:
             self._parts.append(_Part(CHOLESKY, left, right, order, scale))
             return
         deficient = np.arange(count)
-        if self.method != "svd" and rows >= n:
+        # beside a heavy penalty, A is what an SVD of both rounds away, and R does not
+        if (self.method != "svd" or self.alpha) and rows >= n:
             left, right = np.empty_like(prepared), np.empty((count, n, n), dtype)
             args = prepared, left, right, order, ratio
             self._fill(kernel.factor_qr, count, args, 3 * rows * n**2)
             deficient = ratio <= 100 * self.rcond
-            if self.rcond > _rcond(a):  # pivots may be far above the least singular value
+            some = np.flatnonzero(deficient)
+            deficient[some] = _ratio_by_rows(prepared[some], right[some]) <= 100 * self.rcond
+            # pivots may be far above the least singular value
+            if self.rcond > _rcond(a) or self.method == "svd":
                 values = _singular_values(np.triu(right))
                 deficient |= values[:, -1] <= self.rcond * values[:, 0]
             deficient = np.flatnonzero(deficient)
@@ -317,14 +322,20 @@ class LeastSquares:
         return ", ".join(names) + more
 
     def _warn(self):
-        m, n = self._a.shape[1:]
-        deficient = np.flatnonzero(self._rank < min(m, n))
+        count, m, n = self._a.shape
+        rows = (self._weights > 0).sum(axis=1) if self._weights.size else np.full(count, m)
+        full = np.minimum(rows, n)
+        deficient = np.flatnonzero(self._rank < full)
         if len(deficient):
-            worst = deficient[self._rank[deficient].argmin()]
+            worst, weighted = deficient[self._rank[deficient].argmin()], ""
+            a = self._a[worst, None]
+            if self._weights.size:
+                weighted, w = " with its weights", self._weights[worst]
+                a = a[:, w > 0] * np.sqrt(w[w > 0, None])
             warn(
-                f"{self._names(deficient)} is rank-deficient: rank {self._rank[worst]} of "
-                f"{min(m, n)}, condition {_condition(self._a[worst, None])[0]:.3g}; "
-                f"x is the solution of least norm",
+                f"{self._names(deficient)} is rank-deficient{weighted}: rank {self._rank[worst]} "
+                f"of {full[worst]}, condition {_condition(a)[0]:.3g}; x is the solution of least "
+                f"norm",
                 LinAlgWarning,
             )
 
@@ -442,29 +453,39 @@ class LeastSquares:
         self._run(part, b, x)
         if not self._refine:
             return
-        # columns whose corrections shrink are corrected on
         square = part.kind == LU or (part.kind == CHOLESKY and not part.left.size)
         r, f = np.zeros_like(b), np.empty_like(b)
         h = np.zeros((len(b), 0, 0) if square else x.shape, self.dtype)
         arguments = a, weights, self.alpha, part.scale, b, x, r, f, h
-        correction = np.empty_like(x)
+        eps, alone = np.finfo(self.dtype).eps, part.without_left()
+        correction, noise = np.empty_like(x), np.zeros_like(x)
+        none = np.zeros((len(b), part.right.shape[1], b.shape[2]), self.dtype)
+        rounded = eps * np.cos(np.arange(h.shape[1]))[:, None].astype(eps.dtype)
+        # The correction of x, and what h's rounding makes of it, tell how far off x is: of all x
+        # the last of the least is kept. r is 0 at first, as the roundings of b − A x, times a heavy
+        # weight, would drown h
+        best, active = x.copy(), np.ones((len(b), 1, b.shape[2]), bool)
+        least, stale = np.inf, 0
         with np.errstate(all="ignore"):
-            last = np.inf
-            if not square:
-                self._residual(*arguments)
-                r[...] = f
             for _ in range(_STEPS):
                 self._residual(*arguments)
                 self._run(part, f, correction, h)
-                size = _norms(correction, part.scale)
-                np.copyto(correction, 0, where=~(size < last / 2))
-                last = np.where(size < last / 2, size, 0)
+                if not square:
+                    self._run(alone, none, noise, rounded * h)
+                size = _norms(correction, part.scale) + _norms(noise, part.scale)
+                rounding = eps * _norms(x, part.scale)
+                np.copyto(best, x, where=active & (size <= np.maximum(least, rounding)))
+                stale = np.where(size < least / 2, 0, stale + 1)
+                least = np.fmin(size, least)
+                active &= stale < 2
+                np.copyto(correction, 0, where=~active)
                 before = x.copy()
                 x += correction
                 if (x == before).all():
                     break
                 if not square:
                     r += f - a @ correction
+        x[...] = best
 
     def _run(self, part, b, x, h=None):
         """The solution by one factor, in blocks of matrices and columns."""
@@ -796,6 +817,15 @@ def _rcond(a):
     return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
 
 
+def _ratio_by_rows(a, right):
+    """The least pivot in proportion to the rows of which it is: the largest went to those before,
+    and rounding leaves an error of each row's size."""
+    sizes = np.sort(np.abs(a).max(axis=2).astype(np.float64), axis=1)
+    left = np.hypot.accumulate(sizes, axis=1)[:, : -right.shape[2] - 1 : -1]
+    pivots = np.abs(right.diagonal(axis1=1, axis2=2))
+    return np.divide(pivots, left, out=np.zeros(pivots.shape), where=left > 0).min(axis=1)
+
+
 def _singular_values(a):
     """Those of each matrix, (K, min(m, n)); NaN where it is not finite."""
     finite = np.isfinite(a).all(axis=(1, 2))
@@ -813,10 +843,21 @@ def _scaled_singular_values(a):
 
 def _condition(a):
     """The largest singular value of each matrix over its smallest."""
-    values = _singular_values(a)
+    values = _singular_values(a).astype(np.float64)
     largest, least = values.max(axis=1, initial=0), values.min(axis=1, initial=np.inf)
     with np.errstate(all="ignore"):
+        for k in np.flatnonzero(least < math.sqrt(np.finfo(a.dtype).eps) * largest):
+            largest[k], least[k] = _graded_singular_values(a[k])[[0, -1]]
         return np.where(least == 0, np.inf, largest / least)
+
+
+def _graded_singular_values(a):
+    """Those of one matrix, in double precision: small ones, of small rows or columns, as accurate
+    as large."""
+    a = a[np.abs(a).max(axis=1).argsort()[::-1]]
+    a = a.astype(np.result_type(a.dtype, np.float64), copy=False)
+    r = qr(a, mode="r", pivoting=True, check_finite=False)[0][: min(a.shape)]
+    return np.linalg.svd(r.conj().T, compute_uv=False)
 
 
 def _norms(x, scale):
