@@ -4,6 +4,7 @@ import pathlib
 import pickle
 import warnings
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.linalg
@@ -152,6 +153,74 @@ def test_refined_where_squares_are_out_of_range(size, backend):
     a, b = make((9, 4)), make(9, seed=1)
     x = hl.LeastSquares(size * a, refine=True, backend=backend).solve(size * b)
     assert_allclose(x, np.linalg.lstsq(a, b, rcond=None)[0], rtol=1e-12)
+
+
+def far_apart(kind, dtype=float):
+    """A, b and weights of a problem whose rows are of very different size."""
+    a, b, weights = make((12, 5), dtype), make(12, dtype, 1), np.ones(12)
+    if kind == "rows":
+        a, b = a * np.geomspace(1e-12, 1, 12)[:, None], b * np.geomspace(1e-12, 1, 12)
+    elif kind == "levels":
+        weights[[2, 5]], weights[11] = 1e20, 1e28
+    else:
+        weights[[4, 11]] = kind
+    return a, b, weights
+
+
+@pytest.mark.parametrize("kind", [1e16, 1e24, 1e28, 1e32, "levels", "rows"])
+def test_rows_far_apart_in_size(kind, backend):
+    # heavy ones are constraints: not less of the others' digits is right
+    a, b, weights = far_apart(kind)
+    exact = solved_exactly(a, b, weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = hl.LeastSquares(a, weights=weights, backend=backend)
+        refined = hl.LeastSquares(a, weights=weights, refine=True, backend=backend)
+    assert fit.rank == 5
+    assert_allclose(fit.solve(b), exact, rtol=1e-13)
+    assert_allclose(refined.solve(b), exact, rtol=0, atol=2 * EPS * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("kind", [1e16, 1e24])
+@pytest.mark.parametrize("method", ["svd", "qr"])
+def test_refined_complex_rows_far_apart_in_size(method, kind, backend):
+    a, b, weights = far_apart(kind, complex)
+    # in real numbers: (re, im) of x from those of b
+    real = np.block([[a.real, -a.imag], [a.imag, a.real]])
+    exact = solved_exactly(real, np.append(b.real, b.imag), np.append(weights, weights))
+    x = hl.LeastSquares(a, weights=weights, method=method, refine=True, backend=backend).solve(b)
+    assert_allclose(np.append(x.real, x.imag), exact, rtol=0, atol=8 * EPS * np.abs(x).max())
+
+
+def backward_error(a, b, x, exact):
+    """Of x: the largest |A (x − x*)|_i in proportion to |b|_i + |r*|_i + (|A| |x*|)_i."""
+    a, b, x, exact = map(exactly, (a, b, x, exact))
+    sizes = np.abs(b) + np.abs(b - a @ exact) + np.abs(a) @ np.abs(exact)
+    return float((np.abs(a @ (x - exact)) / sizes).max())
+
+
+@pytest.mark.parametrize("dependence", [1e-2, 1e-6])
+@pytest.mark.parametrize("weight", [1, 1e20, 1e24, 1e32, 1e40])
+def test_refinement_makes_nothing_worse(weight, dependence, backend):
+    # beyond what residuals in twice the precision can reach, too
+    for seed in range(4):
+        a, b = make((12, 5), seed=seed), make(12, seed=seed + 10)
+        a[:, 4] = a[:, 3] + dependence * a[:, 4]
+        weights = np.ones(12)
+        weights[[2, 5]] = weight
+        exact = solved_exactly(a, b, weights)
+        options = {"weights": weights, "backend": backend}
+        plain = hl.LeastSquares(a, **options).solve(b)
+        refined = hl.LeastSquares(a, refine=True, **options).solve(b)
+        # of columns together, each by itself
+        both = hl.LeastSquares(a, refine=True, **options).solve(np.stack([a[:, 0], b], axis=1))
+        assert_allclose(both[:, 0], [1, 0, 0, 0, 0], atol=10 * EPS / dependence)
+        for x in (refined, both[:, 1]):
+            size = np.abs(exact).max()
+            error, before = np.abs(x - exact).max(), np.abs(plain - exact).max()
+            assert error <= max(2 * before, 4 * EPS * size)
+            before = backward_error(a, b, plain, exact)
+            assert backward_error(a, b, x, exact) <= max(2 * before, 2 * EPS)
 
 
 def test_residuals_that_cancel(backend):
@@ -358,9 +427,23 @@ def test_nearly_dependent_columns_are_pivoted(backend):
     b = make(20, seed=1)
     fit = hl.LeastSquares(a, method="qr", backend=backend)
     assert fit.rank == 4
-    expected = np.linalg.lstsq(a, b, rcond=None)[0]
-    assert_allclose(fit.solve(b), expected, rtol=1e-4)
-    assert_allclose(fit.residuals(b), b - a @ expected, atol=1e-6)
+    exact = solved_exactly(a, b)
+    assert_allclose(fit.solve(b), exact, rtol=1e-6)
+    assert_allclose(fit.residuals(b), b - a @ exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_condition_of_columns_or_rows_far_apart(dtype):
+    a = np.round(9 * make((5, 3)))
+    for units in ([1e20, 1e-20, 1], [1, 1e4, 1e9]):
+        scaled = (a * units).astype(dtype)
+        with mpmath.workdps(100):
+            values = mpmath.svd_r(mpmath.matrix(scaled.astype(float).tolist()), compute_uv=False)
+            exact = float(max(values) / min(values))
+        assert_allclose(hl.LeastSquares(scaled).cond, exact, rtol=1e-13)
+        assert_allclose(hl.LeastSquares(scaled.T.copy()).cond, exact, rtol=1e-13)
+    stack = np.stack([np.diag(np.array([1e20, 1e-20], dtype)), np.eye(2, dtype=dtype)])
+    assert_allclose(hl.LeastSquares(stack).cond, [1e40, 1], rtol=1e-6)
 
 
 @settings(max_examples=20, deadline=None)
@@ -393,7 +476,44 @@ def test_weights_are_those_of_polyfit_squared():
     )
 
 
+def test_one_weight_is_that_of_every_row():
+    a, b = make((6, 3)), make(6, seed=1)
+    one = hl.LeastSquares(a, weights=4.0)
+    every = hl.LeastSquares(a, weights=np.full(6, 4.0))
+    assert_array_equal(one.solve(b), every.solve(b))
+    assert_allclose(one.covariance(), hl.LeastSquares(a).covariance() / 4, rtol=1e-13)
+    with pytest.raises(ValueError, match=r"shape \(6,\) or \(2, 6\), one for each row of A"):
+        hl.LeastSquares(np.stack([a, a]), weights=np.ones(2))
+
+
+def test_rows_without_weight_are_no_rows(recwarn):
+    a, b = make((6, 3)), make(6, seed=1)
+    for weights in ([1, 0, 0, 2, 0, 0], [0] * 6):
+        weights = np.array(weights, float)
+        kept = weights > 0
+        x = hl.LeastSquares(a, weights=weights).solve(b)
+        assert_allclose(x, np.linalg.pinv(a[kept]) @ b[kept], atol=1e-14)
+    assert not recwarn.list
+    # of rank 2 without, of rank 1 for its weights: the condition is that of the rows with weight
+    a[3] = a[0] * 2
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="with its weights: rank 1 of 2, condition"):
+        hl.LeastSquares(a, weights=[1, 0, 0, 2, 0, 0])
+    with pytest.warns(scipy.linalg.LinAlgWarning, match=r"rank 1 of 2, condition inf"):
+        hl.LeastSquares([[1.0, 0], [0, 1], [0, 0]], weights=[1, 0, 1])
+
+
 # --- ridge ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(9, 4), (4, 7)])
+@pytest.mark.parametrize("alpha", [1, 1e12, 1e20, 1e34])
+def test_a_heavy_penalty_leaves_all_digits(alpha, shape, backend):
+    a, b = make(shape), make(shape[0], seed=1)
+    for units in (1, 10.0 ** np.array([0, -9, 5, 1, 0, 0, 2])[: shape[1]]):
+        exact = solved_exactly(a * units, b, alpha=alpha)
+        for method in ("qr", "svd"):
+            fit = hl.LeastSquares(a * units, alpha=alpha, method=method, backend=backend)
+            assert_allclose(fit.solve(b), exact, rtol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.complex128, np.float32])
@@ -601,7 +721,7 @@ def test_indefinite(backend):
         ({"rcond": -1}, ValueError, "rcond must be finite and >= 0"),
         ({"weights": [1, 1, 1, -1]}, ValueError, "weights must be finite and not negative"),
         ({"weights": [1, 1, 1, np.nan]}, ValueError, "weights must be finite and not negative"),
-        ({"weights": [1, 1]}, ValueError, r"weights must have shape \(4,\), one for each row"),
+        ({"weights": [1, 1]}, ValueError, r"one number or have shape \(4,\), one for each"),
         ({"backend": "fortran"}, ValueError, "backend must be one of"),
         ({"workers": 0}, ValueError, "workers must be at least 1"),
     ],

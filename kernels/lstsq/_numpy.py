@@ -54,14 +54,36 @@ def factor_normal(k0, k1, left, right, ratio):
 
 
 def factor_qr(k0, k1, a, left, right, order, ratio):
-    for k in range(k0, k1):
-        exponent = np.frexp(np.abs(a[k]).max(axis=1))[1]
-        rows = np.argsort((exponent.max() - exponent) // 4, kind="stable")  # the largest first
-        left[k, rows], right[k], order[k] = scipy.linalg.qr(
-            a[k, rows], mode="economic", pivoting=True, check_finite=False
-        )
-        pivots = np.abs(right[k].diagonal())
-        ratio[k] = _ratio(pivots, pivots[:1])
+    with np.errstate(all="ignore"):
+        for k in range(k0, k1):
+            left[k], right[k], order[k] = _cholesky_qr(a[k]) or _householder(a[k])
+            pivots = np.abs(right[k].diagonal())
+            ratio[k] = _ratio(pivots, pivots.max(keepdims=True))
+
+
+def _cholesky_qr(a):
+    """Q, R and the order of the columns; None where these are too near to dependence."""
+    product = a.conj().T @ a
+    try:
+        r = np.linalg.cholesky(product, upper=True)
+        shares = np.abs(r.diagonal()) ** 2 / product.diagonal().real
+        if not shares.min() > np.finfo(a.dtype).eps ** 0.5:
+            return None
+        q = _triangular(r, a.conj().T, trans="C").conj().T
+        product = q.conj().T @ q
+        if not np.abs(product - np.eye(len(r))).max() < 0.01:
+            return None
+        again = np.linalg.cholesky(product, upper=True)
+    except np.linalg.LinAlgError:
+        return None
+    return _triangular(again, q.conj().T, trans="C").conj().T, again @ r, np.arange(len(r))
+
+
+def _householder(a):
+    exponent = np.frexp(np.abs(a).max(axis=1))[1]
+    rows = np.argsort((exponent.max() - exponent) // 4, kind="stable")  # the largest first
+    q, r, order = scipy.linalg.qr(a[rows], mode="economic", pivoting=True, check_finite=False)
+    return q[rows.argsort()], r, order
 
 
 def factor_svd(k0, k1, a, left, sigma, right):

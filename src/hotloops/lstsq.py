@@ -50,7 +50,9 @@ class LeastSquares:
         - "cholesky": of A itself, which is Hermitian and positive definite.
         - "normal": the Cholesky factor of AᴴWA + alpha I. Quickest for tall A, but the condition
           of A counts twice: half the digits go, and beyond 1e7 (3e3 in single precision) all.
-        - "qr": an orthogonal factor, with column pivoting where the columns are nearly dependent.
+        - "qr": an orthogonal factor, with column pivoting where the columns are nearly dependent,
+          and then, if A is tall, an error of each row in proportion to that row: rows far heavier
+          than the others are constraints, and cost the others no digits.
         - "svd": singular values. Slowest, and sure of the rank.
         - "auto": "qr", and "svd" for what is wide or rank-deficient; so does "qr" itself.
     weights : float or array_like, shape (m,) or (..., m), optional
@@ -59,16 +61,19 @@ class LeastSquares:
         in `covariance` alone.
     alpha : float
         The penalty, not negative. "normal", "qr" and "svd" take it, the latter two by rows
-        sqrt(alpha) I below A: they do not square the condition.
+        sqrt(alpha) I below A: they do not square the condition. With it, "svd" takes the singular
+        values of the R of these rows for the rank, and their vectors only where that is not full.
     rcond : float, optional
         A singular value, or a pivot, of A with its columns scaled to the same norm is taken for
         zero where it is below `rcond` times the largest: max(m, n) eps by default. The scaling
-        decides on the rank only.
+        decides on the rank only. A pivot that small is kept where the rows that it is of are as
+        small.
     refine : bool
         Improve each solution by steps of refinement, with residuals in twice the working
         precision, until they gain nothing: nearly all digits of an x that is unique are right,
-        unless A is singular in working precision; of a solution of least norm, A x gains. A few
-        times the cost of a solution.
+        unless sqrt(W) A is singular in working precision; of a solution of least norm, A x gains.
+        A step is kept where the next one shows that it was one towards x. A few times the cost of
+        a solution.
     check_finite : bool
         Refuse NaN and inf, here and in `solve`.
     backend : {"cython", "numba", "numpy"}, optional
@@ -82,8 +87,9 @@ class LeastSquares:
         That of sqrt(W) A.
     cond : float, or array for a batch
         The condition number of A as given, without weights and alpha: its largest singular value
-        over its smallest. No method estimates it: the singular values are computed when it is
-        first asked for, about the time of "svd" without its vectors.
+        over its smallest, in double precision where it is large. No method estimates it: the
+        singular values are computed when it is first asked for, about the time of "svd" without
+        its vectors.
 
     Raises
     ------
@@ -95,7 +101,7 @@ class LeastSquares:
     Warns
     -----
     scipy.linalg.LinAlgWarning
-        Where A is rank-deficient.
+        Where A, without the rows whose weight is 0, is rank-deficient.
 
     Notes
     -----
@@ -108,7 +114,8 @@ class LeastSquares:
     Ctrl-C waits for it. A right-hand side m n + n². Memory: A and a copy or two of it.
 
     Björck, *Iterative refinement of linear least squares solutions*, BIT 7 (1967) 257, BIT 8
-    (1968) 8; Yamamoto et al., *Roundoff error analysis of the CholeskyQR2 algorithm*, ETNA 44
+    (1968) 8; Cox & Higham, *Stability of Householder QR factorization for weighted least squares
+    problems*, in Numerical Analysis 1997 (1998) 57; Yamamoto et al., *Roundoff error analysis of the CholeskyQR2 algorithm*, ETNA 44
     (2015) 306.
 
     Examples
