@@ -115,8 +115,8 @@ class LeastSquares:
 
     Björck, *Iterative refinement of linear least squares solutions*, BIT 7 (1967) 257, BIT 8
     (1968) 8; Cox & Higham, *Stability of Householder QR factorization for weighted least squares
-    problems*, in Numerical Analysis 1997 (1998) 57; Yamamoto et al., *Roundoff error analysis of the CholeskyQR2 algorithm*, ETNA 44
-    (2015) 306.
+    problems*, in Numerical Analysis 1997 (1998) 57; Yamamoto et al., *Roundoff error analysis of
+    the CholeskyQR2 algorithm*, ETNA 44 (2015) 306.
 
     Examples
     --------
@@ -257,8 +257,9 @@ class LeastSquares:
             args = prepared, left, right, order, ratio
             self._fill(kernel.factor_qr, count, args, 3 * rows * n**2)
             deficient = ratio <= 100 * self.rcond
-            some = np.flatnonzero(deficient)
-            deficient[some] = _ratio_by_rows(prepared[some], right[some]) <= 100 * self.rcond
+            if deficient.any():
+                some = np.flatnonzero(deficient)
+                deficient[some] = _ratio_by_rows(prepared[some], right[some]) <= 100 * self.rcond
             # pivots may be far above the least singular value
             if self.rcond > _rcond(a) or self.method == "svd":
                 values = _singular_values(np.triu(right))
@@ -468,6 +469,8 @@ class LeastSquares:
         correction, noise = np.empty_like(x), np.zeros_like(x)
         none = np.zeros((len(b), part.right.shape[1], b.shape[2]), self.dtype)
         rounded = eps * np.cos(np.arange(h.shape[1]))[:, None].astype(eps.dtype)
+        pivots = np.abs(part.right.diagonal(axis1=1, axis2=2))
+        wide_apart = part.kind == SVD or pivots.min() < eps**0.25 * pivots.max()
         # The correction of x, and what h's rounding makes of it, tell how far off x is: of all x
         # the last of the least is kept. r is 0 at first, as the roundings of b − A x, times a heavy
         # weight, would drown h
@@ -477,14 +480,17 @@ class LeastSquares:
             for _ in range(_STEPS):
                 self._residual(*arguments)
                 self._run(part, f, correction, h)
-                if not square:
+                size = _norms(correction, part.scale)
+                if wide_apart and not square:
                     self._run(alone, none, noise, rounded * h)
-                size = _norms(correction, part.scale) + _norms(noise, part.scale)
+                    size += _norms(noise, part.scale)
                 rounding = eps * _norms(x, part.scale)
                 np.copyto(best, x, where=active & (size <= np.maximum(least, rounding)))
                 stale = np.where(size < least / 2, 0, stale + 1)
                 least = np.fmin(size, least)
-                active &= stale < 2
+                active &= (stale == 0) | ((stale < 2) & (size > rounding))
+                if not active.any():
+                    break
                 np.copyto(correction, 0, where=~active)
                 before = x.copy()
                 x += correction
