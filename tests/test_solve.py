@@ -70,7 +70,7 @@ def eliminated(A, b):
 def test_within_what_the_condition_allows_of_the_rational_solution(backend, n, method):
     A, b = systems(n, 20, n, method=method), np.random.default_rng(1).normal(size=(20, n))
     A[0] = 1 / (np.arange(n)[:, None] + np.arange(n) + 1.0)  # Hilbert's
-    x = hl.solve_many(A, b, assume_a=method, backend=backend)
+    x = hl.solve_many(A, b, assume_a=method, vectors=True, backend=backend)
     matrices = hermitian(A) if method == "pos" else A
     for k in range(20):
         exact, inverse = eliminated(matrices[k], b[k])
@@ -106,7 +106,7 @@ def test_each_system_has_its_own_row_exchanges(backend, n):
     for k in range(40):
         A[k, rng.permutation(n), np.arange(n)] = 2.0 ** rng.integers(-9, 10, n)
     b = np.einsum("kij,kj->ki", A, x)
-    np.testing.assert_array_equal(hl.solve_many(A, b, backend=backend), x)
+    np.testing.assert_array_equal(hl.solve_many(A, b, vectors=True, backend=backend), x)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.complex128])
@@ -118,7 +118,8 @@ def test_small_pivots_are_not_taken(backend, n, dtype):
     b[:, :2] = [1, 2]
     expected = np.zeros((5, n))
     expected[:, :2] = 1
-    np.testing.assert_allclose(hl.solve_many(A, b, backend=backend), expected, rtol=1e-15, atol=0)
+    x = hl.solve_many(A, b, vectors=True, backend=backend)
+    np.testing.assert_allclose(x, expected, rtol=1e-15, atol=0)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -147,31 +148,66 @@ def test_the_place_of_a_system_does_not_matter(n, count, columns, seed):
 # --- shapes and types -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("A", "b", "x"),
-    [
-        ((3, 3), (3,), (3,)),
-        ((3, 3), (3, 2), (3, 2)),
-        ((5, 3, 3), (5, 3), (5, 3)),
-        ((5, 3, 3), (5, 3, 2), (5, 3, 2)),
-        ((5, 3, 3), (1, 3, 2), (5, 3, 2)),
-        ((1, 3, 3), (5, 3), (5, 3)),
-        ((2, 1, 3, 3), (1, 4, 3), (2, 4, 3)),
-        ((2, 1, 3, 3), (1, 4, 3, 2), (2, 4, 3, 2)),
-        ((3, 3, 3), (3, 3), (3, 3)),
-        ((0, 3, 3), (0, 3), (0, 3)),
-        ((4, 0, 0), (4, 0), (4, 0)),
-        ((4, 3, 3), (4, 3, 0), (4, 3, 0)),
-    ],
-)
-def test_shapes(A, b, x):
+SHAPES = [
+    ((3, 3), (3,)),
+    ((3, 3), (3, 2)),
+    ((3, 3), (5, 3, 2)),
+    ((5, 3, 3), (3,)),
+    ((5, 3, 3), (3, 2)),
+    ((5, 3, 3), (5, 3, 2)),
+    ((5, 3, 3), (1, 3, 2)),
+    ((5, 3, 3), (2, 1, 3, 2)),
+    ((3, 3, 3), (3, 3)),  # one matrix, not three vectors
+    ((3, 3, 3), (3, 3, 3)),
+    ((2, 1, 3, 3), (4, 3, 2)),
+    ((2, 1, 3, 3), (1, 4, 3, 2)),
+    ((0, 3, 3), (0, 3, 1)),
+    ((0, 3, 3), (3,)),
+    ((4, 0, 0), (4, 0, 2)),
+    ((4, 3, 3), (4, 3, 0)),
+]
+
+
+@pytest.mark.parametrize(("A", "b"), SHAPES)
+def test_shapes_are_those_of_numpy_2(backend, A, b):
     rng = np.random.default_rng(1)
     A, b = rng.normal(size=A), rng.normal(size=b)
-    vectors = b.ndim < A.ndim
-    expected = np.linalg.solve(A, b[..., None] if vectors else b)
-    result = hl.solve_many(A, b)
-    assert result.shape == x
-    np.testing.assert_allclose(result, expected.reshape(x), rtol=1e-12)
+    result = hl.solve_many(A, b, backend=backend)
+    expected = np.linalg.solve(A, b)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("A", "b"),
+    [
+        ((3, 3), (3,)),
+        ((3, 3), (5, 3)),  # one A for many b
+        ((5, 3, 3), (3,)),  # one b for many A
+        ((5, 3, 3), (5, 3)),
+        ((3, 3, 3), (3, 3)),  # three vectors
+        ((1, 3, 3), (5, 3)),
+        ((2, 1, 3, 3), (4, 3)),
+        ((5, 3, 3), (2, 1, 3)),
+        ((0, 3, 3), (0, 3)),
+        ((4, 0, 0), (4, 0)),
+    ],
+)
+def test_shapes_with_vectors(backend, A, b):
+    rng = np.random.default_rng(1)
+    A, b = rng.normal(size=A), rng.normal(size=b)
+    result = hl.solve_many(A, b, vectors=True, backend=backend)
+    expected = np.linalg.solve(A, b[..., None])[..., 0]
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("A", [(1000, 5, 5), (5, 5)])
+def test_an_error_that_names_vectors(A):
+    A, b = np.broadcast_to(2 * np.eye(5), A), np.ones((1000, 5))
+    with pytest.raises(ValueError, match=r"b must .*\(1000, 5\) .*: vectors=True takes"):
+        hl.solve_many(A, b)
+    np.testing.assert_array_equal(hl.solve_many(A, b, vectors=True), np.full((1000, 5), 0.5))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +218,7 @@ def test_shapes(A, b, x):
     ],
 )  # fmt: skip
 def test_dtypes(A, b, dtype):
-    result = hl.solve_many(np.ones((5, 1, 1), A), np.ones((5, 1), b))
+    result = hl.solve_many(np.ones((5, 1, 1), A), np.ones((5, 1), b), vectors=True)
     assert result.dtype == dtype
     np.testing.assert_array_equal(result, 1)
 
@@ -194,12 +230,12 @@ def test_dtypes(A, b, dtype):
 def test_singular_systems_are_named(backend, n):
     A = systems(1, 40, n)
     b = right_hand_sides(1, A, 1)[..., 0]
-    expected = hl.solve_many(A, b, backend=backend)
+    expected = hl.solve_many(A, b, vectors=True, backend=backend)
     singular = [3, 17, 39]
     A[singular, :, 1] = 0
     out = np.empty_like(b)
     with pytest.raises(np.linalg.LinAlgError, match=r"A is singular at 3 of 40 .*: 3, 17, 39$"):
-        hl.solve_many(A, b, out=out, backend=backend)
+        hl.solve_many(A, b, vectors=True, out=out, backend=backend)
     assert np.isnan(out[singular]).all()
     others = np.delete(np.arange(40), singular)
     np.testing.assert_array_equal(out[others], expected[others])
@@ -213,9 +249,27 @@ def test_matrices_that_are_not_positive_definite_are_named(backend, n):
     A[11, 1, 0] = 1e9
     with pytest.raises(
         np.linalg.LinAlgError,
-        match=r"not positive definite at 3 of 12 .*: \(1, 1\), \(1, 3\), \(2, 3\)$",
+        match=r"not positive definite at 3 of 12 .*: \(1, 1\), \(1, 3\), \(2, 3\); the first has",
     ):
-        hl.solve_many(A.reshape(3, 4, n, n), np.ones((3, 4, n)), assume_a="pos", backend=backend)
+        hl.solve_many(A.reshape(3, 4, n, n), np.ones(n), assume_a="pos", backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.zeros((2, 2)), "is singular"),
+        ([[1e-200, 0], [0, 0]], "is singular"),
+        ([[1, 1], [1, 1]], "is singular"),
+        ([[0, 1], [1, 0]], "has the eigenvalue -1"),
+        ([[1, 0], [2j, 1]], "has the eigenvalue -1"),
+        (np.full((50, 50), -2.0, np.float32), "has the eigenvalue -100"),
+    ],
+)
+def test_why_a_matrix_is_not_positive_definite(backend, matrix, message):
+    many = np.broadcast_to(matrix, (5, *np.shape(matrix)))
+    for A, which in ((many[0], "it"), (many, "the first")):
+        with pytest.raises(np.linalg.LinAlgError, match=f"not positive.*; {which} {message}$"):
+            hl.solve_many(A, np.ones(A.shape[-1]), assume_a="pos", backend=backend)
 
 
 def test_few_or_one_of_those_without_a_solution_are_named():
@@ -224,7 +278,7 @@ def test_few_or_one_of_those_without_a_solution_are_named():
     with pytest.raises(
         np.linalg.LinAlgError, match=r"at 20 .*: 0, 1, 2, 3, 4, 5, 6, 7 and 12 more"
     ):
-        hl.solve_many(np.zeros((20, 2, 2)), np.ones((20, 2)))
+        hl.solve_many(np.zeros((20, 2, 2)), np.ones(2))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -265,10 +319,23 @@ def test_the_upper_triangle_is_not_read(backend):
     [
         (np.ones(3), np.ones(3), {}, ValueError, r"A must have shape .*n, n\), got \(3,\)"),
         (np.ones((4, 3, 2)), np.ones((4, 3)), {}, ValueError, r"A must .*got \(4, 3, 2\)"),
-        (np.ones((4, 3, 3)), np.ones((4, 2)), {}, ValueError, r"b must .*n = 3.*got \(4, 2\)"),
-        (np.ones((4, 3, 3)), np.ones(3), {}, ValueError, r"b must .*one dimension less.*\(3,\)"),
-        (np.ones((3, 3)), np.ones((4, 3, 1)), {}, ValueError, r"b must .*got \(4, 3, 1\)"),
-        (np.ones((4, 3, 3)), np.ones((5, 3)), {}, ValueError, r"leading axes.*\(5, 3\)"),
+        (
+            np.ones((4, 3, 3)),
+            np.ones((4, 2)),
+            {},
+            ValueError,
+            r"b must .*n = 3, got \(4, 2\) .*\)$",
+        ),
+        (
+            np.ones((3, 3)),
+            1.0,
+            {},
+            ValueError,
+            r"b must have shape \(n,\) or \(..., n, c\).*got \(\)",
+        ),
+        (np.ones((3, 3)), np.ones((4, 2)), {"vectors": True}, ValueError, r"b .*\(..., n\) with v"),
+        (np.ones((3, 3)), 1.0, {"vectors": True}, ValueError, r"b must .*vectors=True.*got \(\)"),
+        (np.ones((4, 3, 3)), np.ones((5, 3, 1)), {}, ValueError, r"leading axes.*\(4,\) and \(5,"),
         (np.ones((1, 1)), np.ones(1), {"assume_a": "sym"}, ValueError, "assume_a .*'gen', 'pos'"),
         (np.ones((1, 1), "f2"), np.ones(1), {}, TypeError, "A must be .*float16"),
         (np.ones((1, 1)), np.ones(1, "O"), {}, TypeError, "b must be .*object"),
@@ -283,6 +350,6 @@ def test_bad_input(A, b, keywords, error, message):
 def test_out_must_not_be_an_input():
     A, b = np.ones((4, 1, 1)), np.ones((4, 1))
     with pytest.raises(ValueError, match="share memory with b"):
-        hl.solve_many(A, b, out=b)
+        hl.solve_many(A, b, vectors=True, out=b)
     with pytest.raises(ValueError, match="share memory with A"):
-        hl.solve_many(A, b, out=A[:, 0])
+        hl.solve_many(A, b, vectors=True, out=A[:, 0])

@@ -13,7 +13,7 @@ _LAPACK_LIMIT = 2**31  # rows and columns
 _NAMED = 8  # systems that an error names
 
 
-def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
+def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, workers=None):
     """Solve each system of a batch, most of all of small ones.
 
     .. math:: A_s x_s = b_s
@@ -22,12 +22,16 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
     ----------
     A : array_like, shape (..., n, n)
         Real or complex.
-    b : array_like, shape (..., n) or (..., n, c)
-        With one dimension less than A, a vector for each system; with as many, a matrix. The
-        leading axes of A and b are broadcast.
+    b : array_like, shape (n,) or (..., n, c); with `vectors`, (..., n)
+        As in `numpy.linalg.solve` from NumPy 2 on, a vector only if it has one dimension; otherwise
+        its last two axes are a matrix, whatever the shape of A. The axes before, and those of A
+        before its last two, are broadcast: one A meets many b, and one b many A.
     assume_a : {"gen", "pos"}
         "gen": any A, by elimination with row exchanges. "pos": Hermitian and positive definite A,
         of which only the lower triangle is read, by Cholesky decomposition: about half the work.
+    vectors : bool, optional
+        Whether b has a vector for each system, along its last axis: short for ``b[..., None]``,
+        and for ``[..., 0]`` of the solution.
     out : ndarray, shape of the solution, optional
         Where to put the result.
     backend : {"cython", "numba", "numpy"}, optional
@@ -37,15 +41,15 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
 
     Returns
     -------
-    ndarray, shape (..., n) or (..., n, c)
+    ndarray, shape (..., n, c), or (..., n) where b has vectors
         Of the result_type of A and b, at least float32; integers become float64.
 
     Raises
     ------
     numpy.linalg.LinAlgError
         For systems that are singular, a pivot being exactly 0, or with "pos" not positive definite;
-        it names the indices of the first ones. `out` then has the solutions of the others, and NaN
-        for these.
+        it names the indices of the first ones and, with "pos", the smallest eigenvalue of the first
+        or that it is singular. `out` then has the solutions of the others, and NaN for these.
     TypeError
         For an array of other than integers, or real or complex numbers in single or double
         precision.
@@ -62,7 +66,8 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
     the largest number of the elimination; what that changes in x grows with the condition number.
     A matrix that is close to singular is not reported.
 
-    Cost: n³ / 3 + c n² multiplications, with "pos" n³ / 6 + c n². Four and more systems
+    Cost: n³ / 3 + c n² multiplications for each system, with "pos" n³ / 6 + c n²; one A that meets
+    many b is a system with each of them, so as columns of one b they are solved sooner. Four and more systems
     of up to 48 rows and columns of b are eliminated side by side, in the lanes of the CPU's
     vectors; others take a call to LAPACK each, on one thread. The workers share the systems: for
     one large system `numpy.linalg.solve`, whose threads share its matrix, is faster.
@@ -76,27 +81,30 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
     --------
     >>> import hotloops as hl
     >>> A = [[[2.0, 1.0], [1.0, 3.0]], [[0.0, 4.0], [1.0, 0.0]]]
-    >>> hl.solve_many(A, [[3.0, 4.0], [8.0, 5.0]])
+    >>> hl.solve_many(A, [[3.0, 4.0], [8.0, 5.0]], vectors=True)
     array([[1., 1.],
            [5., 2.]])
+
+    One vector meets both matrices:
+
+    >>> hl.solve_many(A, [3.0, 4.0])
+    array([[1.  , 1.  ],
+           [4.  , 0.75]])
     """
     matrices, given = _arrays.floating("A", A), _arrays.floating("b", b)
     _arrays.choice("assume_a", assume_a, ("gen", "pos"))
     if matrices.ndim < 2 or matrices.shape[-1] != matrices.shape[-2]:
         raise ValueError(f"A must have shape (..., n, n), got {matrices.shape}")
-    n, vectors = matrices.shape[-1], given.ndim == matrices.ndim - 1
-    right = given[..., None] if vectors else given
-    if right.ndim != matrices.ndim or right.shape[-2] != n:
-        raise ValueError(
-            f"b must have shape (..., n) or (..., n, c), n = {n}, with one dimension less than A "
-            f"or as many, got {given.shape} for A of shape {matrices.shape}"
-        )
+    vector = bool(vectors) or given.ndim == 1
+    n, right = matrices.shape[-1], given[..., None] if vector and given.ndim else given
+    if right.ndim < 2 or right.shape[-2] != n:
+        raise ValueError(_unfit(given.shape, matrices.shape, vectors))
     try:
         batch = np.broadcast_shapes(matrices.shape[:-2], right.shape[:-2])
     except ValueError:
         raise ValueError(
-            f"the leading axes of A and b must be equal or 1, got shapes {matrices.shape} and "
-            f"{given.shape}"
+            f"the leading axes of A and b, {matrices.shape[:-2]} and {right.shape[:-2]}, must be "
+            f"equal or 1, got shapes {matrices.shape} and {given.shape}"
         ) from None
     columns = right.shape[-1]
     if max(n, columns) >= _LAPACK_LIMIT:
@@ -107,7 +115,7 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
     dtype = _arrays.common_dtype(matrices, right)
     kernel = _backends.kernel("solve", backend)
     workers = _blocks.workers(workers)
-    shape = (*batch, n) if vectors else (*batch, n, columns)
+    shape = (*batch, n) if vector else (*batch, n, columns)
     result = _arrays.output(out, shape, dtype, A=matrices, b=given)
     if not result.size:
         return result
@@ -129,15 +137,36 @@ def solve_many(A, b, *, assume_a="gen", out=None, backend=None, workers=None):
     blas = _blocks.threads_blas(n * n * max(n, columns), dtype)
     _blocks.fill(block, bounds, args, workers=workers, blas=blas)
     if failed.any():
-        raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a))
+        raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a, a))
     return result
 
 
-def _complaint(failed, batch, assume_a):
+def _unfit(of_b, of_A, vectors):
+    n = of_A[-1]
+    expected = "(..., n) with vectors=True" if vectors else "(n,) or (..., n, c)"
+    hint = ""
+    if not vectors and len(of_b) > 1 and of_b[-1] == n:
+        hint = ": vectors=True takes a vector for each system from the last axis of b"
+    return f"b must have shape {expected}, n = {n}, got {of_b} for A of shape {of_A}{hint}"
+
+
+def _complaint(failed, batch, assume_a, matrices):
     what = "singular" if assume_a == "gen" else "not positive definite"
-    if not batch:
-        return f"A is {what}"
     indices = np.argwhere(failed.reshape(batch))
-    names = [str(tuple(map(int, i)) if len(i) > 1 else int(i[0])) for i in indices[:_NAMED]]
-    more = f" and {len(indices) - _NAMED} more" if len(indices) > _NAMED else ""
-    return f"A is {what} at {len(indices)} of {failed.size} indices: {', '.join(names)}{more}"
+    where = ""
+    if batch:
+        names = [str(tuple(map(int, i)) if len(i) > 1 else int(i[0])) for i in indices[:_NAMED]]
+        more = f" and {len(indices) - _NAMED} more" if len(indices) > _NAMED else ""
+        where = f" at {len(indices)} of {failed.size} indices: {', '.join(names)}{more}"
+    if assume_a == "pos":
+        where += f"; {'the first' if batch else 'it'} {_spectrum(matrices[failed.argmax()])}"
+    return f"A is {what}{where}"
+
+
+def _spectrum(matrix):
+    """What keeps it from being positive definite."""
+    values = np.linalg.eigvalsh(matrix, UPLO="L")
+    rounding = len(values) * np.finfo(values.dtype).eps * np.abs(values).max()
+    if values[0] >= -rounding:
+        return "is singular"
+    return f"has the eigenvalue {values[0]:.3g}"
