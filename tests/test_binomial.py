@@ -157,7 +157,7 @@ def test_pmf_of_nothing(backend):
     [
         ((-1, 0.5), {}, ValueError, "n must be >= 0, got -1"),
         ((2.0, 0.5), {}, TypeError, "n must be an integer, got 2.0"),
-        ((2**62, 0.5), {}, ValueError, f"n must be <= {2**60 - 2}, got {2**62}"),
+        ((2**62, 0.5), {}, ValueError, f"n must be <= {2**28 - 1} without `out`.*got {2**62}"),
         ((2, [0.5, np.nan]), {}, ValueError, r"p must be in \[0, 1\], got nan at index \(1,\)"),
         ((2, "half"), {}, TypeError, "p must be real"),
         ((2, 0.5), {"out": np.empty(3, int)}, ValueError, "dtype float64, got .*int64"),
@@ -273,6 +273,22 @@ def test_a_million_trials(backend):
     assert abs(mean - 250_000) < 5 * math.sqrt(250_000 * 0.75 / 10**12)
 
 
+def test_many_p_take_numpys_stream_one_after_another(backend):
+    # tables of all lengths side by side: at the ends of [0, 1] few values have a probability
+    p = np.random.default_rng(1).permutation(np.append(np.linspace(0, 1, 60), [5e-324, 1e-9]))
+    for n, draws in ((3, 10), (2500, 10**6), (40, 2**50)):
+        rng, expected = np.random.default_rng(3), []
+        for q in p:
+            values, ascending = table("numpy", n, q)
+            if draws <= 2**40:
+                expected.append(np.zeros(n + 1, np.int64))
+                expected[-1][values] = rng.multinomial(draws, ascending)
+            else:
+                expected.append(hl.binomial_counts(n, q, draws, rng=rng, backend="numpy"))
+        result = hl.binomial_counts(n, p, draws, rng=3, backend=backend)
+        np.testing.assert_array_equal(result, expected)
+
+
 # --- NumPy's own stream ---------------------------------------------------------------------
 
 BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64, np.random.MT19937]
@@ -280,8 +296,9 @@ BITS = [np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64,
 
 @pytest.fixture(autouse=True, scope="module")
 def small_blocks():
-    """Blocks so short that small inputs make many, of several calls."""
+    """Blocks so short that small inputs make many, of several calls, all with a table."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_binomial_stream, "_TABLE", 0)
         patch.setattr(_binomial_stream, "_BLOCK", 7001)
         patch.setattr(_binomial_stream, "_CALL", 2503)
         yield
@@ -333,6 +350,50 @@ def test_stream_of_many_p(backend, workers):
     p = np.array([[0.1, 0.9, 0.0], [1.0, 0.45, 0.7]])  # 100 of 0.45 and 0.7 are more than 30
     keywords = {"backend": backend, "workers": workers}
     assert_numpys(100, p, 40_000, halved(np.random.PCG64), halved(np.random.PCG64), **keywords)
+
+
+@pytest.mark.parametrize(("n", "draws"), [(0, 1), (3, 10), (90, 7), (90, 9000), (20_000, 10)])
+@every_bit_generator
+def test_stream_of_few_draws_of_many_p(backend, bits, n, draws):
+    p = np.random.default_rng(1).random(300 if draws < 100 else 5)
+    p[:3] = 0, 1, 0.5
+    ours, theirs = halved(bits), halved(bits)
+    for _ in range(2):
+        assert_numpys(n, p, draws, ours, theirs, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["cython", "numba"])
+def test_a_table_is_made_when_it_has_paid(backend, monkeypatch):
+    made, table = [], _binomial_stream.table
+    monkeypatch.setattr(_binomial_stream, "_TABLE", 30_000 * (15 + 6 * 12 * 0.2))
+    monkeypatch.setattr(_binomial_stream, "table", lambda *args: made.append(args) or table(*args))
+    _binomial_stream._spent.cache_clear()
+    ours, theirs = halved(np.random.PCG64), halved(np.random.PCG64)
+    for calls in range(5):
+        assert_numpys(12, 0.2, 11_000, ours, theirs, backend=backend)
+        assert len(made) == max(0, calls - 1)
+    assert_numpys(12, 0.8, 31_000, ours, theirs, backend=backend)
+    assert made[3:] == [(12, 0.8)]
+
+
+def test_stream_of_a_generator_with_its_own_binomial():
+    class Doubled(np.random.Generator):
+        def binomial(self, n, p, size=None):
+            half = super().binomial(n, p, size // 2)
+            return np.append(half, n - half)
+
+    class Inherited(np.random.Generator):
+        pass
+
+    for kind in (Doubled, Inherited):
+        p = [0.3, 0.9]
+        ours, theirs = kind(np.random.PCG64(1)), kind(np.random.PCG64(1))
+        assert_numpys(9, p, 40_000, ours, theirs)
+    patched, theirs = Inherited(np.random.PCG64(1)), np.random.default_rng(2)
+    patched.binomial = theirs.binomial
+    result = hl.binomial_counts(9, 0.3, 500, method="stream", rng=patched)
+    expected = np.random.default_rng(2).binomial(9, 0.3, 500)
+    np.testing.assert_array_equal(result, np.bincount(expected, minlength=10))
 
 
 @settings(max_examples=40, deadline=None)
@@ -632,6 +693,41 @@ def test_stream_of_many_p_holds_nothing_for_each(length, draws):
         tracemalloc.stop()
 
 
+def test_out_may_have_any_size(monkeypatch):
+    monkeypatch.setattr(binomial, "_LARGEST", 64)
+    for call in (
+        lambda n, **keywords: hl.binomial_counts(n, [0.1, 0.4], 100, rng=1, **keywords),
+        lambda n, **keywords: hl.binomial_pmf(n, [0.1, 0.4], **keywords),
+    ):
+        expected = call(31)
+        with pytest.raises(ValueError, match=r"n must be <= 31 without `out`.* of 2 p, got 32"):
+            call(32)
+        out = np.empty((2, 33), expected.dtype)
+        assert call(32, out=out) is out
+        np.testing.assert_array_equal(call(31, out=np.empty_like(expected)), expected)
+    with pytest.raises(ValueError, match="n must be <= 63 without"):
+        hl.binomial_probabilities(64, 0.5, 10)
+
+
+def test_what_is_advised_for_large_n():
+    n, p, draws = 2**40, 0.3, 10
+    with pytest.raises(ValueError, match="got") as raised:
+        hl.binomial_counts(n, p, draws)
+    advice = str(raised.value).partition(": ")[2].removesuffix(" counts the values")
+    scope = {"np": np, "rng": np.random.default_rng(1), "n": n, "p": p, "draws": draws}
+    values, counts = eval(advice, scope)
+    theirs = np.random.default_rng(1).binomial(n, p, draws)
+    assert np.repeat(values, counts).tolist() == sorted(theirs)
+    with pytest.raises(ValueError, match="got") as raised:
+        hl.binomial_pmf(n, p)
+    advice = str(raised.value).partition(": ")[2].partition(" has ")[0]
+    with mpmath.workdps(40):
+        v = int(n * p)
+        exact = mpmath.binomial(n, v) * mpmath.mpf(p) ** v * (1 - mpmath.mpf(p)) ** (n - v)
+    found = eval(advice, {"scipy": scipy, "n": n, "p": p, "v": v})
+    assert found == pytest.approx(float(exact), rel=1e-3)
+
+
 # --- intervals ------------------------------------------------------------------------------
 
 
@@ -713,9 +809,11 @@ def test_intervals_of_the_stream():
     ("arguments", "keywords", "error", "message"),
     [
         ((-1, 0.5, 1), {}, ValueError, "n must be >= 0, got -1"),
-        ((2**62, 0.5, 1), {}, ValueError, f"n must be <= {2**60 - 2}, got {2**62}"),
-        ((2**62, [0.5] * 4, 1), {}, ValueError, f"n must be <= {2**58 - 2}, got {2**62}"),
-        ((2**62, [], 1), {}, ValueError, f"n must be <= {2**60 - 2}, got {2**62}"),
+        ((2**40, 0.5, 1), {}, ValueError, f"n must be <= {2**28 - 1} without `out`.*got {2**40}"),
+        ((10**9, 0.5, 10), {"method": "stream"}, ValueError, "n must be .*got 1000000000: np.uni"),
+        ((2**27, [0.5] * 4, 1), {}, ValueError, f"n must be <= {2**26 - 1} .* of 4 p"),
+        ((2**62, [], 1), {}, ValueError, f"n must be <= {2**28 - 1} without"),
+        ((2**62, 0.5, 1), {"out": np.empty(3, int)}, ValueError, "out must be .*shape \\(3,\\)"),
         ((2.0, 0.5, 1), {}, TypeError, "n must be an integer, got 2.0"),
         ((2, 0.5, -3), {}, ValueError, "draws must be >= 0, got -3"),
         ((2, 0.5, 1e6), {}, TypeError, "draws must be an integer"),

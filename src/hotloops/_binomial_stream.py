@@ -21,7 +21,8 @@ _CHUNK = 2**14  # draws of NumPy's held at a time
 _CALL = 2**23  # draws of a call of the kernel, between which Ctrl-C is heard
 _BLOCK = 2**17  # draws at least of a block: half a millisecond with a table, some ten without
 _COST = 4  # ns of a draw with a table
-_FEW = 2**15  # draws that NumPy makes in the time that a table takes
+_TABLE = 4e6  # ns that a table takes
+_DRAW, _TRIAL = 15, 6  # ns of NumPy's draw beyond _COST, and of each of its n min(p, 1 - p) trials
 _TRIALS = 2**12  # random doubles that a table is checked with
 _INVERTED = 30  # n min(p, 1 - p), up to which NumPy inverts
 _MOST = 127  # the largest x that a table has room for: NumPy's bound is 30 + 10 sqrt(31)
@@ -39,12 +40,21 @@ _ADVANCE = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox)
 
 def fill(n, p, draws, rng, kernel, workers, counts):
     """counts (len(p), n + 1) of `draws` draws for each p, as rng.binomial would make them."""
+    if _has_its_own(rng):
+        for row, q in zip(counts, p.tolist(), strict=True):
+            row[...] = np.bincount(rng.binomial(n, q, draws), minlength=n + 1)
+        return
     bits = rng.bit_generator
     # the same stream without the lock, which is held for the whole call
     unlocked = types.SimpleNamespace(capsule=bits.capsule, lock=threading.Lock())
     generator = np.random.Generator(unlocked)
     apart = workers > 1 and type(bits) in _ADVANCE and draws > _BLOCK
+    several = _CHUNK // (draws + n)  # p, whose draws are held together
     with bits.lock:
+        if several > 1 and len(p) > 1:
+            bounds = _blocks.grid(p.shape, (several,))
+            _blocks.fill(_draw_each, bounds, (n, p, draws, generator, counts), workers=1)
+            return
         for row, q in zip(counts, p.tolist(), strict=True):
             row[...] = 0
             table = _table_for(n, q, draws, bits, kernel)
@@ -56,11 +66,26 @@ def fill(n, p, draws, rng, kernel, workers, counts):
                 _in_turn(_count, draws, (table, bits, kernel, row))
 
 
+def _has_its_own(rng):
+    """Whether the method is not NumPy's: of a class that inherits, or of one object."""
+    inherited = type(rng).binomial is np.random.Generator.binomial
+    return not inherited or "binomial" in getattr(rng, "__dict__", ())
+
+
 def _table_for(n, p, draws, bits, kernel):
     """The table that these draws are made with; None where NumPy makes them."""
-    if draws < _FEW or type(bits) not in _KNOWN or _backends.name(kernel) == "numpy":
+    if type(bits) not in _KNOWN or _backends.name(kernel) == "numpy":
         return None
-    return table(n, p)
+    spent = _spent(n, p)
+    spent[0] += draws * (_DRAW + _TRIAL * n * min(p, 1 - p))
+    return table(n, p) if spent[0] >= _TABLE else None
+
+
+@functools.lru_cache(maxsize=256)
+def _spent(n, p):
+    """ns that a table would have saved so far. As many as it takes are reason enough to make one:
+    whatever is still to come, no more than twice the least time will have been spent."""
+    return [0.0]
 
 
 def _block(draws):
@@ -83,6 +108,14 @@ def _draw(start, stop, n, p, generator, counts):
             counts += np.bincount(values, minlength=n + 1)
         else:
             np.add.at(counts, values, 1)
+
+
+def _draw_each(start, stop, n, p, draws, generator, counts):
+    # in the order of the stream: all draws of the first p, then those of the next
+    values = generator.binomial(n, p[start:stop, None], (stop - start, draws))
+    values += np.arange(stop - start)[:, None] * (n + 1)
+    found = np.bincount(values.reshape(-1), minlength=(stop - start) * (n + 1))
+    counts[start:stop] = found.reshape(stop - start, n + 1)
 
 
 def _count(start, stop, table, bits, kernel, counts):

@@ -12,6 +12,8 @@ _METHODS = ("multinomial", "stream")
 _MOST_DRAWS = 2**57  # for which NumPy's sampler squares distances from the mean within 64 bits
 _RARE = 2**-26  # probability of what is drawn apart
 _MANY = 2**40  # draws for which it is: fewer hardly see that NumPy < 2.4 rounds 1 - p
+_ROOM = 2**13  # numbers in the tables that are held at a time, unless one has more
+_LARGEST = 2**28  # numbers of a result that is made without being asked for by `out`: 2 GiB
 
 
 def binomial_counts(
@@ -25,7 +27,8 @@ def binomial_counts(
     Parameters
     ----------
     n : int
-        Trials of each draw.
+        Trials of each draw. Without `out` the result may have 2**28 numbers, which are 2 GiB: n can
+        be 2**28 − 1 for one p, and less for several.
     p : float or array_like
         Probability of success, in [0, 1]. Of an array, each element has counts of its own, drawn
         in C order.
@@ -35,7 +38,8 @@ def binomial_counts(
         "multinomial" takes the counts from their own distribution, Multinomial(T, P), without
         making the draws. "stream" makes them: its counts are exactly
         ``np.bincount(rng.binomial(n, p, draws), minlength=n + 1)`` of the NumPy installed, and rng
-        is left as by that.
+        is left as by that. Of a class that has a `binomial` of its own, this is called, with all
+        draws of a p at once.
     rng : None, int or numpy.random.Generator
         A seed, or the generator to draw with. The same one gives the same counts in all backends.
     out : ndarray of int64, shape p.shape + (n + 1,), optional
@@ -57,8 +61,8 @@ def binomial_counts(
         For n or draws that are no integers, a p that is not real, an rng of another kind (a
         RandomState too).
     ValueError
-        For a negative n or draws, an n beyond any array, a p outside [0, 1] or NaN, an unknown
-        method, an unfit `out`.
+        For a negative n or draws, an n that makes the result very large, a p outside [0, 1] or NaN,
+        an unknown method, an unfit `out`.
 
     Notes
     -----
@@ -69,10 +73,10 @@ def binomial_counts(
 
     Where n·min(p, 1 − p) ≤ 30, NumPy finds a draw from one double, in the order of the doubles.
     "stream" sorts many doubles between the thresholds of that map, which it reads off the
-    installed NumPy's sampler and checks against it, once for each n and p. Few draws (< 2**15),
-    larger n·min(p, 1 − p), bit generators that are not NumPy's, tables that fail the check and the
-    backend "numpy" take ``rng.binomial`` itself, some draws at a time. The bit generator's lock is
-    held for the whole call.
+    installed NumPy's sampler and checks against it, for each n and p once as many draws have been
+    asked for as take NumPy the same time. Fewer draws, larger n·min(p, 1 − p), bit generators that
+    are not NumPy's, tables that fail the check and the backend "numpy" take ``rng.binomial``
+    itself, some draws at a time. The bit generator's lock is held for the whole call.
 
     Cost: "multinomial", O(n) at most and O(√(n p (1 − p))) drawn values, whatever `draws` is;
     "stream", O(draws), for a tabulated p hardly more than the doubles themselves. Memory: the
@@ -93,7 +97,9 @@ def binomial_counts(
     1000000
     """
     p = _probabilities(p)
-    n = _arrays.integer("n", n, maximum=_arrays.most(np.int64, p.shape) - 1)
+    n = _trials(
+        n, p, out, "np.unique(rng.binomial(n, p, draws), return_counts=True) counts the values"
+    )
     draws = _arrays.integer("draws", draws)
     _arrays.choice("method", method, _METHODS)
     rng = _arrays.generator("rng", rng)
@@ -127,24 +133,43 @@ def _probabilities(p):
     return p
 
 
+def _trials(n, p, out, other):
+    """n; `other`: what takes one for which the result would be very large."""
+    n = _arrays.integer("n", n)
+    largest = max(_LARGEST // max(1, p.size), 2) - 1
+    if out is None and n > largest:
+        raise ValueError(
+            f"n must be <= {largest} without `out`, because the result has n + 1 numbers for each "
+            f"of {p.size} p, got {n}: {other}"
+        )
+    return n
+
+
 def _multinomial(start, stop, kernel, n, p, draws, rng, counts):
-    for i, (values, probabilities) in enumerate(_tables(start, stop, kernel, n, p), start):
-        counts[i] = 0
+    for part, places, probabilities, held in _tables(start, stop, kernel, n, p):
+        counts[part] = 0
         if draws <= _MANY:
-            counts[i, values] = rng.multinomial(draws, probabilities)
+            # zeros in front of a table take nothing from the stream
+            drawn = rng.multinomial(draws, probabilities)
+            counts.reshape(-1)[places[held]] = drawn[held]
             continue
-        # the rarest values, and of the mode so much that they have the probability _RARE together
-        k = np.searchsorted(np.cumsum(probabilities), _RARE)
-        rare = probabilities[:k] / _RARE
-        apart = 0
-        for done in range(0, draws, _MOST_DRAWS):
-            part = min(draws - done, _MOST_DRAWS)
-            drawn = rng.multinomial(part, np.append(_RARE, probabilities[k:]))
-            apart += drawn[0]
-            counts[i, values[k:]] += drawn[1:]
-        drawn = rng.multinomial(apart, np.append(rare, 1 - rare.sum()))
-        counts[i, values[:k]] = drawn[:k]
-        counts[i, values[-1]] += drawn[k]
+        for row, its in zip(places, probabilities, strict=True):
+            _many(rng, draws, its[its > 0], counts.reshape(-1), row[its > 0])
+
+
+def _many(rng, draws, probabilities, counts, places):
+    # the rarest values, and of the mode so much that they have the probability _RARE together
+    k = np.searchsorted(np.cumsum(probabilities), _RARE)
+    rare = probabilities[:k] / _RARE
+    apart = 0
+    for done in range(0, draws, _MOST_DRAWS):
+        part = min(draws - done, _MOST_DRAWS)
+        drawn = rng.multinomial(part, np.append(_RARE, probabilities[k:]))
+        apart += drawn[0]
+        counts[places[k:]] += drawn[1:]
+    drawn = rng.multinomial(apart, np.append(rare, 1 - rare.sum()))
+    counts[places[:k]] = drawn[:k]
+    counts[places[-1]] += drawn[k]
 
 
 def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
@@ -155,7 +180,7 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     Parameters
     ----------
     n : int
-        Trials.
+        Trials. Without `out` the result may have 2**28 numbers, which are 2 GiB.
     p : float or array_like
         Probability of success, in [0, 1].
     out : ndarray of float64, shape p.shape + (n + 1,), optional
@@ -174,7 +199,8 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     TypeError
         For an n that is no integer, a p that is not real.
     ValueError
-        For a negative n, an n beyond any array, a p outside [0, 1] or NaN, an unfit `out`.
+        For a negative n, an n that makes the result very large, a p outside [0, 1] or NaN, an unfit
+        `out`.
 
     Notes
     -----
@@ -193,7 +219,7 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     array([0.0625, 0.25  , 0.375 , 0.25  , 0.0625])
     """
     p = _probabilities(p)
-    n = _arrays.integer("n", n, maximum=_arrays.most(np.float64, p.shape) - 1)
+    n = _trials(n, p, out, "scipy.stats.binom.pmf(v, n, p) has the probability of single values v")
     kernel = _backends.kernel("binomial", backend)
     workers = _blocks.workers(workers)
     result = _arrays.output(out, (*p.shape, n + 1), np.dtype(np.float64), p=p)
@@ -204,25 +230,35 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     return result
 
 
-def _pmf(start, stop, kernel, n, p, rows):
-    for i, (values, probabilities) in enumerate(_tables(start, stop, kernel, n, p), start):
-        rows[i] = 0
-        rows[i, values] = probabilities
+def _pmf(start, stop, kernel, n, p, result):
+    for part, places, probabilities, held in _tables(start, stop, kernel, n, p):
+        result[part] = 0
+        result.reshape(-1)[places[held]] = probabilities[held]
 
 
 def _cost(n):
     """ns that a table takes, and its row of the result."""
-    return 5e3 + 20 * width(n) + n
+    return 200 + 60 * width(n) + n
 
 
 def _tables(start, stop, kernel, n, p):
-    """For each p the values that have a probability, and it, ascending, in arrays used again."""
-    first = np.empty(1, np.int64)
-    values, probabilities = np.empty((1, width(n)), np.int64), np.empty((1, width(n)))
-    for i in range(start, stop):
-        kernel.fill(0, 1, n, p[i : i + 1], first, values, probabilities)
-        a = first.item()
-        yield values[0, a:], probabilities[0, a:]
+    """The tables of some p after another: which p; for each of its rows, the places of the values
+    in the whole result, flat; their probabilities, ascending, with zeros in front where another row
+    has more; and where there are none of these zeros."""
+    columns = width(n)
+    rows = min(max(1, _ROOM // columns), stop - start)
+    first = np.empty(rows, np.int64)
+    values, probabilities = np.empty((rows, columns), np.int64), np.empty((rows, columns))
+    for a in range(start, stop, rows):
+        b = min(a + rows, stop)
+        kernel.fill(0, b - a, n, p[a:b], first, values, probabilities)
+        least, most = first[: b - a].min(), first[: b - a].max()
+        its, held = probabilities[: b - a, least:], slice(None)
+        if least < most:
+            held = np.arange(least, columns) >= first[: b - a, None]
+            its[~held] = 0
+        places = values[: b - a, least:] + np.arange(a, b)[:, None] * (n + 1)
+        yield slice(a, b), places, its, held
 
 
 def binomial_probabilities(

@@ -66,11 +66,11 @@ def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, w
     the largest number of the elimination; what that changes in x grows with the condition number.
     A matrix that is close to singular is not reported.
 
-    Cost: n³ / 3 + c n² multiplications for each system, with "pos" n³ / 6 + c n²; one A that meets
-    many b is a system with each of them, so as columns of one b they are solved sooner. Four and more systems
-    of up to 48 rows and columns of b are eliminated side by side, in the lanes of the CPU's
+    Cost: n³ / 3 + c n² multiplications for each system, with "pos" n³ / 6 + c n². Four and more
+    systems of up to 48 rows and columns of b are eliminated side by side, in the lanes of the CPU's
     vectors; others take a call to LAPACK each, on one thread. The workers share the systems: for
-    one large system `numpy.linalg.solve`, whose threads share its matrix, is faster.
+    one large system `numpy.linalg.solve`, whose threads share its matrix, is faster. An A that is
+    broadcast is eliminated for each b it meets: as columns of one b they are solved sooner.
 
     Memory: the result; copies of A and b where they are broadcast or are not C-contiguous arrays of
     the result's dtype; and for each worker a matrix and 2.5 MB.
