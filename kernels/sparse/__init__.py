@@ -10,10 +10,19 @@ the rows count are listed in `axes`, (3, d): their lengths, their strides in x, 
 rows of out, (N, M). Row r has the index (i, j, …) of `np.unravel_index(r, axes[0])`; it starts at
 x[origin + i axes[1, 0] + j axes[1, 1] + …], and its elements are `step` apart.
 
-The four block functions differ in their arithmetic: `fill` is for real numbers; `fill_complex`, for
-complex ones given as pairs of real ones, the unit of all strides in x; `fill_integer`, for unsigned
-integers, which wrap (signed ones of the same width have the same bits); `fill_bool`, for 0 and 1 in
+For few rows of x and a matrix in another order `scatter` owns all columns of rows r0 to r1 instead:
+
+    out[r, indices[p]] += x[r, rows[g]] values[p],        starts[g] <= p < starts[g + 1]
+
+for one group g of nonzeros after another, from 0 on. A matrix stored by rows (CSR) has a group for
+each of them, a list of coordinates (COO) one for each nonzero.
+
+The four functions of either name differ in their arithmetic: without a suffix they are for real
+numbers; with `_complex`, for complex ones given as pairs of real ones, the unit of all strides in
+x; `_integer`, for unsigned integers, which wrap (signed ones of the same width have the same bits);
+`_bool`, for 0 and 1 in
 bytes, with "or" for the sum and "and" for the product.
 
-Accuracy: a sum is taken in the order of the nonzeros, in the precision of the arrays.
+Accuracy: a sum is taken in the order of the nonzeros, in the precision of the arrays; one of `fill`
+and one of `scatter` in the same order have the same bits.
 """

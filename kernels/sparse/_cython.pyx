@@ -257,6 +257,74 @@ cdef cloned _bool(
     return _block(BOOL, r0, r1, c0, c1, depth, axes, x, step, values, indices, starts, out, stride)
 
 
+cdef inline inlined _groups(
+    int kind, Py_ssize_t count, const number* x, Py_ssize_t step, const index* rows,
+    const number* values, const index* indices, const index* starts, number* out,
+) noexcept nogil:
+    cdef Py_ssize_t g, j, p
+    cdef number s, t = 0, re, im
+    for g in range(count):
+        s = x[step * rows[g]]
+        if kind == COMPLEX:
+            t = x[step * rows[g] + 1]
+        for p in range(starts[g], starts[g + 1]):
+            scalar_loop()
+            j = indices[p]
+            if kind == COMPLEX:
+                re, im = out[2 * j], out[2 * j + 1]
+                re += values[2 * p] * s
+                im += values[2 * p] * t
+                re -= values[2 * p + 1] * t
+                im += values[2 * p + 1] * s
+                out[2 * j], out[2 * j + 1] = re, im
+            elif kind == BOOL:
+                out[j] += <number> (values[p] * (s - out[j] * s))
+            else:
+                out[j] += <number> (1u * values[p] * s)
+
+
+cdef inline inlined _scatter(
+    int kind, Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t depth, const Py_ssize_t* axes,
+    const number* x, Py_ssize_t step, Py_ssize_t count, const index* rows, const number* values,
+    const index* indices, const index* starts, number* out, Py_ssize_t width,
+) noexcept nogil:
+    # width: numbers of a row of out
+    cdef Py_ssize_t r, place = 0, row = 0
+    cdef Py_ssize_t length = (2 if kind == COMPLEX else 1) * width
+    for r in range(r0, r1):
+        _locate(r, depth, axes, &place, &row)
+        memset(out + row * length, 0, length * sizeof(number))
+        _groups(kind, count, x + place, step, rows, values, indices, starts, out + row * length)
+
+
+cdef cloned _scatter_real(
+    Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t depth, const Py_ssize_t* axes, const number* x,
+    Py_ssize_t step, Py_ssize_t count, const index* rows, const number* values,
+    const index* indices, const index* starts, number* out, Py_ssize_t width,
+) noexcept nogil:
+    _scatter(REAL, r0, r1, depth, axes, x, step, count, rows, values, indices, starts, out, width)
+    return 0
+
+
+cdef cloned _scatter_complex(
+    Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t depth, const Py_ssize_t* axes, const floating* x,
+    Py_ssize_t step, Py_ssize_t count, const index* rows, const floating* values,
+    const index* indices, const index* starts, floating* out, Py_ssize_t width,
+) noexcept nogil:
+    _scatter(COMPLEX, r0, r1, depth, axes, x, step, count, rows, values, indices, starts, out,
+             width)
+    return 0
+
+
+cdef cloned _scatter_bool(
+    Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t depth, const Py_ssize_t* axes, const uint8_t* x,
+    Py_ssize_t step, Py_ssize_t count, const index* rows, const uint8_t* values,
+    const index* indices, const index* starts, uint8_t* out, Py_ssize_t width,
+) noexcept nogil:
+    _scatter(BOOL, r0, r1, depth, axes, x, step, count, rows, values, indices, starts, out, width)
+    return 0
+
+
 def fill(
     Py_ssize_t r0, Py_ssize_t r1, Py_ssize_t c0, Py_ssize_t c1, const Py_ssize_t[:, ::1] axes,
     const floating[::1] x, Py_ssize_t origin, Py_ssize_t step, const floating[::1] values,
@@ -308,3 +376,47 @@ def fill_bool(
                        &values[0], &indices[0], &starts[0], &out[0, 0], out.shape[1])
     if failed:
         raise MemoryError
+
+
+def scatter(
+    Py_ssize_t r0, Py_ssize_t r1, const Py_ssize_t[:, ::1] axes, const floating[::1] x,
+    Py_ssize_t origin, Py_ssize_t step, const index[::1] rows, const floating[::1] values,
+    const index[::1] indices, const index[::1] starts, floating[:, ::1] out,
+):
+    with nogil:
+        _scatter_real(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
+                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                        out.shape[1])
+
+
+def scatter_complex(
+    Py_ssize_t r0, Py_ssize_t r1, const Py_ssize_t[:, ::1] axes, const floating[::1] x,
+    Py_ssize_t origin, Py_ssize_t step, const index[::1] rows, const floating[::1] values,
+    const index[::1] indices, const index[::1] starts, floating[:, ::1] out,
+):
+    with nogil:
+        _scatter_complex(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
+                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                        out.shape[1] // 2)
+
+
+def scatter_integer(
+    Py_ssize_t r0, Py_ssize_t r1, const Py_ssize_t[:, ::1] axes, const unsigned_integer[::1] x,
+    Py_ssize_t origin, Py_ssize_t step, const index[::1] rows, const unsigned_integer[::1] values,
+    const index[::1] indices, const index[::1] starts, unsigned_integer[:, ::1] out,
+):
+    with nogil:
+        _scatter_real(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
+                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                        out.shape[1])
+
+
+def scatter_bool(
+    Py_ssize_t r0, Py_ssize_t r1, const Py_ssize_t[:, ::1] axes, const uint8_t[::1] x,
+    Py_ssize_t origin, Py_ssize_t step, const index[::1] rows, const uint8_t[::1] values,
+    const index[::1] indices, const index[::1] starts, uint8_t[:, ::1] out,
+):
+    with nogil:
+        _scatter_bool(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
+                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                        out.shape[1])

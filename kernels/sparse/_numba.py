@@ -193,3 +193,48 @@ def fill_integer(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts,
 def fill_bool(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
     booleans = values.view(np.bool_)
     _block(1, r0, r1, c0, c1, axes, x, origin, step, booleans, indices, starts, out)
+
+
+@jit
+def scatter(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    for r in range(r0, r1):
+        place, row = _locate(r, axes)
+        out[row] = 0
+        for g in range(len(rows)):
+            s = x[place + origin + step * rows[g]]
+            for p in range(starts[g], starts[g + 1]):
+                out[row, indices[p]] += values[p] * s
+
+
+@jit
+def scatter_complex(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    for r in range(r0, r1):
+        place, row = _locate(r, axes)
+        out[row] = 0
+        for g in range(len(rows)):
+            at = place + origin + step * rows[g]
+            s, t = x[at], x[at + 1]
+            for p in range(starts[g], starts[g + 1]):
+                j = 2 * np.intp(indices[p])
+                re, im = out[row, j], out[row, j + 1]
+                re += values[2 * p] * s
+                im += values[2 * p] * t
+                re -= values[2 * p + 1] * t
+                im += values[2 * p + 1] * s
+                out[row, j], out[row, j + 1] = re, im
+
+
+@jit
+def scatter_integer(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    scatter(r0, r1, axes, x, origin, step, rows, values, indices, starts, out)
+
+
+@jit
+def scatter_bool(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    for r in range(r0, r1):
+        place, row = _locate(r, axes)
+        out[row] = 0
+        for g in range(len(rows)):
+            s = x[place + origin + step * rows[g]]
+            for p in range(starts[g], starts[g + 1]):
+                out[row, indices[p]] |= values[p] & s

@@ -29,3 +29,29 @@ def fill_integer(r0, r1, c0, c1, axes, x, *arguments):
 
 def fill_bool(r0, r1, c0, c1, axes, x, *arguments):
     _fill(np.dtype(bool), r0, r1, c0, c1, axes, x, *arguments)
+
+
+def _scatter(dtype, r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    """The same sums: the nonzeros of each column together, in their order."""
+    rows = np.repeat(rows, np.diff(starts))
+    order = np.argsort(indices, kind="stable")
+    columns = out.view(dtype).shape[1]
+    starts = np.searchsorted(indices[order], np.arange(columns + 1))
+    values = values.view(dtype)[order].view(values.dtype)
+    _fill(dtype, r0, r1, 0, columns, axes, x, origin, step, values, rows[order], starts, out)
+
+
+def scatter(r0, r1, axes, x, *arguments):
+    _scatter(x.dtype, r0, r1, axes, x, *arguments)
+
+
+def scatter_complex(r0, r1, axes, x, *arguments):
+    _scatter(np.result_type(x, 1j), r0, r1, axes, x, *arguments)
+
+
+def scatter_integer(r0, r1, axes, x, *arguments):
+    _scatter(x.dtype, r0, r1, axes, x, *arguments)
+
+
+def scatter_bool(r0, r1, axes, x, *arguments):
+    _scatter(np.dtype(bool), r0, r1, axes, x, *arguments)

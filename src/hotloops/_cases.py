@@ -912,6 +912,11 @@ _SPARSE = (
         {np.bool_: 0.0, np.uint8: 0.0, np.int64: 0.0, np.complex64: 1e-6, np.complex128: 2e-15},
         _sparse_question,
     ),
+    Case(
+        "sparse", "few rows × sparse matrix", sparse.sparse_tensordot, _sparse_make,
+        {"shape": (2, 40), "columns": 90, "density": 0.1, "format": "coo"},
+        {np.bool_: 0.0, np.uint8: 0.0, np.complex64: 1e-6, np.float64: 2e-15}, _sparse_question,
+    ),
     *(
         Case(
             "sparse", f"tensor × sparse matrix in format {format}", sparse.sparse_tensordot,

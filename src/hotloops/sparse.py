@@ -1,5 +1,6 @@
 """Products of a dense tensor with a sparse matrix."""
 
+import contextlib
 import math
 import operator
 
@@ -10,6 +11,8 @@ from . import _arrays, _backends, _blocks
 _TILE = 128  # bytes of a number of its rows that a kernel works on together
 _HELD = 8192  # rows of a matrix whose numbers stay in the second cache
 _MOVED, _MULTIPLIED = 0.08, 0.025  # ns a byte
+_SCATTERED = 8  # rows up to which a matrix in another order is cheaper to use than to convert
+_SENT = 2  # ns of a nonzero that a row is scattered by
 
 
 def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
@@ -23,10 +26,12 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
         Dense, of any dimension, in any memory order.
     A : SciPy sparse matrix or array
         Of any format. CSC is used as it is (CSR, if its last axis is summed over: A.T of a CSC
-        array is one, and free); other formats are converted in each call.
+        array is one, and free), and so are CSR, CSC and COO for up to 8 rows of X; otherwise a copy
+        in CSC format is made in each call.
     axes : int or pair of axes or lists of axes, optional
         What is summed over, as in `numpy.tensordot`: the last axes of X with the first of A, as
-        many as this number, or the axes named for X and for A. Unlike NumPy's the default is 1.
+        many as this number, or the axes named for X and for A; with 0 nothing is, and the result is
+        the outer product. Unlike NumPy's the default is 1.
     out : ndarray, optional
         Where to put the result. Reusing one array avoids the page faults of a new one.
     backend : {"cython", "numba", "numpy"}, optional
@@ -59,9 +64,9 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     integers are exact modulo their width.
 
     Cost: a multiplication for each row of X and stored element of A. A tile of rows is turned in
-    cache, so that one element of A meets as many numbers as fill two registers. Memory: the result,
-    and up to 4 MiB a worker; no copy of X, unless it has another dtype than the result or lies
-    unaligned; A's three arrays in CSC format, unless they are so.
+    cache, so that one element of A meets as many numbers as fill 128 bytes. A's indices are checked
+    in each call. Memory: the result, and up to 4 MiB a worker; no copy of X, unless it has another
+    dtype than the result or lies unaligned; A's three arrays where a copy is made of it.
 
     Examples
     --------
@@ -80,71 +85,140 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     >>> hl.sparse_tensordot(X, A.T)[0, 0]
     array([1., 2., 1.])
     """
-    _check_operands(X, A)
+    _check_operands(X, A, axes)
     x = _arrays.number("X", X)
     number = _arrays.number("A", np.empty(0, A.dtype)).dtype
     dtype = np.result_type(x.dtype, number)
     summed, of_A = _axes(axes, x.shape, A.shape)
     kernel = _backends.kernel("sparse", backend)
     workers = _blocks.workers(workers)
-    values, indices, starts, k = _columns(A, of_A, number, dtype)
     free = [a for a in range(x.ndim) if a not in summed]
     lengths = [x.shape[a] for a in free]
-    m, n = len(starts) - 1, math.prod(lengths)
+    n = math.prod(lengths)
+    rows, values, indices, starts, (k, m) = _stored(A, of_A, number, dtype, n)
     shape = (*lengths, *(size for a, size in enumerate(A.shape) if a not in of_A))
-    stored = {f"A.{name}": getattr(A, name, None) for name in ("data", "indices", "indptr")}
-    stored |= {f"A.coords[{a}]": places for a, places in enumerate(getattr(A, "coords", ()))}
-    result = _arrays.output(out, shape, dtype, X=x, **stored)
+    result = _arrays.output(out, shape, dtype, X=x, **({} if out is None else _arrays_of(A)))
     if not result.size:
         return result
     if not len(values) or not x.size:
         result[...] = 0
         return result
 
-    block, part = _block(kernel, dtype)
+    suffix, part = _arithmetic(dtype)
     memory, origin, strides = _memory(x, dtype, part)
-    if len(summed) == 1:
-        step = strides[summed[0]]
-    else:  # the indices themselves are places
-        sizes = [x.shape[a] for a in summed]
-        places = np.unravel_index(indices, sizes)
-        step = 1
-        indices = sum(strides[a] * place for a, place in zip(summed, places, strict=True))
-        starts = starts.astype(np.int64)
-    rows = _row_axes(lengths, [strides[a] for a in free])
+    # the axis that the kernel takes steps along; of several, or none, its rows are places
+    step = strides[summed[0]] if len(summed) == 1 else 1
+    if len(summed) != 1:
+        sizes, steps = [x.shape[a] for a in summed], [strides[a] for a in summed]
+        if rows is None:
+            indices = _places(indices, sizes, steps)
+        else:
+            rows = _places(rows, sizes, steps)
+    axes = _row_axes(lengths, [strides[a] for a in free])
     products = np.asarray(result).reshape(n, m).view(part)
-    values, indices, starts = map(_arrays.read_only, (values.view(part), indices, starts))
-    bounds = _bounds(n, m, k, len(values), dtype.itemsize)
-    _blocks.fill(
-        block, bounds, (rows, memory, origin, step, values, indices, starts, products),
-        workers=workers,
-    )  # fmt: skip
+    matrix = _as_kernels_take_it(values.view(part), rows, indices, starts)
+    if rows is None:
+        block, bounds = f"fill{suffix}", _bounds(n, m, k, len(values), dtype.itemsize)
+    else:
+        block = f"scatter{suffix}"
+        bounds = _blocks.grid((n,), (_blocks.split(n, _SENT * len(values)),))
+    args = axes, memory, origin, step, *matrix, products
+    _blocks.fill(getattr(kernel, block), bounds, args, workers=workers)
     return result
+
+
+def _places(rows, sizes, steps):
+    """Where in X the rows of a matrix are that several axes, or none, are summed over by."""
+    if not sizes:
+        return np.zeros(len(rows), np.int64)
+    indices = np.unravel_index(rows, sizes)
+    return sum(step * index for step, index in zip(steps, indices, strict=True))
+
+
+def _as_kernels_take_it(values, rows, indices, starts):
+    """The matrix's arrays, read-only, and those of integers of one dtype; without `rows` where a
+    kernel needs none."""
+    integers = [array for array in (rows, indices, starts) if array is not None]
+    index = np.result_type(*integers)
+    integers = [_arrays.read_only(_arrays.ready(array, index)) for array in integers]
+    values = _arrays.read_only(values)
+    return (*integers[:-2], values, *integers[-2:])
 
 
 # --- checks ---------------------------------------------------------------------------------
 
 
-def _check_operands(X, A):
+def _check_operands(X, A, axes):
     import scipy.sparse
 
-    kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
-    if scipy.sparse.issparse(X) or kind.startswith("sparse."):
-        raise TypeError(
-            f"X must be dense, got {kind}: swap the operands, sparse_tensordot(A, X, (0, -1)) sums "
-            f"over the same axes and puts those of the dense one first"
-        )
-    if scipy.sparse.issparse(A):
+    sparse = scipy.sparse.issparse(A)
+    if sparse and type(X) is np.ndarray:
         return
-    kind = f"{type(A).__module__.partition('.')[0]}.{type(A).__name__}"
-    hint = "scipy.sparse.csc_array(A) makes one"
-    if kind.startswith("sparse."):
-        hint = "A.to_scipy_sparse() makes one"
-    elif kind.startswith("dask."):
-        hint = "A.compute() makes one of sparse chunks, dask.array.tensordot takes dense ones"
-    elif kind == "numpy.ndarray":
-        hint = "np.tensordot(X, A, axes) multiplies by a dense one"
-    raise TypeError(f"A must be a sparse matrix or array of SciPy, got {kind}: {hint}")
+    stored = _conversions("X", X)
+    if stored is not None:
+        raise TypeError(f"X must be dense, got {_kind(X)}: {_advice_for_X(X, A, axes, *stored)}")
+    if not sparse:
+        raise TypeError(
+            f"A must be a sparse matrix or array of SciPy, got {_kind(A)}{_advice_for_A(A)}"
+        )
+
+
+def _kind(value):
+    return f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+
+
+def _conversions(name, value):
+    """What makes an array of SciPy's, and a dense one, of something sparse; None of others."""
+    import scipy.sparse
+
+    package = type(value).__module__.partition(".")[0]
+    if scipy.sparse.issparse(value):
+        return name, f"{name}.toarray()"
+    if package == "sparse":
+        return f"{name}.asformat('coo').to_scipy_sparse()", f"{name}.todense()"
+    if package == "torch" and str(getattr(value, "layout", "")).startswith("torch.sparse"):
+        own = f"{name}.detach().cpu().to_sparse_coo().coalesce()"
+        parts = f"({own}.values(), tuple({own}.indices()))"
+        return f"scipy.sparse.coo_array({parts}, tuple({name}.shape))", f"{name}.to_dense()"
+    if package == "xarray" and hasattr(value, "data"):
+        return _conversions(f"{name}.data", value.data)
+    if package == "dask" and hasattr(value, "_meta"):
+        return _conversions(f"{name}.compute()", value._meta)
+    if package == "scipy":
+        from scipy.sparse.linalg import LinearOperator
+
+        if isinstance(value, LinearOperator):
+            dense = f"{name} @ np.eye({name}.shape[1])"
+            return f"scipy.sparse.csc_array({dense})", dense
+    return None
+
+
+def _advice_for_A(A):
+    stored = _conversions("A", A)
+    if stored is not None:
+        return f": {stored[0]} makes one"
+    if type(A).__module__.startswith("dask."):
+        return ": dask.array.tensordot(X, A, axes) multiplies by dense chunks"
+    with contextlib.suppress(Exception):  # whatever another library raises: there is no advice
+        if np.asarray(A).dtype.kind in "biufc":
+            return ": np.tensordot(X, A, axes) multiplies by a dense one"
+    return ""
+
+
+def _advice_for_X(X, A, axes, stored, dense):
+    """Followed, it gives the product that was asked for, if with other axes first."""
+    import scipy.sparse
+
+    if scipy.sparse.issparse(A):
+        if len(X.shape) == len(A.shape) == 2 and np.ndim(axes) == 0 and axes == 1:
+            return f"{stored} @ A multiplies two sparse ones"
+        return f"sparse_tensordot({dense}, A, {axes!r}) takes a dense copy"
+    of_A = np.shape(A)
+    of_X, of_A = _axes(axes, tuple(X.shape), of_A)
+    return (
+        f"swap the operands, sparse_tensordot(A, {stored}, ({of_A}, {of_X})) sums over the same "
+        f"axes and puts those that are left of A before those of X"
+    )
 
 
 def _axes(axes, of_X, of_A):
@@ -155,10 +229,11 @@ def _axes(axes, of_X, of_A):
     except TypeError:
         pair = _pair(axes)
     else:
-        if not 1 <= count <= min(len(of_X), len(of_A)):
-            most = min(len(of_X), len(of_A))
-            raise ValueError(f"axes must be a number from 1 to {most} {shapes}, got {axes}")
-        pair = range(-count, 0), range(count)
+        if not 0 <= count <= min(len(of_X), len(of_A)):
+            raise ValueError(
+                f"axes must be >= 0 and at most the number of dimensions {shapes}, got {axes}"
+            )
+        pair = range(len(of_X) - count, len(of_X)), range(count)
     found = []
     for name, shape, listed in zip("XA", (of_X, of_A), pair, strict=True):
         if any(not -len(shape) <= a < len(shape) for a in listed):
@@ -166,129 +241,161 @@ def _axes(axes, of_X, of_A):
         found.append([a % len(shape) for a in listed])
         if len(set(found[-1])) < len(found[-1]):
             raise ValueError(f"axes of {name} must not be repeated {shapes}, got {axes}")
-    if [of_X[a] for a in found[0]] != [of_A[a] for a in found[1]]:
-        raise ValueError(f"axes must have the same sizes {shapes}, got {axes}")
+    sizes = [[shape[a] for a in list_] for shape, list_ in zip((of_X, of_A), found, strict=True)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"axes must have the same sizes, got {sizes[0]} along axes {found[0]} of X and "
+            f"{sizes[1]} along axes {found[1]} of A, {shapes}"
+        )
     return found
 
 
 def _pair(axes):
     try:
         pair = [[operator.index(a) for a in (np.atleast_1d(list_).tolist())] for list_ in axes]
-        if len(pair) == 2 and len(pair[0]) == len(pair[1]) > 0:
+        if len(pair) == 2 and len(pair[0]) == len(pair[1]):
             return pair
     except (TypeError, ValueError):  # lists of lists of several lengths
         pass
     raise ValueError(
-        f"axes must be a number or a pair of axes or lists of axes, as many for X as for A and at "
-        f"least one, got {axes!r}"
+        f"axes must be a number or a pair of axes or lists of axes, as many for X as for A, "
+        f"got {axes!r}"
     )
 
 
-def _check_places(name, places, data):
-    if data.ndim != 1 or places.shape != data.shape or places.dtype not in (np.int32, np.int64):
+def _arrays_of(A):
+    stored = {f"A.{name}": getattr(A, name, None) for name in ("data", "indices", "indptr")}
+    return stored | {f"A.coords[{a}]": c for a, c in enumerate(getattr(A, "coords", ()))}
+
+
+def _integers(name, array):
+    """The array as int32 or int64, in native byte order."""
+    if array.dtype.kind not in "iu" or array.ndim != 1:
         raise ValueError(
-            f"{name} must be int32 or int64, one for each element of A.data, of shape "
-            f"{data.shape}, got {places.dtype} of shape {places.shape}: A is damaged"
+            f"{name} must be a vector of integers, got {array.dtype} of shape {array.shape}: A is "
+            f"damaged"
         )
+    if array.dtype in (np.int32, np.int64) and array.dtype.isnative:
+        return array
+    return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
 
 
-def _check_range(name, indices, size):
-    if len(indices):
-        low, high = indices.min(), indices.max()
-        if low < 0 or high >= size:
-            raise ValueError(
-                f"{name} must be in [0, {size}), got {low if low < 0 else high}: A is damaged"
-            )
+def _indices(name, array, count, size):
+    """The array of integers, which must be as many as `count` and in [0, size)."""
+    indices = _integers(name, array)
+    if len(indices) != count:
+        raise ValueError(
+            f"{name} must be one for each of {count} stored elements, got {len(indices)}: A is "
+            f"damaged"
+        )
+    # seen as unsigned, negative ones are the largest
+    if count and indices.view(f"u{indices.itemsize}").max() >= size:
+        wrong = indices[(indices < 0) | (indices >= size)][0]
+        raise ValueError(f"{name} must be in [0, {size}), got {wrong}: A is damaged")
+    return indices
 
 
-def _check_compressed(A):
-    shape, data = (1, *A.shape)[-2:], A.data
-    if A.format == "bsr":
-        shape = [size // part for size, part in zip(shape, A.blocksize, strict=True)]
-        data = data[:, 0, 0]
-    groups, size = shape[::-1] if A.format == "csc" else shape
-    _check_places("A.indices", A.indices, data)
-    stored, starts = len(A.data), A.indptr
+def _starts(array, groups, stored):
+    starts = _integers("A.indptr", array)
     if (
-        starts.dtype not in (np.int32, np.int64)
-        or starts.shape != (groups + 1,)
+        len(starts) != groups + 1
         or starts[0] != 0
         or starts[-1] > stored
         or (starts[1:] < starts[:-1]).any()
     ):
         raise ValueError(
             f"A.indptr must be {groups + 1} numbers that ascend from 0 to at most {stored}, as "
-            f"many as are stored, int32 or int64: A is damaged"
+            f"many as are stored: A is damaged"
         )
-    _check_range("A.indices", A.indices[: starts[-1]], size)
+    return starts
 
 
-def _coordinates(A, dtype):
-    """A in COO format, checked."""
+def _compressed(A):
+    """The data, indices and starts of A in format CSC, CSR or BSR, without what lies beyond the
+    last start, checked: SciPy would trust them."""
+    shape = (1, *A.shape)[-2:]
+    if A.format == "bsr":
+        shape = [size // part for size, part in zip(shape, A.blocksize, strict=True)]
+    groups, size = shape[::-1] if A.format == "csc" else shape
+    if A.data.ndim != (3 if A.format == "bsr" else 1):
+        raise ValueError(f"A.data must be a vector, got shape {A.data.shape}: A is damaged")
+    if len(A.indices) != len(A.data):
+        _indices("A.indices", A.indices, len(A.data), size)  # raises
+    starts = _starts(A.indptr, groups, len(A.data))
+    stored = int(starts[-1])
+    return A.data[:stored], _indices("A.indices", A.indices[:stored], stored, size), starts
+
+
+def _coordinates(A, number):
+    """The data of A in COO format, and the indices along each axis, checked."""
+    import scipy.sparse
+
+    if A.format in ("csc", "csr", "bsr"):
+        data, *places = _compressed(A)
+        data = data.astype(number, copy=False)
+        A = getattr(scipy.sparse, f"{A.format}_array")((data, *places), shape=A.shape)
     try:
         if A.format == "lil":
             lengths = [*map(len, A.rows)]
             if len(lengths) != A.shape[0] or lengths != [*map(len, A.data)]:
                 raise ValueError("A.rows and A.data must be lists of the same lengths")
         if A.format != "coo":
-            A = A.astype(dtype, copy=False)
+            A = A.astype(number, copy=False)
         A = A.tocoo(copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"A is damaged: {error}") from None
-    for places, size in zip(A.coords, A.shape, strict=True):
-        _check_places("A.coords", places, A.data)
-        _check_range("A.coords", places, size)
-    return A
+    return A.data, [
+        _indices(f"A.coords[{a}]", places, len(A.data), size)
+        for a, (places, size) in enumerate(zip(A.coords, A.shape, strict=True))
+    ]
 
 
 # --- as kernels take it ---------------------------------------------------------------------
 
 
-def _columns(A, summed, number, dtype):
-    """The values, indices and starts of A in CSC format, with the axes `summed` for its rows, and
-    the number of its rows. `number`: the dtype of A in native byte order."""
-    # checked before SciPy does anything with it, because SciPy trusts it
-    if A.format in ("csc", "csr", "bsr"):
-        _check_compressed(A)
-    compressed = A.format in ("csc", "csr")
-    if not compressed:
-        A = _coordinates(A, number)
-    A = A.astype(number, copy=False)
-    if compressed and A.ndim == 2 and len(summed) == 1:
-        A = (A.T if summed == [1] else A).tocsc()
-    else:
-        A = _matrix(A, summed).tocsc()
-    if A.dtype != dtype and A.dtype.kind in "biu":
-        # duplicates add up as A's own numbers do, which may wrap
-        A = A.copy()
-        A.sum_duplicates()
-    index = np.result_type(A.indices, A.indptr)
-    starts = _arrays.ready(A.indptr, index)
-    stored = starts[-1]
-    values = _arrays.ready(A.data[:stored], dtype)
-    return values, _arrays.ready(A.indices[:stored], index), starts, A.shape[0]
+def _stored(A, summed, number, dtype, n):
+    """A as a matrix with the axes `summed` for its rows: the row of each group of its nonzeros,
+    None where the groups are columns; values, columns (else rows), starts of the groups; its shape.
 
-
-def _matrix(A, summed):
-    """A of any dimension as a matrix in COO format."""
+    number: the dtype of A in native byte order; n: rows of X.
+    """
     import scipy.sparse
 
-    if A.format in ("csc", "csr") and len(A.indices) > A.indptr[-1]:
-        A = A.copy()
-        A.prune()  # what lies beyond the last start belongs to no column
-    A = A.tocoo(copy=False)
+    if A.format in ("csc", "csr") and A.ndim == 2 and len(summed) == 1:
+        data, indices, starts = _compressed(A)
+        shape = A.shape if summed == [0] else A.shape[::-1]
+        by_columns = (A.format == "csc") == (summed == [0])
+        rows = None if by_columns else np.arange(shape[0], dtype=starts.dtype)
+    else:
+        data, places = _coordinates(A, number)
+        left = [a for a in range(A.ndim) if a not in summed]
+        sizes = [[A.shape[a] for a in axes] for axes in (summed, left)]
+        shape = tuple(map(math.prod, sizes))
+        rows, indices = (
+            _flat([places[a] for a in axes], lengths, len(data))
+            for axes, lengths in zip((summed, left), sizes, strict=True)
+        )
+        starts = np.arange(len(data) + 1, dtype=np.int32 if len(data) < 2**31 else np.int64)
+    values = _arrays.ready(data, number)
+    wraps = number != dtype and number.kind in "biu"  # duplicates add up as A's own numbers do
+    if rows is not None and (n > _SCATTERED or wraps):
+        # one row of another matrix for each group: SciPy keeps their order
+        groups = scipy.sparse.csr_array((values, indices, starts), shape=(len(rows), shape[1]))
+        columns = groups.tocsc()
+        values, indices, starts = columns.data, rows[columns.indices], columns.indptr
+        rows = None
+    if wraps and len(values):
+        columns = scipy.sparse.csc_array((values, indices, starts), shape=shape, copy=True)
+        columns.sum_duplicates()
+        values, indices, starts = columns.data, columns.indices, columns.indptr
+    return rows, _arrays.ready(values, dtype), indices, starts, shape
 
-    def flat(axes):
-        if not axes:
-            return np.zeros(A.nnz, np.int32), 1
-        sizes = [A.shape[a] for a in axes]
-        if len(axes) == 1:
-            return A.coords[axes[0]], sizes[0]
-        return np.ravel_multi_index([A.coords[a] for a in axes], sizes), math.prod(sizes)
 
-    rows, k = flat(summed)
-    columns, m = flat([a for a in range(A.ndim) if a not in summed])
-    return scipy.sparse.coo_array((A.data, (rows, columns)), shape=(k, m))
+def _flat(places, sizes, count):
+    """One index for those along several axes, or none."""
+    if not places:
+        return np.zeros(count, np.int32)
+    return places[0] if len(places) == 1 else np.ravel_multi_index(places, sizes)
 
 
 def _memory(x, dtype, part):
@@ -325,15 +432,15 @@ def _row_axes(lengths, strides):
     return np.array(merged or [(1, 0, 0)], np.intp).T.copy()
 
 
-def _block(kernel, dtype):
-    """The block function for numbers of this dtype, and what they are to it."""
+def _arithmetic(dtype):
+    """The ending of a block function for numbers of this dtype, and what they are to it."""
     if dtype.kind == "c":
-        return kernel.fill_complex, f"f{dtype.itemsize // 2}"
+        return "_complex", f"f{dtype.itemsize // 2}"
     if dtype.kind == "f":
-        return kernel.fill, dtype
+        return "", dtype
     if dtype.kind == "b":
-        return kernel.fill_bool, np.uint8
-    return kernel.fill_integer, f"u{dtype.itemsize}"
+        return "_bool", np.uint8
+    return "_integer", f"u{dtype.itemsize}"
 
 
 def _bounds(n, m, k, stored, size):
