@@ -266,6 +266,13 @@ def test_a_block_writes_its_own_rows_alone(backend, block, dtype, size):
             ValueError,
             f"k must .* {2**60 // 15}, got",
         ),
+        (
+            np.broadcast_to(1.0, (1, 2**40, 0)),
+            np.broadcast_to(1.0, (1, 0, 2**40)),
+            1,
+            ValueError,
+            "k must be 0, got 1",
+        ),
         (np.ones((2, 1, 1)), np.ones((2, 1, 1)), 1.0, TypeError, "k must be an integer, got 1.0"),
         (np.ones((2, 1, 1), "f2"), np.ones((2, 1, 1)), 1, TypeError, "A must be .*float16"),
         (np.ones((2, 1, 1)), np.ones((2, 1, 1), "g"), 1, TypeError, "B must be .*(longd|float128)"),

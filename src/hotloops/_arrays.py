@@ -229,6 +229,8 @@ def integer(name, value, *, minimum=0, maximum=2**63 - 1):
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
     if not minimum <= number <= maximum:
         bound = f">= {minimum}" if number < minimum else f"<= {maximum}"
+        if minimum == maximum:
+            bound = minimum
         raise ValueError(f"{name} must be {bound}, got {number}")
     return number
 

@@ -38,7 +38,8 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
         For an array of other than booleans, integers, or real or complex numbers in single or
         double precision; for a k that is no integer.
     ValueError
-        For shapes that do not meet, a k that is negative or beyond any array, an unfit `out`.
+        For shapes that do not meet, a k that is negative or makes the result larger than any array,
+        an unfit `out`.
 
     Notes
     -----

@@ -409,6 +409,8 @@ def _memory(x, dtype, part):
     ):
         x = x.copy()
     strides = [s // size if length > 1 else 0 for s, length in zip(x.strides, x.shape, strict=True)]
+    if x.flags.c_contiguous:
+        return _arrays.read_only(x.reshape(-1).view(part)), 0, strides
     last = [(length - 1) * s for length, s in zip(x.shape, strides, strict=True)]
     first = x[tuple(slice(-1, None) if s < 0 else slice(1) for s in strides)].reshape(1).view(part)
     extent = (sum(map(abs, last)) + len(first),)
