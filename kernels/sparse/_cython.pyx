@@ -385,8 +385,8 @@ def scatter(
 ):
     with nogil:
         _scatter_real(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
-                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
-                        out.shape[1])
+                      &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                      out.shape[1])
 
 
 def scatter_complex(
@@ -396,8 +396,8 @@ def scatter_complex(
 ):
     with nogil:
         _scatter_complex(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
-                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
-                        out.shape[1] // 2)
+                         &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                         out.shape[1] // 2)
 
 
 def scatter_integer(
@@ -407,8 +407,8 @@ def scatter_integer(
 ):
     with nogil:
         _scatter_real(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
-                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
-                        out.shape[1])
+                      &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                      out.shape[1])
 
 
 def scatter_bool(
@@ -418,5 +418,5 @@ def scatter_bool(
 ):
     with nogil:
         _scatter_bool(r0, r1, axes.shape[1], &axes[0, 0], &x[0] + origin, step, rows.shape[0],
-                        &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
-                        out.shape[1])
+                      &rows[0], &values[0], &indices[0], &starts[0], &out[0, 0],
+                      out.shape[1])

@@ -177,9 +177,10 @@ def _conversions(name, value):
     if package == "sparse":
         return f"{name}.asformat('coo').to_scipy_sparse()", f"{name}.todense()"
     if package == "torch" and str(getattr(value, "layout", "")).startswith("torch.sparse"):
-        own = f"{name}.detach().cpu().to_sparse_coo().coalesce()"
+        value = f"{name}.detach().cpu()"
+        own = f"{value}.to_sparse_coo().coalesce()"
         parts = f"({own}.values(), tuple({own}.indices()))"
-        return f"scipy.sparse.coo_array({parts}, tuple({name}.shape))", f"{name}.to_dense()"
+        return f"scipy.sparse.coo_array({parts}, tuple({name}.shape))", f"{value}.to_dense()"
     if package == "xarray" and hasattr(value, "data"):
         return _conversions(f"{name}.data", value.data)
     if package == "dask" and hasattr(value, "_meta"):
