@@ -276,7 +276,7 @@ def test_a_block_writes_its_own_rows_alone(backend, block, dtype, size):
         (np.ones((2, 1, 1)), np.ones((2, 1, 1)), 1.0, TypeError, "k must be an integer, got 1.0"),
         (np.ones((2, 1, 1), "f2"), np.ones((2, 1, 1)), 1, TypeError, "A must be .*float16"),
         (np.ones((2, 1, 1)), np.ones((2, 1, 1), "g"), 1, TypeError, "B must be .*(longd|float128)"),
-        (np.ones((2, 1, 1)), np.ones((2, 1, 1), "O"), 1, TypeError, "B must be .*object"),
+        (np.ones((2, 1, 1)), np.full((2, 1, 1), {}), 1, TypeError, "B must be .*got dict at B"),
         (np.ones((2, 1, 1), "m8[s]"), np.ones((2, 1, 1)), 1, TypeError, "A must be .*timedelta"),
     ],
 )

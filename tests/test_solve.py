@@ -338,7 +338,7 @@ def test_the_upper_triangle_is_not_read(backend):
         (np.ones((4, 3, 3)), np.ones((5, 3, 1)), {}, ValueError, r"leading axes.*\(4,\) and \(5,"),
         (np.ones((1, 1)), np.ones(1), {"assume_a": "sym"}, ValueError, "assume_a .*'gen', 'pos'"),
         (np.ones((1, 1), "f2"), np.ones(1), {}, TypeError, "A must be .*float16"),
-        (np.ones((1, 1)), np.ones(1, "O"), {}, TypeError, "b must be .*object"),
+        (np.ones((1, 1)), np.array([{}]), {}, TypeError, "b must be .*got dict at b"),
         (np.ones((1, 1)), np.ones(1), {"out": np.ones(2)}, ValueError, r"out .*shape \(1,\)"),
     ],
 )
