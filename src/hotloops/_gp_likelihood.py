@@ -1,11 +1,8 @@
-"""The log marginal likelihood of a Gaussian process, and where it is largest."""
+"""The log marginal likelihood of a Gaussian process."""
 
 import numpy as np
-import scipy.optimize
 from scipy.linalg import blas, lapack
 
-from . import _arrays, _blocks
-from ._gp_checks import exception
 from ._warnings import warn
 from .ard import ard_kernel, ard_kernel_vjp
 
@@ -17,6 +14,14 @@ class Likelihood:
         self.X, self.shape, self.kind = X, y.shape, kind
         self.y = y.reshape(len(y), -1)
         self.parameters, self.jitter = parameters, jitter
+
+    def scaled(self, units):
+        """The same in units of the powers of two in `units`, exactly."""
+        x, y = units["length_scale"], units["variance"]
+        return Likelihood(
+            np.ldexp(self.X, -x), np.ldexp(self.y, -y // 2).reshape(self.shape), self.kind,
+            self.parameters.scaled(units), float(np.ldexp(self.jitter, -y)),
+        )  # fmt: skip
 
     def scratch(self):
         return np.empty((len(self.X), len(self.X)))
@@ -79,67 +84,3 @@ class Likelihood:
                 f'jitter="auto" added {self.jitter:.3g} to its diagonal',
                 RuntimeWarning,
             )
-
-
-# --- the largest value -----------------------------------------------------------------------
-
-
-class _Stopped(Exception):
-    pass
-
-
-def maximise(likelihood, optimizer, starts):
-    """The best theta that the optimizer finds from any of the starts."""
-    found = [None] * len(starts)
-
-    def run(first, last):
-        for k in range(first, last):
-            found[k] = _optimise(likelihood, optimizer, starts[k])
-
-    bounds = _blocks.grid((len(starts),), (1,))
-    # a start alone leaves the threads to BLAS, where the matrix is worth them
-    alone = len(starts) == 1 and len(likelihood.X) >= 400
-    _blocks.fill(run, bounds, (), workers=_blocks.workers(), blas=not alone)
-    messages = [message for _, _, message in found if message]
-    if callable(optimizer) and len(messages) == len(starts):
-        raise ValueError(
-            f"optimizer must return a finite theta of finite value from at least one of "
-            f"{len(starts)} start(s): {messages[0]}. The objective is inf where the covariance "
-            f"matrix is not positive definite; more noise_variance or jitter makes it so"
-        )
-    if messages:
-        warn(
-            f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
-            f"best point found is kept: {messages[0]}",
-            exception("ConvergenceWarning"),
-        )
-    values = [value for value, _, _ in found]
-    return found[int(np.argmin(values))][1]
-
-
-def _optimise(likelihood, optimizer, start):
-    """The least value found from `start`, where it is, and why the optimizer failed."""
-    parameters, scratch = likelihood.parameters, likelihood.scratch()
-    best = [np.inf, start]
-
-    def objective(theta, eval_gradient=True):
-        if _blocks.stopped():
-            raise _Stopped
-        value, gradient = likelihood(np.asarray(theta, np.float64), eval_gradient, scratch)
-        if -value < best[0]:
-            best[:] = -value, np.array(theta, np.float64)
-        return (-value, -gradient) if eval_gradient else -value
-
-    try:
-        if callable(optimizer):
-            theta, value = optimizer(objective, start, bounds=parameters.limits)
-            name = "the optimizer's theta"
-            if not (np.isfinite(value) and np.isfinite(_arrays.real(name, theta)).all()):
-                return np.inf, start, f"it returned the value {value} of theta={theta}"
-            return float(value), parameters.check(name, theta), ""
-        result = scipy.optimize.minimize(
-            objective, start, method="L-BFGS-B", jac=True, bounds=parameters.limits
-        )
-    except _Stopped:  # another start's error, or Ctrl-C, is on its way to the caller
-        return None
-    return *best, "" if result.success else result.message

@@ -1,14 +1,20 @@
 """The hyperparameters of a Gaussian process, and theta, the vector of those that are free."""
 
+import copy
+
 import numpy as np
 
 from . import _arrays
 
 _LOGARITHMS = -708.0, 709.0  # of numbers that double precision holds in full
+_NEAR = 1e-5  # how near to a bound, relatively, is at it: what scikit-learn takes
 
 
 class Parameters:
-    """The hyperparameters by name, and theta, the vector of those that are free."""
+    """The hyperparameters by name, and theta, the vector of those that are free.
+
+    `bounds` holds (low, high) of each that is free, numbers or arrays of the value's shape.
+    """
 
     def __init__(self, values, bounds, d, n_factors, rng):
         values = {name: value if value.ndim else float(value) for name, value in values.items()}
@@ -30,23 +36,26 @@ class Parameters:
 
     @property
     def theta(self):
+        return self.theta_of(self.values)
+
+    def theta_of(self, values):
         return self._join(
-            self.values[name] if name == "factors" else np.log(self.values[name])
-            for name in self.free
+            values[name] if name == "factors" else np.log(values[name]) for name in self.free
         )
 
     @property
     def limits(self):
         """The bounds of theta, shape (len(theta), 2)."""
-        unbounded = -np.inf, np.inf
         return np.stack([
             self._join(
-                np.full(np.shape(self.values[name]), unbounded[k] if name == "factors"
-                        else np.log(self.bounds[name][k]))
+                np.broadcast_to(self._limits(name)[k], np.shape(self.values[name]))
                 for name in self.free
             )
             for k in (0, 1)
         ], axis=1)  # fmt: skip
+
+    def _limits(self, name):
+        return (-np.inf, np.inf) if name == "factors" else np.log(self.bounds[name])
 
     def draw(self, rng):
         """A theta from anywhere within the bounds."""
@@ -56,19 +65,61 @@ class Parameters:
             if name == "factors":
                 parts.append(self.unit * rng.normal(size=shape))
             else:
-                parts.append(rng.uniform(*np.log(self.bounds[name]), size=shape))
+                parts.append(rng.uniform(*self._limits(name), size=shape))
         return self._join(parts)
 
     def at(self, theta):
-        """The values that theta stands for."""
+        """The values that theta stands for: of the logarithm of a value that is held that value
+        itself, and of what is within the limits one within the bounds, whatever rounding makes of
+        exp and log."""
         values, start = dict(self.values), 0
         for name in self.free:
             shape = np.shape(values[name])
             stop = start + int(np.prod(shape))
             part = theta[start:stop].reshape(shape)
-            part = part.copy() if name == "factors" else np.exp(part)
+            part = part.copy() if name == "factors" else self._exp(name, part)
             values[name], start = part if shape else float(part), stop
         return values
+
+    def _exp(self, name, part):
+        held, (low, high) = self.values[name], self._limits(name)
+        values = np.where(part == np.log(held), held, np.exp(part))
+        inside = np.clip(values, *self.bounds[name])
+        return np.where((low <= part) & (part <= high), inside, values)
+
+    def inside(self, values):
+        """`values`, where what is free is moved to the nearest within its bounds."""
+        moved = {name: np.clip(values[name], *self.bounds[name])
+                 for name in self.free if name != "factors"}  # fmt: skip
+        return values | {name: v if v.ndim else float(v) for name, v in moved.items()}
+
+    def at_bounds(self):
+        """(name of the hyperparameter, of the entry, "lower" or "upper") of what is at a bound and
+        could be elsewhere."""
+        names, found = iter(self.names), []
+        for name in self.free:
+            values = np.asarray(self.values[name])
+            low, high = (0, np.inf) if name == "factors" else self.bounds[name]
+            lower, upper = values <= low * (1 + _NEAR), values >= high * (1 - _NEAR)
+            for is_low, is_high in zip(lower.ravel(), upper.ravel(), strict=True):
+                entry = next(names)
+                if is_low != is_high:
+                    found.append((name, entry, "lower" if is_low else "upper"))
+        return found
+
+    def scaled(self, units):
+        """The same where 2^units[name] is the unit of each value, its bounds and its draws."""
+        new = copy.copy(self)
+        new.values = in_units(self.values, units)
+        low, high = (
+            in_units({name: b[k] for name, b in self.bounds.items() if b is not None}, units)
+            for k in (0, 1)
+        )
+        new.bounds = {name: (low[name], high[name]) if name in low else None
+                      for name in self.bounds}  # fmt: skip
+        if "factors" in self.values:
+            new.unit = np.ldexp(self.unit, -units["factors"])
+        return new
 
     def chain(self, values, gradients):
         """The gradient with respect to theta, from those with respect to the values."""
@@ -79,9 +130,12 @@ class Parameters:
 
     def possible(self, theta):
         """Which entries of theta stand for a number that double precision holds."""
-        factors = np.array([name.startswith("factors") for name in self.names], bool)
         low, high = _LOGARITHMS
-        return np.where(factors, np.isfinite(theta), (low <= theta) & (theta <= high))
+        return np.where(self.are("factors"), np.isfinite(theta), (low <= theta) & (theta <= high))
+
+    def are(self, *free):
+        """Which entries of theta belong to these."""
+        return np.array([name.split("[")[0] in free for name in self.names], bool)
 
     def check(self, name, theta):
         """`theta` as an array, if there are values that it stands for."""
@@ -105,3 +159,9 @@ class Parameters:
     @staticmethod
     def _join(parts):
         return np.concatenate([np.empty(0), *map(np.ravel, parts)])
+
+
+def in_units(values, units):
+    """Values by name in units of 2^units[name], exactly."""
+    scaled = {name: np.ldexp(value, -np.asarray(units[name])) for name, value in values.items()}
+    return {name: value if value.ndim else float(value) for name, value in scaled.items()}

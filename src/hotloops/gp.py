@@ -9,15 +9,24 @@ import inspect
 import numpy as np
 
 from . import _arrays, _feature_names
+from ._gp_bounds import warn_of_bounds
 from ._gp_checks import BASES, exception, generator, interval, numbers, points, scale_exponent
-from ._gp_likelihood import Likelihood, maximise
-from ._gp_parameters import Parameters
+from ._gp_likelihood import Likelihood
+from ._gp_maximise import maximise, most_promising
+from ._gp_parameters import Parameters, in_units
 from ._gp_solvers import Cholesky, ConjugateGradients
+from ._gp_start import EVERYTHING, Start, centred, normalised, starts
+from ._warnings import warn
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp
 
 __all__ = ["GaussianProcessRegressor"]
 
 _OF_A_SOLVER = ("L_", "log_marginal_likelihood_value_", "cg_residual_", "cg_iterations_")
+
+_CONSTANT = (
+    "y is constant, and the likelihood of no variance at all is the highest: the hyperparameters "
+    "stay where the fit starts; pass optimizer=None if that is meant"
+)
 
 
 def __getattr__(name):
@@ -138,19 +147,19 @@ class GaussianProcessRegressor:
         self,
         *,
         kind="se",
-        length_scale=1.0,
+        length_scale=None,
         ard=True,
         n_factors=0,
         rq_alpha=1.0,
-        variance=1.0,
-        noise_variance=1e-2,
-        length_scale_bounds=(1e-5, 1e5),
+        variance=None,
+        noise_variance=None,
+        length_scale_bounds=None,
         rq_alpha_bounds=(1e-5, 1e5),
-        variance_bounds=(1e-5, 1e5),
-        noise_variance_bounds=(1e-10, 1e5),
+        variance_bounds=None,
+        noise_variance_bounds=None,
         optimizer="fmin_l_bfgs_b",
         n_restarts_optimizer=0,
-        normalize_y=False,
+        normalize_y=None,
         jitter=None,
         solver="cholesky",
         random_state=None,
@@ -273,17 +282,16 @@ class GaussianProcessRegressor:
         names = _feature_names.of(X)
         X, y = self._training_data(X, y)
         rng = generator(self.random_state)
-        parameters = self._parameters(X, rng)
+        target, mean, std = self._target(y)
+        ard = self.ard or np.ndim(self.length_scale) > 0
+        start = Start(X, y, target, ard)
+        parameters = self._parameters(X, start, rng)
         jitter = self._settings(parameters)
-
-        target, mean, std = y, np.zeros(y.shape[1:]), np.ones(y.shape[1:])
-        if self.normalize_y:
-            target, mean, std = _normalised(y)
         likelihood = Likelihood(X, target, self.kind, parameters, jitter)
         if self.solver == "cg":
             self._fit_cg(likelihood)
         else:
-            self._fit_cholesky(likelihood, rng)
+            self._fit_cholesky(likelihood, start, rng)
 
         values = parameters.values
         self.length_scale_, self.variance_ = values["length_scale"], values["variance"]
@@ -311,10 +319,24 @@ class GaussianProcessRegressor:
             raise ValueError(f"X and y must be of one length, got shapes {X.shape} and {y.shape}")
         return X.copy(), y.copy()
 
-    def _parameters(self, X, rng):
+    def _target(self, y):
+        """What is fitted, and the mean and the standard deviation that were taken out of y."""
+        how = self.normalize_y
+        if how is None:
+            how = "mean" if self.variance is None else False
+        if isinstance(how, str):
+            _arrays.choice("normalize_y", how, ("mean",), ", and not None, True or False")
+            return centred(y)
+        return normalised(y) if how else (y, np.zeros(y.shape[1:]), np.ones(y.shape[1:]))
+
+    def _parameters(self, X, start, rng):
         """The hyperparameters where the fit starts."""
         (n, d), optimise = X.shape, self.optimizer is not None
-        noise = _arrays.real("noise_variance", self.noise_variance)
+        values = {
+            name: start.value(name) if getattr(self, name) is None else getattr(self, name)
+            for name in ("length_scale", "rq_alpha", "variance", "noise_variance")
+        }
+        noise = _arrays.real("noise_variance", values.pop("noise_variance"))
         if noise.shape == (1,):
             noise = noise[0]
         if noise.shape not in ((), (n,)):
@@ -324,8 +346,6 @@ class GaussianProcessRegressor:
             )
         if not (np.isfinite(noise) & (noise >= 0)).all():
             raise ValueError(f"noise_variance must be finite and >= 0, got {noise}")
-        values = {"length_scale": self.length_scale, "rq_alpha": self.rq_alpha,
-                  "variance": self.variance}  # fmt: skip
         ard_kernel(X[:0], kind=self.kind, **values)  # checks them
         values = {name: np.asarray(value, np.float64) for name, value in values.items()}
         if self.ard:
@@ -338,7 +358,13 @@ class GaussianProcessRegressor:
                 f"n_factors must be 0 with optimizer=None, got {n_factors}: factors have no value "
                 f"to keep"
             )
-        bounds = {name: interval(name, getattr(self, f"{name}_bounds")) for name in values}
+        bounds = {}
+        for name, value in values.items():
+            bounds[name] = getattr(self, f"{name}_bounds")
+            if bounds[name] is not None:
+                bounds[name] = interval(name, bounds[name])
+            else:
+                bounds[name] = start.bounds(name, value) if optimise else EVERYTHING
         if noise.ndim and bounds["noise_variance"] is not None:
             raise ValueError(
                 'noise_variance_bounds must be "fixed" where noise_variance is an array'
@@ -349,10 +375,12 @@ class GaussianProcessRegressor:
             if bounds[name] is None:
                 continue
             low, high = bounds[name]
+            if optimise and getattr(self, name) is None:
+                values[name] = value = np.clip(value, low, high)
             if optimise and not ((low <= value) & (value <= high)).all():
                 raise ValueError(
-                    f"{name}_bounds must contain the start, {name}={value}, got ({low:g}, "
-                    f'{high:g}); "fixed" keeps it as it is'
+                    f"{name}_bounds must contain the start, {name}={value}, got "
+                    f'({np.min(low):g}, {np.max(high):g}); "fixed" keeps it as it is'
                 )
             if not (np.isfinite(value) & (value > 0)).all():
                 bounds[name] = None  # it has no logarithm
@@ -386,14 +414,16 @@ class GaussianProcessRegressor:
                 )
         return jitter
 
-    def _fit_cholesky(self, likelihood, rng):
-        parameters = likelihood.parameters
+    def _fit_cholesky(self, likelihood, start, rng):
+        parameters, at_bounds = likelihood.parameters, []
         if isinstance(self.jitter, str):
             likelihood.find_jitter()
         if self.optimizer is not None and parameters.names:
-            starts = [parameters.theta]
-            starts += [parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
-            parameters.values = parameters.at(maximise(likelihood, self.optimizer, starts))
+            if likelihood.y.any():
+                parameters.values = self._best(likelihood, start.units(), rng)
+                at_bounds = warn_of_bounds(parameters)
+            else:
+                warn(_CONSTANT, exception("ConvergenceWarning"))
         factor = likelihood.cholesky(parameters.values, likelihood.scratch())
         if factor is None:
             if isinstance(self.jitter, str):
@@ -413,8 +443,31 @@ class GaussianProcessRegressor:
         alpha, value = likelihood.value(factor)
         self._keep(
             alpha_=alpha.reshape(likelihood.shape), L_=factor,
-            log_marginal_likelihood_value_=value, _solver=Cholesky(factor),
+            log_marginal_likelihood_value_=value, at_bounds_=at_bounds, _solver=Cholesky(factor),
         )  # fmt: skip
+
+    def _best(self, likelihood, units, rng):
+        """The most likely hyperparameters, from what is not given and from restarts.
+
+        In units of the data, whose rounding does not depend on the user's; but a callable sees
+        theta as it will be.
+        """
+        back = {name: -unit for name, unit in units.items()}
+        standard = likelihood.scaled(units)
+        names = [name for name in ("length_scale", "variance", "noise_variance")
+                 if getattr(self, name) is None and name in standard.parameters.bounds]  # fmt: skip
+        begin = starts(standard, names) if names else [standard.parameters.values]
+        if callable(self.optimizer):
+            likelihood.parameters.values = in_units(begin[0], back)
+            standard, back = likelihood, dict.fromkeys(units, 0)
+            begin = [likelihood.parameters.values]
+        parameters = standard.parameters
+        thetas = [parameters.theta_of(values) for values in begin]
+        if len(thetas) > 1:
+            thetas = [most_promising(standard, thetas)]
+        thetas += [parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
+        theta = maximise(standard, self.optimizer, thetas)
+        return in_units(parameters.at(theta), back)
 
     def _fit_cg(self, likelihood):
         solver = ConjugateGradients(
@@ -425,7 +478,7 @@ class GaussianProcessRegressor:
         alpha, residual, steps = solver.solve(likelihood.y)
         self._keep(
             alpha_=alpha.reshape(likelihood.shape), cg_residual_=residual, cg_iterations_=steps,
-            _solver=solver,
+            at_bounds_=[], _solver=solver,
         )  # fmt: skip
 
     def _keep(self, **fitted):
@@ -647,14 +700,3 @@ class GaussianProcessRegressor:
         if not hasattr(self, "alpha_"):
             name = type(self).__name__
             raise exception("NotFittedError")(f"this {name} is not fitted yet: call fit first")
-
-
-def _normalised(y):
-    """y less its mean and over its standard deviation, and these two."""
-    exponent = scale_exponent(y)
-    y = np.ldexp(y, -exponent)
-    # a constant has no scale, whatever rounding makes of its mean and deviation
-    varies = np.ptp(y, axis=0) > 0
-    mean, std = np.where(varies, y.mean(axis=0), y[0]), np.where(varies, y.std(axis=0), 1.0)
-    scale = np.where(varies, np.ldexp(std, exponent), 1.0)
-    return (y - mean) / std, np.ldexp(mean, exponent), scale

@@ -1,0 +1,168 @@
+"""Where the likelihood of a Gaussian process is largest."""
+
+import numpy as np
+import scipy.optimize
+
+from . import _arrays, _blocks
+from ._gp_checks import exception
+from ._warnings import warn
+from .ard import ard_kernel
+
+_FEW = 10  # steps that show which of several starts is the best
+
+_SINGULAR = (
+    "the covariance matrix is not positive definite at the start: raise noise_variance or jitter"
+)
+_DIAGONAL = (
+    "the kernel is 0 between all points at the start, and so is its gradient by the length scale: "
+    "start from a length_scale near the distances between points, or pass length_scale=None"
+)
+
+
+class _Stopped(Exception):
+    pass
+
+
+def maximise(likelihood, optimizer, starts):
+    """The best theta that the optimizer finds from any of the starts."""
+    found = _each(likelihood, starts, lambda start: _optimise(likelihood, optimizer, start))
+    messages = [message for _, _, message in found if message]
+    if callable(optimizer) and not any(np.isfinite(value) for value, _, _ in found) and messages:
+        raise ValueError(
+            f"optimizer must return a finite theta of finite value, within the bounds, from at "
+            f"least one of {len(starts)} start(s): {messages[0]}. The objective is inf where the "
+            f"covariance matrix is not positive definite; more noise_variance or jitter makes it so"
+        )
+    if messages:
+        warn(
+            f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
+            f"best point found is kept: {messages[0]}",
+            exception("ConvergenceWarning"),
+        )
+    values = [value for value, _, _ in found]
+    return found[int(np.argmin(values))][1]
+
+
+def most_promising(likelihood, starts):
+    """The best theta of a few steps from each of the starts."""
+
+    def climb(start):
+        objective = _Objective(likelihood)
+        try:
+            objective.climb(start, maxiter=_FEW)
+        except _Stopped:
+            return None
+        return objective.best
+
+    found = _each(likelihood, starts, climb)
+    return min(found, key=lambda best: best[0])[1]
+
+
+def _each(likelihood, starts, function):
+    found = [None] * len(starts)
+
+    def run(first, last):
+        for k in range(first, last):
+            found[k] = function(starts[k])
+
+    # a start alone leaves the threads to BLAS, where the matrix is worth them
+    alone = len(starts) == 1 and len(likelihood.X) >= 400
+    grid = _blocks.grid((len(starts),), (1,))
+    _blocks.fill(run, grid, (), workers=_blocks.workers(), blas=not alone)
+    return found
+
+
+class _Objective:
+    """The negative log marginal likelihood; the least value seen, and the first gradient."""
+
+    def __init__(self, likelihood):
+        self.likelihood, self.scratch = likelihood, likelihood.scratch()
+        self.best, self.first = (np.inf, None), None
+
+    def __call__(self, theta, eval_gradient=True):
+        if _blocks.stopped():
+            raise _Stopped
+        theta = np.array(theta, np.float64)
+        value, gradient = self.likelihood(theta, eval_gradient, self.scratch)
+        if self.best[1] is None or -value < self.best[0]:
+            self.best = -value, theta
+        if eval_gradient and self.first is None:
+            self.first = theta, value, gradient
+        return (-value, -gradient) if eval_gradient else -value
+
+    def climb(self, start, **options):
+        return scipy.optimize.minimize(
+            self, start, method="L-BFGS-B", jac=True,
+            bounds=self.likelihood.parameters.limits, options=options,
+        )  # fmt: skip
+
+    def useless(self):
+        """Why the first gradient leads nowhere, if it does not."""
+        if self.first is None:
+            return ""
+        theta, value, gradient = self.first
+        if value == -np.inf:
+            return _SINGULAR
+        parameters, n = self.likelihood.parameters, len(self.likelihood.X)
+        of_lengths = gradient[parameters.are("length_scale", "factors")]
+        if n > 1 and of_lengths.size and not of_lengths.any():
+            values = parameters.at(theta)
+            k = ard_kernel(self.likelihood.X, **self.likelihood.kernel(values), out=self.scratch)
+            if values["variance"] and np.count_nonzero(k) == n:
+                return _DIAGONAL
+        return ""
+
+
+def _optimise(likelihood, optimizer, start):
+    """The least value found from `start`, where it is, and why the optimizer failed."""
+    objective = _Objective(likelihood)
+    try:
+        if callable(optimizer):
+            theta, value = optimizer(objective, start, bounds=likelihood.parameters.limits)
+            reason = _refused(likelihood.parameters, theta, value)
+            if reason:
+                return np.inf, start, reason
+            theta = np.asarray(theta, np.float64)
+            # several starts are compared by the likelihood, not by what the optimizer says of it
+            value = -likelihood(theta, False, objective.scratch)[0]
+            return value, theta, objective.useless()
+        result = objective.climb(start)
+        while result.status == 2:  # it finds no step; with its memory emptied it may
+            before, result = objective.best[0], objective.climb(objective.best[1])
+            if not objective.best[0] < before:
+                break
+    except _Stopped:  # another start's error, or Ctrl-C, is on its way to the caller
+        return None
+    return *objective.best, objective.useless() or _failed(result)
+
+
+def _refused(parameters, theta, value):
+    """Why what a callable returned is not taken, if it is not."""
+    name = "the optimizer's theta"
+    if not (np.isfinite(value) and np.isfinite(_arrays.real(name, theta)).all()):
+        return f"it returned the value {value} of theta={theta}"
+    theta = parameters.check(name, theta)
+    low, high = parameters.limits.T
+    rounding = 1e-12 * np.abs(theta)
+    outside = (theta < low - rounding) | (theta > high + rounding)
+    for k in np.flatnonzero(outside):
+        return (
+            f"it returned theta[{k}]={theta[k]:g}, the logarithm of {parameters.names[k]}, which "
+            f"its bounds are ({low[k]:g}, {high[k]:g}) of"
+        )
+    return ""
+
+
+def _failed(result):
+    """Why L-BFGS-B failed, and what to do, if it did."""
+    if result.success:
+        return ""
+    if result.status == 2:
+        return (
+            f"L-BFGS-B found no higher likelihood along the gradient ({result.message.strip()}), "
+            f"as where rounding decides: raise noise_variance, its lower bound or jitter"
+        )
+    return (
+        f"L-BFGS-B stopped early ({result.message.strip()}): fit again from the values found, or "
+        f"pass an optimizer with other limits"
+    )

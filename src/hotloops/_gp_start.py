@@ -1,0 +1,172 @@
+"""Where the fit of a Gaussian process starts, and its bounds, from the data.
+
+All of it follows the units of the data: of 2ᵏ times the values what is in their units comes out
+2ᵏ times as large, to the bit.
+"""
+
+import numpy as np
+
+from ._gp_checks import scale_exponent
+from .ard import ard_kernel
+
+_NOISE = 0.01  # of the mean square
+_BOUNDS = {"length_scale": (1e-2, 1e3), "variance": (1e-6, 1e4), "noise_variance": (1e-8, 1e2)}
+EVERYTHING = np.finfo(np.float64).tiny, np.finfo(np.float64).max  # bounds
+
+# the multiples of the start, and the number of points, by which the best start is chosen
+_LENGTHS = 2.0 ** np.arange(-6, 4)
+_VARIANCES = 10.0 ** np.arange(-1, 2.1, 0.5)
+_NOISES = 10.0 ** np.arange(-5, 2.1, 0.5)
+_MOST = 128
+
+
+# --- the target ------------------------------------------------------------------------------
+
+
+def normalised(y):
+    """y less its mean and over its standard deviation, and these two."""
+    exponent, y, mean, std, varies = _moments(y)
+    scale = np.where(varies, np.ldexp(std, exponent), 1.0)
+    return (y - mean) / std, np.ldexp(mean, exponent), scale
+
+
+def centred(y):
+    """y less its mean, and several targets over what makes their deviations equal and keeps the
+    mean of the squares of these; the means and the divisors."""
+    exponent, _, mean, std, varies = _moments(y)
+    mean = np.ldexp(mean, exponent)
+    if not varies.any():
+        return y - mean, mean, np.ones(y.shape[1:])
+    most = exponent[varies].max() if y.ndim > 1 else exponent
+    std = np.ldexp(std, exponent - most)
+    divisor = np.where(varies, std / np.sqrt(np.mean(std[varies] ** 2)), 1.0)
+    return (y - mean) / divisor, mean, divisor
+
+
+def _moments(y):
+    """The power of two, y over it, mean and standard deviation of that, and where it varies."""
+    exponent = scale_exponent(y)
+    y = np.ldexp(y, -exponent)
+    # a constant has no scale, whatever rounding makes of its mean and deviation
+    varies = np.ptp(y, axis=0) > 0
+    mean, std = np.where(varies, y.mean(axis=0), y[0]), np.where(varies, y.std(axis=0), 1.0)
+    return exponent, y, mean, std, varies
+
+
+# --- hyperparameters and bounds --------------------------------------------------------------
+
+
+class Start:
+    """What the data give for hyperparameters and bounds that are None.
+
+    `length` is √D times the standard deviation of each column, or without `ard` of all of them
+    together: the mean of q over all pairs of points is about 2. `square` is the mean of the squares
+    of the target.
+    """
+
+    def __init__(self, X, y, target, ard):
+        spread = _spread(X)
+        if not ard:
+            exponent = scale_exponent(spread)
+            spread = np.ldexp(np.sqrt(np.mean(np.ldexp(spread, -exponent) ** 2)), exponent)
+        self.length = np.sqrt(X.shape[1]) * spread
+        self.square, self.n = _mean_square(target if target.any() else y), len(X)
+
+    def value(self, name):
+        if name == "length_scale":
+            return self.length
+        self._check()
+        return {"variance": self.square, "noise_variance": _NOISE * self.square}[name]
+
+    def bounds(self, name, value):
+        """Bounds that contain the value, if that is positive."""
+        low, high = _BOUNDS[name]
+        if name == "length_scale":
+            low, high = min(low, 1 / self.n) * self.length, high * self.length
+        else:
+            self._check()
+            low, high = low * self.square, high * self.square
+        possible = (value > 0) & np.isfinite(value)
+        low, high = (np.where(possible, f(bound, value), bound)[()]
+                     for f, bound in ((np.minimum, low), (np.maximum, high)))  # fmt: skip
+        return low, high
+
+    def _check(self):
+        if not 1e-280 < self.square < 1e280:
+            raise ValueError(
+                f"y must have squares that double precision holds, got a mean square of "
+                f"{self.square:g}: pass normalize_y=True, or y in other units"
+            )
+
+    def units(self):
+        """The powers of two near what the data give, by the name of the hyperparameter."""
+        x, y = np.frexp(self.length)[1], 2 * (np.frexp(self.square)[1] // 2)
+        return {"length_scale": x, "factors": -np.reshape(x, (-1, 1)), "rq_alpha": 0,
+                "variance": y, "noise_variance": y}  # fmt: skip
+
+
+def _spread(X):
+    """The standard deviation of each column; of a constant one its size, and 1 where that is 0."""
+    exponent = scale_exponent(X)
+    scaled = np.ldexp(X, -exponent)
+    varies, size = np.ptp(scaled, axis=0) > 0, np.abs(scaled[0])
+    constant = np.where(size > 0, size, 1.0)
+    return np.ldexp(np.where(varies, scaled.std(axis=0), constant), exponent)
+
+
+def _mean_square(y):
+    """The mean of y²; of zeros 1."""
+    exponent = int(scale_exponent(y.ravel()))
+    with np.errstate(over="ignore"):
+        square = np.ldexp(np.mean(np.ldexp(y, -exponent) ** 2), 2 * exponent)
+    return float(square) if y.any() else 1.0
+
+
+# --- the best of a grid ----------------------------------------------------------------------
+
+
+def starts(likelihood, names):
+    """The values that a fit starts from: what `names` names takes the best multiples of a grid.
+    Where the likelihood has several maxima along the length scale, those of the best two.
+
+    With the kernel K = U diag(d) Uᵀ of unit variance, the log likelihood of a variance v and a
+    noise s is −½ Σ (Uᵀy)² / (v d + s) − ½ Σ log(v d + s): each length scale takes one
+    decomposition, which all variances and noises share.
+    """
+    parameters = likelihood.parameters
+    values = parameters.values
+    rows = _some(likelihood.X)
+    X, y = likelihood.X[rows], likelihood.y[rows]
+
+    def multiples(name, factors):
+        return np.mean(values[name]) * (factors if name in names else np.ones(1))
+
+    v, s = np.meshgrid(multiples("variance", _VARIANCES), multiples("noise_variance", _NOISES))
+    v, s = v.reshape(-1, 1), s.reshape(-1, 1)
+    found = []
+    for factor in _LENGTHS if "length_scale" in names else np.ones(1):
+        trial = parameters.inside(values | {"length_scale": factor * values["length_scale"]})
+        d, u = np.linalg.eigh(ard_kernel(X, **likelihood.kernel(trial | {"variance": 1.0})))
+        power = ((u.T @ y) ** 2).sum(axis=1)
+        # what rounding leaves of an eigenvalue of 0 may be negative
+        a = v * np.maximum(d, 1e-15 * len(d)) + s + likelihood.jitter
+        level = -0.5 * (power / a + y.shape[1] * np.log(a)).sum(axis=1)
+        best = int(np.argmax(level))
+        chosen = {"variance": float(v[best, 0]), "noise_variance": float(s[best, 0])}
+        trial |= {name: value for name, value in chosen.items() if name in names}
+        found.append((level[best], parameters.inside(trial)))
+    level = np.array([-np.inf, *(level for level, _ in found), -np.inf])
+    peaks = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] >= level[2:]))
+    best = peaks[np.argsort(-level[1:-1][peaks], kind="stable")[:2]]
+    return [found[k][1] for k in best]
+
+
+def _some(X):
+    """Which rows stand for all: at most _MOST, half of them at random, and half the nearest to one
+    of these, for what is fine is seen from near."""
+    if len(X) <= _MOST:
+        return np.arange(len(X))
+    order, half = np.random.default_rng(0).permutation(len(X)), _MOST // 2
+    chosen, rest = order[:half], order[half:]
+    distances = ((X[rest] - X[chosen[0]]) ** 2).sum(axis=1)
+    return np.r_[chosen, rest[np.argsort(distances, kind="stable")[:half]]]
