@@ -16,12 +16,14 @@ class Likelihood:
         self.parameters, self.jitter = parameters, jitter
 
     def scaled(self, units):
-        """The same in units of the powers of two in `units`, exactly."""
-        x, y = units["length_scale"], units["variance"]
+        """The same in units of the hyperparameters by name."""
         return Likelihood(
-            np.ldexp(self.X, -x), np.ldexp(self.y, -y // 2).reshape(self.shape), self.kind,
-            self.parameters.scaled(units), float(np.ldexp(self.jitter, -y)),
-        )  # fmt: skip
+            self.X / units["length_scale"],
+            self.y.reshape(self.shape) / np.sqrt(units["variance"]),
+            self.kind,
+            self.parameters.scaled(units),
+            self.jitter / units["variance"],
+        )
 
     def scratch(self):
         return np.empty((len(self.X), len(self.X)))

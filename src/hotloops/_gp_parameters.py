@@ -23,7 +23,8 @@ class Parameters:
             # an inverse length is the unit of a factor
             scale = np.broadcast_to(values["length_scale"], d)
             self.unit = np.where(np.isfinite(scale), 1 / scale, 1)[:, None]
-            factors = 0.1 * self.unit * rng.normal(size=(d, n_factors))
+            self.normal = 0.1 * rng.normal(size=(d, n_factors))
+            factors = self.unit * self.normal
             values = {"length_scale": values.pop("length_scale"), "factors": factors, **values}
             self.bounds["factors"] = None
         self.values = values
@@ -99,7 +100,7 @@ class Parameters:
         names, found = iter(self.names), []
         for name in self.free:
             values = np.asarray(self.values[name])
-            low, high = (0, np.inf) if name == "factors" else self.bounds[name]
+            low, high = (-np.inf, np.inf) if name == "factors" else self.bounds[name]
             lower, upper = values <= low * (1 + _NEAR), values >= high * (1 - _NEAR)
             for is_low, is_high in zip(lower.ravel(), upper.ravel(), strict=True):
                 entry = next(names)
@@ -108,7 +109,7 @@ class Parameters:
         return found
 
     def scaled(self, units):
-        """The same where 2^units[name] is the unit of each value, its bounds and its draws."""
+        """The same in these units by name."""
         new = copy.copy(self)
         new.values = in_units(self.values, units)
         low, high = (
@@ -118,8 +119,14 @@ class Parameters:
         new.bounds = {name: (low[name], high[name]) if name in low else None
                       for name in self.bounds}  # fmt: skip
         if "factors" in self.values:
-            new.unit = np.ldexp(self.unit, -units["factors"])
+            new.unit = self.unit / units["factors"]
+            new.values["factors"] = new.unit * self.normal
         return new
+
+    def unscaled(self, values, units):
+        """Values in these units as they are; what is not free is what it was."""
+        free = {name: values[name] * units[name] for name in self.free}
+        return self.inside(self.values | free)
 
     def chain(self, values, gradients):
         """The gradient with respect to theta, from those with respect to the values."""
@@ -162,6 +169,4 @@ class Parameters:
 
 
 def in_units(values, units):
-    """Values by name in units of 2^units[name], exactly."""
-    scaled = {name: np.ldexp(value, -np.asarray(units[name])) for name, value in values.items()}
-    return {name: value if value.ndim else float(value) for name, value in scaled.items()}
+    return {name: value / units[name] for name, value in values.items()}

@@ -9,8 +9,13 @@ import numpy as np
 from ._gp_checks import scale_exponent
 from .ard import ard_kernel
 
-_NOISE = 0.01  # of the mean square
-_BOUNDS = {"length_scale": (1e-2, 1e3), "variance": (1e-6, 1e4), "noise_variance": (1e-8, 1e2)}
+# in units of the data; all are powers of two, so that dividing by these gives them back exactly
+_NOISE = 2.0**-7
+_BOUNDS = {
+    "length_scale": (2.0**-7, 2.0**10),
+    "variance": (2.0**-20, 2.0**13),
+    "noise_variance": (2.0**-27, 2.0**7),
+}
 EVERYTHING = np.finfo(np.float64).tiny, np.finfo(np.float64).max  # bounds
 
 # the multiples of the start, and the number of points, by which the best start is chosen
@@ -82,7 +87,8 @@ class Start:
         """Bounds that contain the value, if that is positive."""
         low, high = _BOUNDS[name]
         if name == "length_scale":
-            low, high = min(low, 1 / self.n) * self.length, high * self.length
+            low = min(low, 0.5 ** np.ceil(np.log2(self.n)))  # as near as points on a line may be
+            low, high = low * self.length, high * self.length
         else:
             self._check()
             low, high = low * self.square, high * self.square
@@ -99,10 +105,10 @@ class Start:
             )
 
     def units(self):
-        """The powers of two near what the data give, by the name of the hyperparameter."""
-        x, y = np.frexp(self.length)[1], 2 * (np.frexp(self.square)[1] // 2)
-        return {"length_scale": x, "factors": -np.reshape(x, (-1, 1)), "rq_alpha": 0,
-                "variance": y, "noise_variance": y}  # fmt: skip
+        """By the name of the hyperparameter."""
+        return {"length_scale": self.length, "factors": 1 / np.reshape(self.length, (-1, 1)),
+                "rq_alpha": 1.0, "variance": self.square,
+                "noise_variance": self.square}  # fmt: skip
 
 
 def _spread(X):
@@ -120,6 +126,12 @@ def _mean_square(y):
     with np.errstate(over="ignore"):
         square = np.ldexp(np.mean(np.ldexp(y, -exponent) ** 2), 2 * exponent)
     return float(square) if y.any() else 1.0
+
+
+def rounded(values):
+    """Data in units of their own to 2⁻³²: the same in any units that they came in, which leave
+    their rounding errors of 2⁻⁵³ behind."""
+    return np.ldexp(np.rint(np.ldexp(values, 32)), -32)
 
 
 # --- the best of a grid ----------------------------------------------------------------------

@@ -13,9 +13,9 @@ from ._gp_bounds import warn_of_bounds
 from ._gp_checks import BASES, exception, generator, interval, numbers, points, scale_exponent
 from ._gp_likelihood import Likelihood
 from ._gp_maximise import maximise, most_promising
-from ._gp_parameters import Parameters, in_units
+from ._gp_parameters import Parameters
 from ._gp_solvers import Cholesky, ConjugateGradients
-from ._gp_start import EVERYTHING, Start, centred, normalised, starts
+from ._gp_start import EVERYTHING, Start, centred, normalised, rounded, starts
 from ._warnings import warn
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp
 
@@ -447,27 +447,34 @@ class GaussianProcessRegressor:
         )  # fmt: skip
 
     def _best(self, likelihood, units, rng):
-        """The most likely hyperparameters, from what is not given and from restarts.
+        """The most likely hyperparameters, of what is not given from the best of a grid.
 
-        In units of the data, whose rounding does not depend on the user's; but a callable sees
-        theta as it will be.
+        The search runs in units of the data. What comes from the data alone is rounded there: the
+        steps are the same then, whatever the user's units are.
         """
-        back = {name: -unit for name, unit in units.items()}
         standard = likelihood.scaled(units)
+        of_y = self.variance, self.noise_variance, self.variance_bounds, self.noise_variance_bounds
+        if self.length_scale is None and self.length_scale_bounds is None:
+            standard.X = rounded(standard.X)
+        if all(given is None for given in of_y):
+            standard.y = rounded(standard.y)
         names = [name for name in ("length_scale", "variance", "noise_variance")
                  if getattr(self, name) is None and name in standard.parameters.bounds]  # fmt: skip
         begin = starts(standard, names) if names else [standard.parameters.values]
-        if callable(self.optimizer):
-            likelihood.parameters.values = in_units(begin[0], back)
-            standard, back = likelihood, dict.fromkeys(units, 0)
-            begin = [likelihood.parameters.values]
-        parameters = standard.parameters
-        thetas = [parameters.theta_of(values) for values in begin]
+
+        parameters = likelihood.parameters
+        if callable(self.optimizer):  # it sees theta as it will be
+            if names:
+                parameters.values = parameters.unscaled(begin[0], units)
+            thetas = [parameters.theta]
+            thetas += [parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
+            return parameters.at(maximise(likelihood, self.optimizer, thetas))
+        thetas = [standard.parameters.theta_of(values) for values in begin]
         if len(thetas) > 1:
             thetas = [most_promising(standard, thetas)]
-        thetas += [parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
+        thetas += [standard.parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
         theta = maximise(standard, self.optimizer, thetas)
-        return in_units(parameters.at(theta), back)
+        return parameters.unscaled(standard.parameters.at(theta), units)
 
     def _fit_cg(self, likelihood):
         solver = ConjugateGradients(
