@@ -39,8 +39,20 @@ def data(n=40, d=3, targets=(), seed=1):
     return X, np.sin(X @ weights) + 0.1 * rng.normal(size=(n, *targets))
 
 
+START = {
+    "length_scale": 1.0, "length_scale_bounds": (1e-5, 1e5),
+    "variance": 1.0, "variance_bounds": (1e-5, 1e5),
+    "noise_variance": 1e-2, "noise_variance_bounds": (1e-10, 1e5),
+}  # fmt: skip
+
+
+def started(**keywords):
+    """From given numbers, not from the data."""
+    return GaussianProcessRegressor(**{**START, **keywords})
+
+
 def fixed(**keywords):
-    return GaussianProcessRegressor(optimizer=None, **keywords)
+    return started(optimizer=None, **keywords)
 
 
 def same_in_sklearn(
@@ -129,7 +141,7 @@ def test_likelihood_and_gradient_against_scikit_learn(kind, ard, targets):
 def test_likelihood_with_factors(kind, backend):
     X, y = data(n=25)
     with hl.set_backend(backend):
-        gp = GaussianProcessRegressor(kind=kind, n_factors=2, random_state=0, optimizer=_stay)
+        gp = started(kind=kind, n_factors=2, random_state=0, optimizer=_stay)
         gp.fit(X, y)
         theta = gp.theta_ + np.random.default_rng(2).normal(size=gp.theta_.shape) / 3
         _, gradient = gp.log_marginal_likelihood(theta, eval_gradient=True)
@@ -153,7 +165,7 @@ def _stay(obj_func, initial_theta, bounds):
 
 def test_theta_is_named_in_order():
     X, y = data(d=2)
-    gp = GaussianProcessRegressor(
+    gp = started(
         kind="rq", n_factors=1, optimizer=_stay, variance_bounds="fixed", random_state=3
     ).fit(X, y)
     names = ["length_scale[0]", "length_scale[1]", "factors[0, 0]", "factors[1, 0]"]
@@ -191,7 +203,7 @@ def test_same_optimum_as_scikit_learn(kind):
     start = {"length_scale": 1.0 if kind == "rq" else np.ones(3), "noise_variance": 0.01}
     theirs, order = same_in_sklearn(kind, **start)
     theirs.fit(X, y)
-    ours = GaussianProcessRegressor(kind=kind, ard=kind != "rq", **start).fit(X, y)
+    ours = started(kind=kind, ard=kind != "rq", **start).fit(X, y)
     assert ours.log_marginal_likelihood_value_ == pytest.approx(
         theirs.log_marginal_likelihood_value_, abs=1e-6
     )
@@ -207,8 +219,8 @@ def test_factors_find_a_rotated_direction():
     X = rng.normal(size=(80, 3))
     direction = np.array([1.0, -2.0, 1.0])
     y = np.sin(X @ direction) + 0.01 * rng.normal(size=80)
-    plain = GaussianProcessRegressor().fit(X, y)
-    gp = GaussianProcessRegressor(n_factors=1, random_state=0).fit(X, y)
+    plain = started().fit(X, y)
+    gp = started(n_factors=1, random_state=0).fit(X, y)
     assert gp.factors_.shape == (3, 1)
     assert gp.log_marginal_likelihood_value_ > plain.log_marginal_likelihood_value_ + 50
     found = gp.factors_[:, 0] / np.linalg.norm(gp.factors_)
@@ -221,7 +233,7 @@ def test_factors_find_a_rotated_direction():
 def test_fixed_hyperparameters_stay():
     X, y = data()
     noise = np.linspace(0.01, 0.1, len(X))
-    gp = GaussianProcessRegressor(
+    gp = started(
         length_scale=[1.0, np.inf, 2.0], length_scale_bounds="fixed",
         noise_variance=noise, noise_variance_bounds="fixed", variance=0.3,
     ).fit(X, y)  # fmt: skip
@@ -229,7 +241,7 @@ def test_fixed_hyperparameters_stay():
     np.testing.assert_array_equal(gp.noise_variance_, noise)
     assert gp.theta_names_ == ["variance"]
     assert gp.variance_ != 0.3
-    all_fixed = GaussianProcessRegressor(
+    all_fixed = started(
         length_scale_bounds="fixed", noise_variance_bounds="fixed", variance_bounds="fixed"
     ).fit(X, y)
     assert all_fixed.theta_.shape == (0,)
@@ -238,16 +250,14 @@ def test_fixed_hyperparameters_stay():
 
 def test_bounds_hold():
     X, y = data()
-    gp = GaussianProcessRegressor(
-        length_scale_bounds=(0.9, 1.1), noise_variance_bounds=(1e-2, 2e-2)
-    ).fit(X, y)
+    gp = started(length_scale_bounds=(0.9, 1.1), noise_variance_bounds=(1e-2, 2e-2)).fit(X, y)
     assert ((gp.length_scale_ > 0.9 * (1 - 1e-15)) & (gp.length_scale_ < 1.1 * (1 + 1e-15))).all()
     assert 1e-2 * (1 - 1e-15) <= gp.noise_variance_ <= 2e-2 * (1 + 1e-15)
 
 
 def test_restarts_do_not_depend_on_the_workers():
     X, y = data(n=30)
-    gp = GaussianProcessRegressor(n_restarts_optimizer=3, n_factors=1, random_state=5)
+    gp = started(n_restarts_optimizer=3, n_factors=1, random_state=5)
     with hl.set_workers(1):
         one = clone(gp).fit(X, y)
     with hl.set_workers(2):
@@ -261,8 +271,8 @@ def test_restarts_find_a_better_optimum():
     X = np.linspace(0, 6, 40)[:, None]
     y = np.sin(5 * X[:, 0]) + 0.01 * np.random.default_rng(0).normal(size=40)
     start = {"length_scale": 900.0, "length_scale_bounds": (1e-2, 1e3), "random_state": 0}
-    alone = GaussianProcessRegressor(**start).fit(X, y)
-    several = GaussianProcessRegressor(n_restarts_optimizer=8, **start).fit(X, y)
+    alone = started(**start).fit(X, y)
+    several = started(n_restarts_optimizer=8, **start).fit(X, y)
     assert several.log_marginal_likelihood_value_ > alone.log_marginal_likelihood_value_ + 50
     assert several.predict([[3.03]])[0] == pytest.approx(np.sin(15.15), abs=0.03)
 
@@ -276,9 +286,7 @@ def test_restarts_are_drawn_within_the_bounds():
         assert bounds.shape == (len(initial_theta), 2)
         return initial_theta, obj_func(initial_theta, eval_gradient=False)
 
-    GaussianProcessRegressor(
-        optimizer=optimizer, n_restarts_optimizer=20, length_scale_bounds=(0.1, 10.0)
-    ).fit(X, y)
+    started(optimizer=optimizer, n_restarts_optimizer=20, length_scale_bounds=(0.1, 10.0)).fit(X, y)
     scales = np.exp([theta[:3] for theta in seen])
     assert len(seen) == 21
     assert scales.min() >= 0.1
@@ -299,7 +307,7 @@ def test_a_callable_optimizer():
         )
         return result.x, result.fun
 
-    gp = GaussianProcessRegressor(optimizer=optimizer, n_factors=1, random_state=1).fit(X, y)
+    gp = started(optimizer=optimizer, n_factors=1, random_state=1).fit(X, y)
     [(theta, bounds, gradient)] = calls
     factors = [name.startswith("factors") for name in gp.theta_names_]
     np.testing.assert_array_equal(np.isinf(bounds).all(axis=1), factors)
@@ -309,13 +317,13 @@ def test_a_callable_optimizer():
     )
     _, slope = gp.log_marginal_likelihood(theta, eval_gradient=True)
     np.testing.assert_allclose(gradient, -slope, rtol=1e-12)
-    builtin = GaussianProcessRegressor(n_factors=1, random_state=1).fit(X, y)
+    builtin = started(n_factors=1, random_state=1).fit(X, y)
     np.testing.assert_allclose(gp.theta_, builtin.theta_, atol=1e-3)
 
 
 def test_an_optimizer_that_returns_nonsense():
     X, y = data()
-    gp = GaussianProcessRegressor(optimizer=lambda obj_func, initial_theta, bounds: ([1.0], 0.0))
+    gp = started(optimizer=lambda obj_func, initial_theta, bounds: ([1.0], 0.0))
     with pytest.raises(ValueError, match=r"optimizer's theta must be 5 finite.*got \[1\.\]"):
         gp.fit(X, y)
 
@@ -329,7 +337,7 @@ def test_a_start_of_no_finite_value_is_left_out(value):
             return initial_theta, value
         return _stay(obj_func, initial_theta, bounds)
 
-    gp = GaussianProcessRegressor(
+    gp = started(
         optimizer=optimizer, n_restarts_optimizer=2, random_state=0, length_scale_bounds=(0.5, 2)
     )
     with pytest.warns(ConvergenceWarning, match=rf"1 of 3 start.*the value {value} of theta=\["):
@@ -349,7 +357,7 @@ def test_a_start_of_no_finite_theta_is_left_out(bad):
             return np.r_[initial_theta[:4], bad], -1e9
         return _stay(obj_func, initial_theta, bounds)
 
-    gp = GaussianProcessRegressor(optimizer=optimizer, n_restarts_optimizer=1, random_state=0)
+    gp = started(optimizer=optimizer, n_restarts_optimizer=1, random_state=0)
     with pytest.warns(ConvergenceWarning, match=rf"1 of 2 start.*of theta=\[.* {bad}\]"):
         gp.fit(X, y)
     assert np.isfinite(gp.theta_).all()
@@ -369,7 +377,7 @@ def test_the_objective_is_infinite_where_a_value_is_not_possible():
             np.testing.assert_array_equal(gradient, np.zeros(5))
         return _stay(obj_func, initial_theta, bounds)
 
-    gp = GaussianProcessRegressor(optimizer=optimizer).fit(X, y)
+    gp = started(optimizer=optimizer).fit(X, y)
     assert gp.variance_ == 1
 
 
@@ -382,7 +390,7 @@ def test_an_error_in_one_start_ends_the_others():
         while True:
             obj_func(initial_theta)
 
-    gp = GaussianProcessRegressor(optimizer=optimizer, n_restarts_optimizer=2)
+    gp = started(optimizer=optimizer, n_restarts_optimizer=2)
     for workers in (1, 3):
         with hl.set_workers(workers), pytest.raises(RuntimeError, match="mine"):
             gp.fit(X, y)
@@ -398,7 +406,7 @@ def test_a_failed_optimisation_keeps_the_best_point(monkeypatch):
     monkeypatch.setattr(scipy.optimize, "minimize", three_steps)
     start = fixed().fit(X, y).log_marginal_likelihood_value_
     with pytest.warns(ConvergenceWarning, match=r"failed from 1 of 1 start.*ITERATIONS") as record:
-        gp = GaussianProcessRegressor().fit(X, y)
+        gp = started().fit(X, y)
     assert record[0].filename == __file__
     assert gp.log_marginal_likelihood_value_ > start + 1
     assert gp.log_marginal_likelihood(gp.theta_) == gp.log_marginal_likelihood_value_
@@ -409,16 +417,14 @@ def test_trial_points_without_a_factor_are_survived():
     # without noise the likelihood rises until the matrix is singular
     X = np.linspace(0, 1, 15)[:, None]
     y = np.sin(3 * X[:, 0])
-    gp = GaussianProcessRegressor(
-        noise_variance=0.0, noise_variance_bounds="fixed", length_scale=0.05
-    ).fit(X, y)
+    gp = started(noise_variance=0.0, noise_variance_bounds="fixed", length_scale=0.05).fit(X, y)
     start = fixed(noise_variance=0.0, length_scale=0.05).fit(X, y)
     assert np.isfinite(gp.log_marginal_likelihood_value_)
     assert gp.log_marginal_likelihood_value_ > start.log_marginal_likelihood_value_
 
 
 def test_one_point():
-    gp = GaussianProcessRegressor().fit([[1.0]], [2.0])
+    gp = started().fit([[1.0]], [2.0])
     # one number is most likely where it is one standard deviation
     assert gp.variance_ + gp.noise_variance_ == pytest.approx(4, rel=1e-4)
 
@@ -669,9 +675,7 @@ def test_singular_covariance():
     with pytest.raises(np.linalg.LinAlgError, match=r"raise noise_variance or jitter \(now 0\)"):
         fixed(noise_variance=0.0).fit(X, y)
     with pytest.raises(np.linalg.LinAlgError, match=r"length_scale=.*variance=1.0"):
-        GaussianProcessRegressor(noise_variance=0.0, noise_variance_bounds="fixed", jitter=0.0).fit(
-            X, y
-        )
+        started(noise_variance=0.0, noise_variance_bounds="fixed", jitter=0.0).fit(X, y)
 
 
 def test_jitter_is_added_and_reported():
@@ -688,7 +692,7 @@ def test_jitter_is_added_and_reported():
 def test_automatic_jitter(optimizer):
     X, y = repeated()
     keywords = {"noise_variance": 0.0, "noise_variance_bounds": "fixed"}
-    gp = GaussianProcessRegressor(jitter="auto", optimizer=optimizer, **keywords)
+    gp = started(jitter="auto", optimizer=optimizer, **keywords)
     with pytest.warns(
         RuntimeWarning, match=r"not positive definite.*added .* to its diagonal"
     ) as record:
@@ -713,7 +717,7 @@ def test_advice_where_automatic_jitter_is_not_enough():
         return bounds[:, 1], 0.0
 
     keywords = {"noise_variance": 0.0, "noise_variance_bounds": "fixed", "jitter": "auto"}
-    gp = GaussianProcessRegressor(optimizer=far, variance_bounds="fixed", **keywords)
+    gp = started(optimizer=far, variance_bounds="fixed", **keywords)
     with pytest.raises(np.linalg.LinAlgError, match=advice):
         gp.fit(X, y)
     assert gp.set_params(jitter=1e-6).fit(X, y).length_scale_[0] == pytest.approx(1e5)
@@ -721,7 +725,7 @@ def test_advice_where_automatic_jitter_is_not_enough():
 
 def test_automatic_jitter_adds_nothing_where_nothing_is_needed():
     X, y = data()
-    assert GaussianProcessRegressor(jitter="auto").fit(X, y).jitter_ == 0
+    assert started(jitter="auto").fit(X, y).jitter_ == 0
 
 
 # --- conjugate gradients --------------------------------------------------------------------
@@ -1018,7 +1022,7 @@ def test_bad_data(X, y, error, message):
     ],
 )
 def test_bad_parameters(keywords, error, message):
-    gp = GaussianProcessRegressor(**keywords)
+    gp = started(**keywords)
     with pytest.raises(error, match=message):
         gp.fit(X4, Y4)
     assert not hasattr(gp, "alpha_")

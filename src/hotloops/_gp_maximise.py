@@ -8,6 +8,7 @@ from ._gp_checks import exception
 from ._warnings import warn
 from .ard import ard_kernel
 
+_FLAT = 0.1  # a slope by a logarithm that tells nothing more, where rounding ends the search
 _FEW = 10  # steps that show which of several starts is the best
 
 _SINGULAR = (
@@ -33,13 +34,13 @@ def maximise(likelihood, optimizer, starts):
             f"least one of {len(starts)} start(s): {messages[0]}. The objective is inf where the "
             f"covariance matrix is not positive definite; more noise_variance or jitter makes it so"
         )
-    if messages:
+    values = [value for value, _, _ in found]
+    if messages and np.isfinite(min(values)):  # else a LinAlgError follows
         warn(
             f"the optimizer failed from {len(messages)} of {len(starts)} start(s), and the "
             f"best point found is kept: {messages[0]}",
             exception("ConvergenceWarning"),
         )
-    values = [value for value, _, _ in found]
     return found[int(np.argmin(values))][1]
 
 
@@ -91,10 +92,27 @@ class _Objective:
         return (-value, -gradient) if eval_gradient else -value
 
     def climb(self, start, **options):
-        return scipy.optimize.minimize(
-            self, start, method="L-BFGS-B", jac=True,
-            bounds=self.likelihood.parameters.limits, options=options,
+        """L-BFGS-B from `start`, until a slope is below 1e-5.
+
+        Its first step is the gradient itself, as it comes: the objective is divided by that, so
+        that this step is no longer than a factor e. A point without a value is a high one to it,
+        from which it turns back.
+        """
+        value, gradient = self(start)
+        unit = max(1.0, float(np.linalg.norm(gradient)))
+        high = value + 10 * unit
+        seen = {start.tobytes(): (value, gradient)}
+
+        def objective(theta):
+            value, gradient = seen.pop(theta.tobytes(), None) or self(theta)
+            return min(value, high) / unit, gradient / unit
+
+        result = scipy.optimize.minimize(
+            objective, start, method="L-BFGS-B", jac=True,
+            bounds=self.likelihood.parameters.limits, options={"gtol": 1e-5 / unit, **options},
         )  # fmt: skip
+        result.jac = result.jac * unit
+        return result
 
     def useless(self):
         """Why the first gradient leads nowhere, if it does not."""
@@ -122,7 +140,7 @@ def _optimise(likelihood, optimizer, start):
             reason = _refused(likelihood.parameters, theta, value)
             if reason:
                 return np.inf, start, reason
-            theta = np.asarray(theta, np.float64)
+            theta = np.clip(np.asarray(theta, np.float64), *likelihood.parameters.limits.T)
             # several starts are compared by the likelihood, not by what the optimizer says of it
             value = -likelihood(theta, False, objective.scratch)[0]
             return value, theta, objective.useless()
@@ -133,7 +151,7 @@ def _optimise(likelihood, optimizer, start):
                 break
     except _Stopped:  # another start's error, or Ctrl-C, is on its way to the caller
         return None
-    return *objective.best, objective.useless() or _failed(result)
+    return *objective.best, objective.useless() or _failed(result, likelihood.parameters.limits.T)
 
 
 def _refused(parameters, theta, value):
@@ -143,19 +161,20 @@ def _refused(parameters, theta, value):
         return f"it returned the value {value} of theta={theta}"
     theta = parameters.check(name, theta)
     low, high = parameters.limits.T
-    rounding = 1e-12 * np.abs(theta)
+    rounding = 1e-12 * (1 + np.abs(theta))
     outside = (theta < low - rounding) | (theta > high + rounding)
     for k in np.flatnonzero(outside):
         return (
-            f"it returned theta[{k}]={theta[k]:g}, the logarithm of {parameters.names[k]}, which "
-            f"its bounds are ({low[k]:g}, {high[k]:g}) of"
+            f"it returned theta[{k}]={theta[k]:g}, the logarithm of {parameters.names[k]}, outside "
+            f"its bounds ({low[k]:g}, {high[k]:g})"
         )
     return ""
 
 
-def _failed(result):
+def _failed(result, bounds):
     """Why L-BFGS-B failed, and what to do, if it did."""
-    if result.success:
+    slope = np.abs(np.clip(result.x - result.jac, *bounds) - result.x).max()
+    if result.success or (result.status == 2 and slope < _FLAT):
         return ""
     if result.status == 2:
         return (

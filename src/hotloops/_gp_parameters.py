@@ -10,6 +10,14 @@ _LOGARITHMS = -708.0, 709.0  # of numbers that double precision holds in full
 _NEAR = 1e-5  # how near to a bound, relatively, is at it: what scikit-learn takes
 
 
+def exp_within(theta, held, low, high):
+    """exp(theta), but of log(held) exactly `held`, and of what is from log(low) to log(high) a
+    number from low to high, whatever rounding makes of exp and log."""
+    values = np.where(theta == np.log(held), held, np.exp(theta))
+    inside = (np.log(low) <= theta) & (theta <= np.log(high))
+    return np.where(inside, np.clip(values, low, high), values)
+
+
 class Parameters:
     """The hyperparameters by name, and theta, the vector of those that are free.
 
@@ -70,23 +78,19 @@ class Parameters:
         return self._join(parts)
 
     def at(self, theta):
-        """The values that theta stands for: of the logarithm of a value that is held that value
-        itself, and of what is within the limits one within the bounds, whatever rounding makes of
-        exp and log."""
+        """The values that theta stands for, as `exp_within`."""
         values, start = dict(self.values), 0
         for name in self.free:
             shape = np.shape(values[name])
             stop = start + int(np.prod(shape))
             part = theta[start:stop].reshape(shape)
-            part = part.copy() if name == "factors" else self._exp(name, part)
+            part = (
+                part.copy()
+                if name == "factors"
+                else exp_within(part, self.values[name], *self.bounds[name])
+            )
             values[name], start = part if shape else float(part), stop
         return values
-
-    def _exp(self, name, part):
-        held, (low, high) = self.values[name], self._limits(name)
-        values = np.where(part == np.log(held), held, np.exp(part))
-        inside = np.clip(values, *self.bounds[name])
-        return np.where((low <= part) & (part <= high), inside, values)
 
     def inside(self, values):
         """`values`, where what is free is moved to the nearest within its bounds."""

@@ -15,6 +15,7 @@ except ImportError as error:
     ) from error
 
 from . import _arrays
+from ._gp_parameters import exp_within
 from .ard import ard_kernel, quadform
 
 __all__ = ["ARD"]
@@ -54,7 +55,8 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
 
     Notes
     -----
-    theta holds log ℓ (of the columns that are not dropped), then log α. All is computed in double
+    theta holds log ℓ (of the columns that are not dropped), then log α. What it sets stays
+    within the bounds, and ``kernel.theta = kernel.theta`` changes no bit. All is computed in double
     precision, as in scikit-learn's own kernels, and agrees with them to 1e-12. `set_backend` and
     `set_workers` choose what computes it.
 
@@ -129,11 +131,17 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
     @theta.setter
     def theta(self, theta):
         length_scale, kept = np.array(self.length_scale, np.float64), self._kept
-        free = not self.hyperparameter_length_scale.fixed
-        Kernel.theta.fset(self, theta)
-        if free:
-            length_scale[kept] = self.length_scale
-            self.length_scale = length_scale[()]
+        held = {"length_scale": length_scale[kept], "rq_alpha": self.rq_alpha}
+        free = [parameter for parameter in self.hyperparameters if not parameter.fixed]
+        Kernel.theta.fset(self, theta)  # which leaves what rounding makes of exp and log
+        stops = np.cumsum([parameter.n_elements for parameter in free])
+        for parameter, part in zip(free, np.split(np.asarray(theta), stops), strict=False):
+            value = exp_within(part, held[parameter.name], *parameter.bounds.T)
+            if parameter.name == "rq_alpha":
+                self.rq_alpha = float(value[0])
+            else:
+                length_scale[kept] = value
+                self.length_scale = length_scale[()]
 
     def __call__(self, X, Y=None, eval_gradient=False):
         """The matrix k(X, Y), and its gradient if asked for.
