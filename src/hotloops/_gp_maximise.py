@@ -48,7 +48,7 @@ def most_promising(likelihood, starts):
     """The best theta of a few steps from each of the starts."""
 
     def climb(start):
-        objective = _Objective(likelihood)
+        objective = _Objective(likelihood, start)
         try:
             objective.climb(start, maxiter=_FEW)
         except _Stopped:
@@ -76,7 +76,8 @@ def _each(likelihood, starts, function):
 class _Objective:
     """The negative log marginal likelihood; the least value seen, and the first gradient."""
 
-    def __init__(self, likelihood):
+    def __init__(self, likelihood, start):
+        self.start = np.array(start)
         self.likelihood, self.scratch = likelihood, likelihood.scratch()
         self.best, self.first = (np.inf, None), None
 
@@ -87,7 +88,7 @@ class _Objective:
         value, gradient = self.likelihood(theta, eval_gradient, self.scratch)
         if self.best[1] is None or -value < self.best[0]:
             self.best = -value, theta
-        if eval_gradient and self.first is None:
+        if eval_gradient and self.first is None and np.array_equal(theta, self.start):
             self.first = theta, value, gradient
         return (-value, -gradient) if eval_gradient else -value
 
@@ -133,7 +134,7 @@ class _Objective:
 
 def _optimise(likelihood, optimizer, start):
     """The least value found from `start`, where it is, and why the optimizer failed."""
-    objective = _Objective(likelihood)
+    objective = _Objective(likelihood, start)
     try:
         if callable(optimizer):
             theta, value = optimizer(objective, start, bounds=likelihood.parameters.limits)

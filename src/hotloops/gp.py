@@ -38,7 +38,7 @@ def __getattr__(name):
 class GaussianProcessRegressor:
     """Gaussian-process regression, its hyperparameters fitted by the analytic gradient.
 
-    .. math:: y = f(x) + \\varepsilon, \\quad f \\sim \\mathcal{GP}(0, k), \\quad
+    .. math:: y = m + f(x) + \\varepsilon, \\quad f \\sim \\mathcal{GP}(0, k), \\quad
               \\varepsilon \\sim \\mathcal{N}(0, \\sigma_n^2)
 
     with k the `ard_kernel` of the hyperparameters, which maximise the log marginal likelihood
@@ -46,14 +46,18 @@ class GaussianProcessRegressor:
     .. math:: \\log p(y) = -\\tfrac12 y^T A^{-1} y - \\tfrac12 \\log|A| - \\tfrac{N}{2} \\log 2\\pi,
               \\quad A = K + \\sigma_n^2 I
 
-    All parameters are keywords, and are checked by `fit`.
+    m is the mean of y or 0, as `normalize_y` says. All parameters are keywords, and are checked by
+    `fit`. Hyperparameters and bounds that are None come from the data, in whose units they are
+    then: with s_d the standard deviation of column d (of a constant one its size), L_d = √D s_d,
+    and V the mean of the squares of what is fitted.
 
     Parameters
     ----------
     kind : {"se", "matern12", "matern32", "matern52", "rq"}
         The kernel's profile, as in `ard_kernel`.
-    length_scale : float or array_like, shape (D,) or (1,)
-        ℓ, in the units of X, where the fit starts. inf drops a dimension, if it is fixed.
+    length_scale : float or array_like, shape (D,) or (1,), optional
+        ℓ, in the units of X, where the fit starts: L where it is None. inf drops a dimension, if it
+        is fixed.
     ard : bool
         Give each dimension its own length scale, where `length_scale` is one number.
     n_factors : int
@@ -61,12 +65,17 @@ class GaussianProcessRegressor:
         from small random ones.
     rq_alpha : float
         α of kind "rq", where the fit starts.
-    variance : float
-        σ_f², where the fit starts.
-    noise_variance : float or array_like, shape (N,) or (1,)
-        σ_n², where the fit starts; one for each training point, if it is fixed.
-    length_scale_bounds, rq_alpha_bounds, variance_bounds, noise_variance_bounds
-        (lowest, highest) of each, or "fixed" to keep it as it is.
+    variance : float, optional
+        σ_f², where the fit starts: V where it is None.
+    noise_variance : float or array_like, shape (N,) or (1,), optional
+        σ_n², where the fit starts: V / 128 where it is None; one for each training point, if it is
+        fixed.
+    length_scale_bounds, variance_bounds, noise_variance_bounds : optional
+        (lowest, highest) of each, or "fixed" to keep it as it is. None stands for 1/128 (or the
+        power of two below 1/N, if that is less) to 1024 times L, 2⁻²⁰ to 2¹³ times V, and 2⁻²⁷ to
+        2⁷ times V, each wide enough for a start that is given.
+    rq_alpha_bounds
+        The same of α.
     optimizer : {"fmin_l_bfgs_b"}, callable or None
         None keeps all as it is. A callable is called as in scikit-learn, as
         ``optimizer(obj_func, initial_theta, bounds=bounds)``, and returns the best theta and its
@@ -76,8 +85,12 @@ class GaussianProcessRegressor:
     n_restarts_optimizer : int
         How many more starts, drawn log-uniformly within the bounds, and factors from a normal
         distribution. They run in parallel; the result does not depend on how many at once.
-    normalize_y : bool
-        Fit y less its mean, over its standard deviation. The variances are in these units then.
+    normalize_y : {"mean", True, False}, optional
+        "mean" fits y less its mean; several targets are brought to one standard deviation, the root
+        of the mean of their squares. True fits y less its mean over its standard deviation, and the
+        variances are in these units then. False fits y as it is. None is "mean" where `variance` is
+        None, and False where that is a number, which is of y about 0 then: a fit that starts from a
+        fitted `variance_` again takes "mean".
     jitter : float, "auto" or None
         What to add to the diagonal of A to make it positive definite: so much, or the least power
         of ten times the rounding error that does at the start, or nothing.
@@ -92,7 +105,9 @@ class GaussianProcessRegressor:
     Attributes
     ----------
     length_scale_, rq_alpha_, variance_, noise_variance_ : float or ndarray
-        The hyperparameters found.
+        The hyperparameters found: within the bounds, so that a fit can start from them.
+    at_bounds_ : list of str
+        Which entries of theta_names_ the fit left at a bound, to 1e-5 of it.
     factors_ : ndarray, shape (D, n_factors)
         Λ.
     jitter_ : float
@@ -103,8 +118,7 @@ class GaussianProcessRegressor:
     theta_names_ : list of str
         What each entry of theta_ is (the logarithm) of, such as "length_scale[0]".
     X_train_, y_train_ : ndarray
-        What was fitted: y less `y_mean_` and over `y_std_`, which are 0 and 1 without
-        `normalize_y`.
+        What was fitted: y less `y_mean_` and over `y_std_`, as `normalize_y` says.
     L_ : ndarray, shape (N, N)
         The lower Cholesky factor of A (solver "cholesky").
     alpha_ : ndarray, of y's shape
@@ -121,6 +135,13 @@ class GaussianProcessRegressor:
 
     Notes
     -----
+    The fit starts from the best of a grid of multiples of what is None (1/64 to 8 of L, 1/10 to 100
+    of V, 1e-5 to 100 of V / 128) by the likelihood of at most 128 points; where that has two maxima
+    along the length scale, from the better of both after ten steps each. With no hyperparameters
+    and no bounds given it sees the data in units of L and √V, rounded to 2⁻³². So predictions
+    follow the units of X and y: to the bit for powers of two, and for others as far as rounding
+    allows. A y that is constant leaves the hyperparameters where they start.
+
     Computed in double precision. Cost of a fit: N³ and O(N² (D + n_factors)) operations for each
     step of the optimizer, 2 N² numbers of memory for each start at work; with "cg", O(N² D) for
     each product and O(N · 200) numbers. LAPACK runs on the threads that BLAS is set to (on one
@@ -135,9 +156,10 @@ class GaussianProcessRegressor:
     >>> import numpy as np
     >>> import hotloops as hl
     >>> X = np.linspace(0, 6, 25)[:, None]
-    >>> gp = hl.gp.GaussianProcessRegressor(noise_variance=1e-4).fit(X, np.sin(X[:, 0]))
+    >>> y = np.sin(X[:, 0]) + 0.01 * np.random.default_rng(0).normal(size=25)
+    >>> gp = hl.gp.GaussianProcessRegressor().fit(X, y)
     >>> mean, std = gp.predict([[1.0], [9.0]], return_std=True)
-    >>> bool(abs(mean[0] - np.sin(1)) < 1e-4), bool(std[0] < 1e-3 < std[1])
+    >>> bool(abs(mean[0] - np.sin(1)) < 0.01), bool(std[0] < 0.01 < std[1])
     (True, True)
     >>> gp.theta_names_
     ['length_scale[0]', 'variance', 'noise_variance']
@@ -267,15 +289,17 @@ class GaussianProcessRegressor:
         ------
         TypeError, ValueError
             For parameters and data that are not as described, or not finite.
-            Also where a callable optimizer returns nothing finite.
+            Also where a callable optimizer returns nothing finite, or nothing within the bounds.
         numpy.linalg.LinAlgError
             Where A is not positive definite at the hyperparameters found.
 
         Warns
         -----
         ConvergenceWarning
-            Where the optimizer, or "cg", gives up. The best that it found is kept. It is
-            scikit-learn's class where that is installed.
+            Where the optimizer, or "cg", gives up: the best that it found is kept. Where a
+            hyperparameter ends at a bound, but for the upper one of a length scale, which an input
+            without relevance rightly has. Where y is constant. It is scikit-learn's class where
+            that is installed.
         RuntimeWarning
             Where ``jitter="auto"`` adds something.
         """
