@@ -269,6 +269,22 @@ def test_sums_products_and_powers(combine, scale):
     np.testing.assert_array_equal(one.bounds, other.bounds)
 
 
+def test_theta_leaves_values_and_bounds_alone():
+    rng = np.random.default_rng(0)
+    for low in 10 ** rng.uniform(-10, 3, 40):
+        kernel = ARD("rq", [low, 2 * low, 3 * low], (low, 3 * low), rq_alpha=low,
+                     rq_alpha_bounds=(low, 9 * low))  # fmt: skip
+        other = kernel.clone_with_theta(kernel.theta)
+        np.testing.assert_array_equal(other.length_scale, kernel.length_scale)
+        assert other.rq_alpha == low
+        for bounds in kernel.bounds.T:
+            moved = clone(kernel).set_params(length_scale=[1.7 * low] * 3, rq_alpha=1.3 * low)
+            moved.theta = bounds
+            assert (low <= moved.length_scale).all()
+            assert (moved.length_scale <= 3 * low).all()
+            assert low <= moved.rq_alpha <= 9 * low
+
+
 # --- inside scikit-learn's estimators -------------------------------------------------------
 
 

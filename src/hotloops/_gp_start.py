@@ -104,11 +104,14 @@ class Start:
                 f"{self.square:g}: pass normalize_y=True, or y in other units"
             )
 
-    def units(self):
-        """By the name of the hyperparameter."""
-        return {"length_scale": self.length, "factors": 1 / np.reshape(self.length, (-1, 1)),
-                "rq_alpha": 1.0, "variance": self.square,
-                "noise_variance": self.square}  # fmt: skip
+    def units(self, *, exact):
+        """By the name of the hyperparameter; with `exact` the powers of two near these."""
+        length, square = self.length, self.square
+        if exact:
+            length = np.ldexp(1.0, np.frexp(length)[1])
+            square = np.ldexp(1.0, 2 * (np.frexp(square)[1] // 2))  # that of y is its root
+        return {"length_scale": length, "factors": 1 / np.reshape(length, (-1, 1)),
+                "rq_alpha": 1.0, "variance": square, "noise_variance": square}  # fmt: skip
 
 
 def _spread(X):

@@ -444,7 +444,7 @@ class GaussianProcessRegressor:
             likelihood.find_jitter()
         if self.optimizer is not None and parameters.names:
             if likelihood.y.any():
-                parameters.values = self._best(likelihood, start.units(), rng)
+                parameters.values = self._best(likelihood, start, rng)
                 at_bounds = warn_of_bounds(parameters)
             else:
                 warn(_CONSTANT, exception("ConvergenceWarning"))
@@ -470,19 +470,24 @@ class GaussianProcessRegressor:
             log_marginal_likelihood_value_=value, at_bounds_=at_bounds, _solver=Cholesky(factor),
         )  # fmt: skip
 
-    def _best(self, likelihood, units, rng):
+    def _best(self, likelihood, start, rng):
         """The most likely hyperparameters, of what is not given from the best of a grid.
 
-        The search runs in units of the data. What comes from the data alone is rounded there: the
-        steps are the same then, whatever the user's units are.
+        The search runs in units of the data. Where all comes from the data these are rounded there:
+        the steps are the same then, whatever the user's units are. Where numbers are given, the
+        units are powers of two, which change no digit.
         """
+        hyperparameters = "length_scale", "variance", "noise_variance"
+        given = any(
+            value is not None
+            for name in hyperparameters
+            for value in (getattr(self, name), getattr(self, f"{name}_bounds"))
+        )
+        units = start.units(exact=given)
         standard = likelihood.scaled(units)
-        of_y = self.variance, self.noise_variance, self.variance_bounds, self.noise_variance_bounds
-        if self.length_scale is None and self.length_scale_bounds is None:
-            standard.X = rounded(standard.X)
-        if all(given is None for given in of_y):
-            standard.y = rounded(standard.y)
-        names = [name for name in ("length_scale", "variance", "noise_variance")
+        if not given:
+            standard.X, standard.y = rounded(standard.X), rounded(standard.y)
+        names = [name for name in hyperparameters
                  if getattr(self, name) is None and name in standard.parameters.bounds]  # fmt: skip
         begin = starts(standard, names) if names else [standard.parameters.values]
 
