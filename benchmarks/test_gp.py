@@ -16,7 +16,7 @@ def data(n, d):
 
 
 def ours(X, optimizer=None):
-    start = {"length_scale": np.full(X.shape[1], 2.0), "noise_variance": 0.01}
+    start = {"length_scale": np.full(X.shape[1], 2.0), "variance": 1.0, "noise_variance": 0.01}
     return hl.gp.GaussianProcessRegressor(optimizer=optimizer, **start)
 
 
