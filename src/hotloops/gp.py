@@ -307,7 +307,7 @@ class GaussianProcessRegressor:
         X, y = self._training_data(X, y)
         rng = generator(self.random_state)
         target, mean, std = self._target(y)
-        ard = self.ard or np.ndim(self.length_scale) > 0
+        ard = self.ard or np.size(self.length_scale) > 1
         start = Start(X, y, target, ard)
         parameters = self._parameters(X, start, rng)
         jitter = self._settings(parameters)
