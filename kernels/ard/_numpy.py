@@ -141,8 +141,8 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
             p, slope = _profile(profile, alpha, q)
             for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y[j0:j1].T, scale, strict=True)):
                 d = s * (xf[:, None] - yf)
-                sums[f] += (c * slope * d * d).sum()
-            sums[-2] += (c * p).sum()
+                sums[f] += (c * slope * d * d).sum(dtype=np.float64)
+            sums[-2] += (c * p).sum(dtype=np.float64)
             if profile == RQ:
                 sums[-1] += (c * _rational(alpha, q.astype(np.float64))[2]).sum()
 
@@ -160,4 +160,4 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straig
             slope = _profile(profile, alpha, _quadform(x[a:b], y, scale))[1]
             for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y.T, scale, strict=True)):
                 weighted = c * slope * (xf[:, None] - yf)
-                gradient[a:b, f] = 2 * variance * s * (s * weighted.sum(axis=1))
+                gradient[a:b, f] = 2 * variance * s * (s * weighted.sum(axis=1, dtype=np.float64))

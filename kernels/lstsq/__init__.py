@@ -36,7 +36,8 @@ matrix products alone, and where the first leaves columns that are orthogonal wi
 accurate as Householder's. Where it does not, Householder's, with column pivoting and the rows
 sorted by size, the largest first, where they are further apart than a factor of 16: each row's
 error is in proportion to that row (Cox & Higham, Stability of Householder QR factorization for
-weighted least squares problems, 1998).
+weighted least squares problems, 1998). Without `householder`, none: LAPACK's sums would be over too
+many rows, and ratio is 0.
 
 Shapes: a (K, m, n), b (K, m, p), x (K, n, p), left (K, m, q), right (K, n, n), for "svd" (K, q, n);
 root = sqrt(w) (K, m) or (K, 0), scale (K, n) and ratio (K) in double precision. A block is some

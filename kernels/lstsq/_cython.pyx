@@ -275,7 +275,7 @@ cdef void _householder(
 
 def factor_qr(
     Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, number[:, :, ::1] left,
-    number[:, :, ::1] right, Py_ssize_t[:, ::1] order, double[::1] ratio,
+    number[:, :, ::1] right, Py_ssize_t[:, ::1] order, double[::1] ratio, bint householder,
 ):
     cdef Py_ssize_t k, j, m = left.shape[1], n = left.shape[2], size = 2 * n + 64 * (n + 1)
     cdef double root_of_epsilon = 3.4e-4 if number is float or number is floatcomplex else 1.5e-8
@@ -285,7 +285,8 @@ def factor_qr(
     cdef number* tau
     cdef double least, most, pivot
     try:
-        product = <number*> _scratch(n * n + n + size + m * n, sizeof(number))
+        product = <number*> _scratch(n * n + (n + size + m * n if householder else 0),
+                                     sizeof(number))
         place = <Py_ssize_t*> _scratch(m, sizeof(Py_ssize_t))
         with nogil:
             tau = product + n * n
@@ -295,6 +296,9 @@ def factor_qr(
                     order[k, j] = j
                 if not _cholesky_qr[number](m, n, &left[k, 0, 0], &right[k, 0, 0], product, real,
                                             root_of_epsilon):
+                    ratio[k] = 0
+                    if not householder:
+                        continue
                     memcpy(&left[k, 0, 0], &a[k, 0, 0], m * n * sizeof(number))
                     _householder[number](m, n, &left[k, 0, 0], &right[k, 0, 0], &order[k, 0],
                                          tau + n + size, tau, tau + n, size, real, place)

@@ -196,7 +196,7 @@ def _householder(q, r, order, real):
 
 
 @jit
-def factor_qr(k0, k1, a, left, right, order, ratio):
+def factor_qr(k0, k1, a, left, right, order, ratio, householder):
     n = left.shape[2]
     product = np.empty((n, n), left.dtype)
     real = np.empty(2 * n)
@@ -206,6 +206,9 @@ def factor_qr(k0, k1, a, left, right, order, ratio):
         for j in range(n):
             order[k, j] = j
         if not _cholesky_qr(left[k], right[k], product, enough):
+            ratio[k] = 0
+            if not householder:
+                continue
             left[k] = a[k]
             _householder(left[k], right[k], order[k], real)
         least = most = math.sqrt(_square(right[k, 0, 0]))

@@ -53,10 +53,14 @@ def factor_normal(k0, k1, left, right, ratio):
         factor_cholesky(0, 1, product[None], right[k : k + 1], ratio[k : k + 1])
 
 
-def factor_qr(k0, k1, a, left, right, order, ratio):
+def factor_qr(k0, k1, a, left, right, order, ratio, householder):
     with np.errstate(all="ignore"):
         for k in range(k0, k1):
-            left[k], right[k], order[k] = _cholesky_qr(a[k]) or _householder(a[k])
+            factors = _cholesky_qr(a[k]) or (householder and _householder(a[k]))
+            if not factors:
+                ratio[k] = 0
+                continue
+            left[k], right[k], order[k] = factors
             pivots = np.abs(right[k].diagonal())
             ratio[k] = _ratio(pivots, pivots.max(keepdims=True))
 

@@ -53,7 +53,7 @@ def _moments(y):
     exponent = scale_exponent(y)
     y = np.ldexp(y, -exponent)
     # a constant has no scale, whatever rounding makes of its mean and deviation
-    varies = np.ptp(y, axis=0) > 0
+    varies = _varies(y)
     mean, std = np.where(varies, y.mean(axis=0), y[0]), np.where(varies, y.std(axis=0), 1.0)
     return exponent, y, mean, std, varies
 
@@ -114,11 +114,16 @@ class Start:
                 "rq_alpha": 1.0, "variance": square, "noise_variance": square}  # fmt: skip
 
 
+def _varies(y):
+    """Which columns are not constant, but for rounding."""
+    return np.ptp(y, axis=0) > 4 * np.finfo(y.dtype).eps * np.abs(y).max(axis=0)
+
+
 def _spread(X):
     """The standard deviation of each column; of a constant one its size, and 1 where that is 0."""
     exponent = scale_exponent(X)
     scaled = np.ldexp(X, -exponent)
-    varies, size = np.ptp(scaled, axis=0) > 0, np.abs(scaled[0])
+    varies, size = _varies(scaled), np.abs(scaled[0])
     constant = np.where(size > 0, size, 1.0)
     return np.ldexp(np.where(varies, scaled.std(axis=0), constant), exponent)
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
 
-from . import _arrays, _backends, _blocks
+from . import _arrays, _backends, _blocks, _rows
 from .kernels.ard import MATERN12, MATERN32, MATERN52, QUADFORM, RQ, SE
 
 _KINDS = {
@@ -245,7 +245,7 @@ def ard_kernel_vjp(
     pull = profile, alpha, variance, cotangent
     gradients = {}
     if "noise_variance" in wrt:
-        gradients["noise_variance"] = float(np.trace(cotangent))
+        gradients["noise_variance"] = float(np.trace(cotangent, dtype=np.float64))
     if {"length_scale", "variance", "rq_alpha"} & set(wrt):
         gradients |= pairs.pull(*pull, length_scale)
     if {"X", "Y", "factors", "metric"} & set(wrt):
@@ -631,7 +631,7 @@ class _Pairs:
             gradients[name] = self._product(last, p.T)
             if plain:
                 gradients[name] += first
-            projected += self._product((points[k] - centre).T, last)
+            projected += _rows.products(points[k] - centre, last, self.workers)
         gradients["factors"] = self._cast(projected)
         if self.inputs["metric"] is not None:
             # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P

@@ -264,7 +264,8 @@ class GaussianProcessRegressor:
         exponent = scale_exponent(y)
         y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
         errors = np.atleast_1d(mean((y - prediction) ** 2))
-        spread = np.atleast_1d(mean((y - mean(y)) ** 2))
+        # of a constant, rounding of the mean would leave something
+        spread = np.atleast_1d(np.where(np.ptp(y, axis=0) > 0, mean((y - mean(y)) ** 2), 0))
         unexplained = (errors > 0).astype(np.float64)
         np.divide(errors, spread, out=unexplained, where=spread > 0)
         return float(np.mean(1 - unexplained))

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import scipy.linalg
 
-from . import _arrays, _backends, _blocks, _feature_names
+from . import _arrays, _backends, _blocks, _feature_names, _rows
 from ._warnings import warn
 from .ard import quadform
 from .kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, TANH, TILE
-from .lstsq import LeastSquares
+from .lstsq import Differences, LeastSquares, rank_tolerance
 
 __all__ = [
     "ConditionReport",
@@ -610,8 +610,8 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
 
     Notes
     -----
-    A variance counts as 0 where the standard deviation is below max(N, D)·eps of the largest. In
-    data far from 0, whose own rounding is larger than that, a dependence of columns is not seen.
+    A variance counts as 0 where the standard deviation is below max(10, min(N, D))·eps of the
+    largest, or, in data far from 0, below 4 eps of the mean: what rounding leaves of a dependence.
     Signs, cost and memory: as in `pca`.
 
     Source: Kessy, Lewin & Strimmer, The American Statistician 72 (2018) 309.
@@ -632,7 +632,11 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
     _arrays.in_range("eps", eps, x.dtype)
     vectors, deviations, mean = _principal(x, k)
     k = len(vectors)
-    rank = int((deviations > deviations[0] * max(x.shape) * np.finfo(x.dtype).eps).sum())
+    # what rounding makes of a variance that is 0: in the decomposition, and in the data
+    offset = np.abs(mean).max() or x.dtype.type(1)  # so that no square overflows
+    rounded = 4 * np.finfo(x.dtype).eps * np.linalg.norm(vectors * (mean / offset), axis=1)
+    varies = deviations[:k] > np.maximum(rank_tolerance(x) * deviations[0], rounded * offset)
+    rank = k if varies.all() else int(varies.argmin())
     if eps == 0 and rank < k:
         remedy = f"n_components={rank} or less, or eps > 0" if rank else "eps > 0"
         raise np.linalg.LinAlgError(
@@ -676,20 +680,28 @@ def _finite(name, array):
 
 
 def _centred(x):
-    """x less its mean, and the mean: once more for what its rounding leaves."""
+    """x less its mean, and the mean in double precision: once more for what its rounding leaves."""
     mean = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
     deviations = np.subtract(x, mean, order="F")  # LAPACK overwrites it: no copy
     rest = deviations.mean(axis=0, dtype=np.float64).astype(x.dtype)
     deviations -= rest
-    return deviations, mean + rest
+    return deviations, mean + rest.astype(np.float64)
 
 
 def _principal(x, k):
     """The first k right singular vectors of the centred data as rows, or those of a share k of the
     variance, the standard deviations of D components, and the mean."""
-    (n, d), (r, mean) = x.shape, _centred(x)
-    if n > d:
-        _, r = scipy.linalg.qr(r, overwrite_a=True, mode="raw", check_finite=False)
+    n, d = x.shape
+    if _rows.are_many(n, d):
+        workers = _blocks.workers()
+        mean = x.mean(axis=0, dtype=np.float64)
+        rest = _rows.sums(x, (mean,), workers) / n
+        r = _rows.triangular(x, workers, less=(mean, rest))
+        mean = mean + rest
+    else:
+        r, mean = _centred(x)
+        if n > d:
+            _, r = scipy.linalg.qr(r, overwrite_a=True, mode="raw", check_finite=False)
     share = k if isinstance(k, float) else None
     if share is not None:
         k = min(n, d)
@@ -702,8 +714,8 @@ def _principal(x, k):
     largest = np.abs(vectors).argmax(axis=1)
     vectors *= np.sign(vectors[range(k), largest])[:, None]
     deviations = np.zeros(d, x.dtype)
-    deviations[: len(singular)] = singular / x.dtype.type(math.sqrt(n - 1))
-    return vectors, deviations, mean
+    deviations[: len(singular)] = singular / singular.dtype.type(math.sqrt(n - 1))
+    return vectors.astype(x.dtype, copy=False), deviations, mean.astype(x.dtype)
 
 
 def _enough(singular, share):
@@ -792,9 +804,9 @@ def projection(A):
 
     Notes
     -----
-    By singular vectors of A with columns scaled to length 1, those above max(m, n)·eps of the
-    largest; A (AᵀA)⁻¹ Aᵀ squares the condition, and fails for dependent columns. To project a few
-    vectors b takes no P: ``b - hl.LeastSquares(A).residuals(b)``.
+    By singular vectors of A with columns scaled to length 1, those above max(10, min(m, n))·eps of
+    the largest; A (AᵀA)⁻¹ Aᵀ squares the condition, and fails for dependent columns. To project a
+    few vectors b takes no P: ``b - hl.LeastSquares(A).residuals(b)``.
 
     Examples
     --------
@@ -804,13 +816,12 @@ def projection(A):
            [0.5, 0.5]])
     """
     a = _finite("A", _real("A", A, 2))
-    m, n = a.shape[-2:]
     if not a.size:
-        return np.zeros((*a.shape[:-1], m), a.dtype)
+        return np.zeros((*a.shape[:-1], a.shape[-2]), a.dtype)
     u, s, _ = np.linalg.svd(
         normalize_rows(a.swapaxes(-1, -2)).swapaxes(-1, -2), full_matrices=False
     )
-    u *= (s > s[..., :1] * max(m, n) * np.finfo(a.dtype).eps)[..., None, :]
+    u *= (s > s[..., :1] * rank_tolerance(a))[..., None, :]
     return u @ u.swapaxes(-1, -2)
 
 
@@ -827,7 +838,7 @@ class ConditionReport:
     scaled_condition : float
         The same with the columns scaled to length 1.
     rank : int
-        Singular values of the scaled matrix above max(m, n)·eps of its largest.
+        Singular values of the scaled matrix above max(10, min(m, n))·eps of its largest.
     digits_lost : float
         log10 of the condition: decimal digits of a solution that rounding of the input may cost.
     digits : float
@@ -891,11 +902,13 @@ def condition_report(A):
     if not a.size:
         raise ValueError(f"A must not be empty, got shape {a.shape}")
     eps = float(np.finfo(a.dtype).eps)
-    scaled = scipy.linalg.svdvals(normalize_rows(a.T).T, check_finite=False)
-    rank = int((scaled > scaled[0] * max(a.shape) * eps).sum())
+    plain, scaled = (
+        scipy.linalg.svdvals(_rows.short(matrix, _blocks.workers()), check_finite=False)
+        for matrix in (a, normalize_rows(a.T).T)
+    )
+    rank = int((scaled > scaled[0] * rank_tolerance(a)).sum())
     condition, scaled_condition = (
-        float(s[0]) / float(s[-1]) if s[-1] > 0 else math.inf
-        for s in (scipy.linalg.svdvals(a, check_finite=False), scaled)
+        float(s[0]) / float(s[-1]) if s[-1] > 0 else math.inf for s in (plain, scaled)
     )
     digits, lost, after = -math.log10(eps), math.log10(condition), math.log10(scaled_condition)
     if rank < min(a.shape):
@@ -1070,7 +1083,8 @@ def linear_regression(X, y):
     -----
     X and y are centred first, as the intercept then follows, and an offset of the data does not
     spoil the condition. The rest is `LeastSquares`, which has weights, covariances and leverages
-    too: no normal equations, and the units of X's columns do not matter to the rank.
+    too: the units of X's columns do not matter to the rank, and their offsets do, as they would
+    beside a column of ones: what is left of a dependence is below 4 eps of the mean.
 
     Cost and memory: as `LeastSquares`, and a centred copy of X and y.
 
@@ -1146,5 +1160,10 @@ def _regression(X, y, alpha):
     target, y_mean = _centred(_finite("y", target).astype(dtype, copy=False))
     # LeastSquares sees columns of any size, and rounding leaves something of a constant one
     x[:, np.ptp(x, axis=0) <= 4 * np.finfo(dtype).eps * np.abs(x_mean)] = 0
-    coef = LeastSquares(x, alpha=alpha).solve(target)
-    return _feature_names.keep(LinearModel(coef, y_mean - x_mean @ coef), names)
+    if alpha:
+        fit = LeastSquares(x, alpha=alpha)
+    else:
+        fit = Differences(x, math.sqrt(len(x)) * np.abs(x_mean))
+    coef = fit.solve(target)
+    intercept = (y_mean - x_mean @ coef).astype(dtype)
+    return _feature_names.keep(LinearModel(coef, intercept), names)

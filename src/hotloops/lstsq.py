@@ -9,7 +9,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg import LinAlgWarning, qr, solve_triangular
 
-from . import _arrays, _backends, _blocks
+from . import _arrays, _backends, _blocks, _rows
 from ._warnings import warn
 from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
@@ -49,7 +49,7 @@ class LeastSquares:
         - "lu": elimination with row pivoting; A is square and not singular.
         - "cholesky": of A itself, which is Hermitian and positive definite.
         - "normal": the Cholesky factor of AᴴWA + alpha I. Quickest for tall A, but the condition
-          of A counts twice: half the digits go, and beyond 1e7 (3e3 in single precision) all.
+          of A counts twice: half the digits go, and beyond 1e7 all.
         - "qr": an orthogonal factor, with column pivoting where the columns are nearly dependent,
           and then, if A is tall, an error of each row in proportion to that row: rows far heavier
           than the others are constraints, and cost the others no digits.
@@ -65,9 +65,9 @@ class LeastSquares:
         values of the R of these rows for the rank, and their vectors only where that is not full.
     rcond : float, optional
         A singular value, or a pivot, of A with its columns scaled to the same norm is taken for
-        zero where it is below `rcond` times the largest: max(m, n) eps by default. The scaling
-        decides on the rank only. A pivot that small is kept where the rows that it is of are as
-        small.
+        zero where it is below `rcond` times the largest: max(10, min(m, n)) eps by default. The
+        scaling decides on the rank only. A pivot that small is kept where the rows that it is of
+        are as small.
     refine : bool
         Improve each solution by steps of refinement, with residuals in twice the working
         precision, until they gain nothing: nearly all digits of an x that is unique are right,
@@ -106,8 +106,11 @@ class LeastSquares:
     Notes
     -----
     Accuracy: that of LAPACK's methods of these names, which is eps times the condition of A with
-    scaled columns ("normal": times its square); with `refine`, some eps. float32 stays float32:
-    a factor in single precision is made anew when a right-hand side in double precision comes.
+    scaled columns ("normal": times its square); with `refine`, some eps. For A in single precision
+    "normal", "qr" and "svd" factor in double precision, and x is rounded: all its digits are right
+    up to a condition of 1e4, for any number of rows. Of many thousands of rows these are inner
+    products, or factors of pieces of the rows, where A is nearly dependent. They are made anew when
+    a right-hand side in double precision comes.
 
     Cost: a factor 2/3 n³ ("lu") to 4 m n² ("qr") multiplications, one at a time on the threads that
     BLAS has, several on one thread each: its last bits may depend on BLAS's number of threads, and
@@ -133,6 +136,8 @@ class LeastSquares:
     (2, array([[ 0.72, -0.24],
            [-0.24,  0.12]]))
     """
+
+    _floor = 0.0  # of a singular value that counts
 
     def __init__(
         self,
@@ -167,7 +172,9 @@ class LeastSquares:
             raise ValueError("A must be finite, got NaN or inf")
         count = math.prod(self._batch)
         self._weights = self._check_weights(weights, count, m)
-        self.rcond = _rcond(a) if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
+        self.rcond = (
+            rank_tolerance(a) if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
+        )
         self._kernel = _backends.kernel("lstsq", backend)
         self._workers = _blocks.workers(workers)
         self._take(np.array(a, order="C").reshape(count, m, n))
@@ -242,35 +249,74 @@ class LeastSquares:
         rows = m + n if self.alpha else m
         prepared = np.empty((count, rows, n), dtype)
         self._fill(kernel.prepare, count, (a, root, self.alpha, prepared, scale), 10 * rows * n)
+        self._rescale(prepared, scale)
+        many = _rows.are_many(rows, n) and not _far_apart(prepared)
+        if not many:
+            prepared = _rows.double(prepared)
         if self.method == "normal":
-            right = np.empty((count, n, n), dtype)
-            self._fill(kernel.factor_normal, count, (prepared, right, ratio), rows * n**2)
-            self._refuse(np.flatnonzero(ratio <= max(self.rcond**2, max(m, n) * eps)))
+            right = self._factor_normal(prepared, ratio, many)
+            self._refuse(np.flatnonzero(ratio <= max(self.rcond**2, rank_tolerance(right))))
             self._rank[:] = n
             left = self._left(prepared, root)
             self._parts.append(_Part(CHOLESKY, left, right, order, scale))
             return
         deficient = np.arange(count)
+        self._rank[:] = n
+        if many and eps > np.finfo(float).eps:
+            # inner products in double precision: their condition may count twice
+            kind, left, right = CHOLESKY, prepared, self._factor_normal(prepared, ratio)
+            if self.method != "svd":
+                deficient = self._doubtful(np.sqrt(ratio), right)
+            suspects = prepared if len(deficient) == count else prepared[deficient]
+            values = _singular_values(suspects)
+            dependent = values[:, -1] <= self._least(values[:, 0])
+            deficient = deficient[dependent | (ratio[deficient] <= eps**2)]
         # beside a heavy penalty, A is what an SVD of both rounds away, and R does not
-        if (self.method != "svd" or self.alpha) and rows >= n:
-            left, right = np.empty_like(prepared), np.empty((count, n, n), dtype)
-            args = prepared, left, right, order, ratio
+        elif (self.method != "svd" or self.alpha) and rows >= n:
+            kind, left = QR, np.empty_like(prepared)
+            right = np.empty((count, n, n), left.dtype)
+            args = prepared, left, right, order, ratio, not many
             self._fill(kernel.factor_qr, count, args, 3 * rows * n**2)
-            deficient = ratio <= 100 * self.rcond
-            if deficient.any():
-                some = np.flatnonzero(deficient)
-                deficient[some] = _ratio_by_rows(prepared[some], right[some]) <= 100 * self.rcond
-            # pivots may be far above the least singular value
-            if self.rcond > _rcond(a) or self.method == "svd":
-                values = _singular_values(np.triu(right))
-                deficient |= values[:, -1] <= self.rcond * values[:, 0]
-            deficient = np.flatnonzero(deficient)
-            self._rank[:] = n
-            if len(deficient) < count:
-                left = self._left(left, root)
-                self._parts.append(_Part(QR, left, right, order, scale))
+            deficient = self._doubtful(ratio, right, None if many else prepared)
         if len(deficient):
-            self._factor_svd(deficient, prepared, root, scale)
+            self._factor_svd(deficient, prepared, root, scale, many)
+        if len(deficient) < count:  # first, as it fills in the others' places
+            left = self._left(left, root)
+            self._parts.insert(0, _Part(kind, left, right, order, scale))
+
+    def _factor_normal(self, prepared, ratio, many=True):
+        """R (K, n, n) in double precision, Rᴴ R the inner products of the columns."""
+        count, rows, n = prepared.shape
+        if not many:
+            right = np.empty((count, n, n), prepared.dtype)
+            self._fill(self._kernel.factor_normal, count, (prepared, right, ratio), rows * n**2)
+            return right
+        products = np.stack([_rows.inner_products(one, self._workers) for one in prepared])
+        right = np.empty_like(products)
+        self._fill(self._kernel.factor_cholesky, count, (products, right, ratio), n**3 / 6)
+        return right
+
+    def _rescale(self, prepared, scale):
+        """Give the prepared columns other scales, where norms are not what decides on the rank."""
+
+    def _least(self, largest):
+        """What a singular value must exceed to count, beside the largest."""
+        return np.maximum(self.rcond * largest, self._floor)
+
+    def _doubtful(self, ratio, right, prepared=None):
+        """The matrices whose rank singular values are to tell."""
+        doubtful = ratio <= 100 * self.rcond
+        if prepared is not None and doubtful.any():
+            some = np.flatnonzero(doubtful)
+            doubtful[some] = _ratio_by_rows(prepared[some], right[some]) <= 100 * self.rcond
+        if self._floor:
+            pivots = np.abs(right.diagonal(axis1=1, axis2=2))
+            doubtful |= pivots.min(axis=1) <= 100 * self._floor
+        # pivots may be far above the least singular value
+        if self.rcond > rank_tolerance(self._a) or self.method == "svd":
+            values = _singular_values(np.triu(right))
+            doubtful |= values[:, -1] <= self._least(values[:, 0])
+        return np.flatnonzero(doubtful)
 
     def _left(self, left, root):
         """What a right-hand side is multiplied by: without the penalty's rows, conjugated, and
@@ -284,17 +330,27 @@ class LeastSquares:
             left *= root[:, :, None].astype(left.real.dtype)
         return left
 
-    def _factor_svd(self, which, prepared, root, scale):
+    def _factor_svd(self, which, prepared, root, scale, many):
         every = len(which) == len(prepared)
         if not every:
             prepared, scale = prepared[which], scale[which]
             root = root[which]
         count, rows, n = prepared.shape
-        q = min(rows, n)
+        q, short = min(rows, n), prepared
         left = np.empty((count, rows, q), prepared.dtype)
-        right, sigma = np.empty((count, q, n), prepared.dtype), np.empty((count, q))
-        args = prepared, left, sigma, right
+        if many:
+            short = np.stack(
+                [_rows.triangular(one, self._workers, q=basis)
+                 for one, basis in zip(prepared, left, strict=True)]
+            )  # fmt: skip
+        rows, dtype = short.shape[1], short.dtype
+        inner = left if short is prepared else np.empty((count, rows, q), dtype)
+        right, sigma = np.empty((count, q, n), dtype), np.empty((count, q))
+        args = short, inner, sigma, right
         self._fill(self._kernel.factor_svd, count, args, 8 * rows * q * n)
+        if inner is not left:
+            for one, u in zip(left, inner, strict=True):
+                one[...] = _rows.times(one, u, self._workers)
         lost = ~np.isfinite(sigma).all(axis=1)
         if self._check_finite and lost.any():
             raise LinAlgError(
@@ -305,7 +361,7 @@ class LeastSquares:
         for k, index in enumerate(which):
             if lost[k]:
                 continue
-            rank = np.count_nonzero(sigma[k] > self.rcond * sigma[k, 0])
+            rank = np.count_nonzero(sigma[k] > self._least(sigma[k, 0]))
             self._rank[index] = rank
             left[k, :, rank:] = 0
             right[k], scale[k] = _inverse_half(right[k], sigma[k], scale[k], rank)
@@ -363,7 +419,7 @@ class LeastSquares:
             if self._weights.size:
                 a = np.sqrt(self._weights)[:, :, None].astype(a.real.dtype) * a
             values = _scaled_singular_values(a)
-            self._rank = (values > self.rcond * values[:, :1]).sum(axis=1)
+            self._rank = (values > self._least(values[:, :1])).sum(axis=1)
             self._rank_known = True
         return self._rank
 
@@ -403,13 +459,14 @@ class LeastSquares:
         """
         if self._direct is not None and out is None and type(b) is np.ndarray:
             m, n, dtype, block, before, after = self._direct
-            if b.shape == (m,) and b.dtype == dtype and b.flags.carray:
+            if b.shape == (m,) and b.dtype == self.dtype and b.flags.carray:
                 # where its square is finite, b is
                 if self._check_finite and not cmath.isfinite(np.vdot(b, b)):
                     self._check_b(b)
                 x = np.empty((1, n, 1), dtype)
+                b = b if dtype is b.dtype else b.astype(dtype)
                 block(*before, b.reshape(1, m, 1), after, x)
-                return x.reshape(n)
+                return _cast(x, self.dtype).reshape(n)
         b = _arrays.floating("b", b)
         solver = self._for(b)
         sides = _Sides(b, solver)
@@ -421,12 +478,14 @@ class LeastSquares:
         """What takes one vector straight to the kernel: a check here costs as much as its work."""
         if self._batch or self._refine or len(self._parts) != 1:
             return None
-        block = self._kernel.solve
+        block, part = self._kernel.solve, self._parts[0]
+        dtype = part.right.dtype
+        if part.left.size and part.left.dtype != dtype:
+            return None
         # Cython's choice by types takes microseconds
-        block = getattr(block, "__signatures__", {}).get(_C_NAMES[self.dtype.char], block)
-        part = self._parts[0]
+        block = getattr(block, "__signatures__", {}).get(_C_NAMES[dtype.char], block)
         before = 0, 1, 0, 1, part.kind, part.left, part.right, part.order, part.scale
-        return *self._a.shape[1:], self.dtype, block, before, part.no_gradient
+        return *self._a.shape[1:], dtype, block, before, part.no_gradient
 
     def _for(self, b):
         """This object, or the same in double precision for a b in that."""
@@ -502,6 +561,15 @@ class LeastSquares:
 
     def _run(self, part, b, x, h=None):
         """The solution by one factor, in blocks of matrices and columns."""
+        if part.right.dtype != x.dtype:
+            if part.left.size and part.left.dtype != part.right.dtype:
+                sides = zip(part.left, b, strict=True)
+                b = np.stack([_rows.products(*one, self._workers) for one in sides])
+                part = part.without_left()
+            double = np.empty(x.shape, part.right.dtype)
+            self._run(part, _rows.double(b), double, None if h is None else _rows.double(h))
+            x[...] = _cast(double, x.dtype)
+            return
         count, rows, p = b.shape
         n, q = x.shape[1], part.right.shape[1]
         work = q * n + (rows * q if part.left.size else 0)
@@ -580,7 +648,7 @@ class LeastSquares:
         if self._weights.size:
             square = square * self._weights.reshape(*self._batch, m, 1)
         freedom = (m - self._rank).reshape(*self._batch, 1)
-        variance = (square.sum(axis=-2) / freedom).astype(square.dtype)
+        variance = (square.sum(axis=-2, dtype=float) / freedom).astype(square.dtype)
         inverse = solver._inverse_of_normal().reshape(*self._batch, 1, n, n)
         result = variance[..., None, None] * inverse
         return result[..., 0, :, :] if vector else result
@@ -716,7 +784,7 @@ class LeastSquares:
             ratio = alphas[:, None] / sigma / sigma
             inverse = 1 / (sigma * (1 + ratio))
             gap = 1 / (1 + 1 / ratio)
-        y = (u.conj().T @ (root * b[item])).T
+        y = _rows.products(u.conj(), root * b[item], self._workers).T.astype(u.dtype)
         rows = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh)) @ vh.conj()
         x[:, item] = rows.reshape(k, p, n).swapaxes(1, 2)
         with np.errstate(all="ignore"):
@@ -739,13 +807,16 @@ class LeastSquares:
             a = np.empty_like(part.right[item])
             a[:, order] = np.triu(part.right[item])
             a /= part.scale[item].astype(a.real.dtype)
+        if q is None and _rows.are_many(*a.shape):
+            q = np.empty_like(a)
+            a = _rows.triangular(a, self._workers, q=q)
         # transposed, with rows that grow smaller: small singular values are as accurate as large
         basis, r, order = qr(a, mode="economic", pivoting=True, check_finite=False)
         v, sigma, u = np.linalg.svd(r.conj().T, full_matrices=False)
         rank = self._ranks()[item]
         u, vh = basis @ u[:rank].conj().T, np.empty_like(r[:rank])
         vh[:, order] = v[:, :rank].conj().T
-        return u if q is None else q @ u, sigma[:rank], vh
+        return u if q is None else _rows.times(q, u, self._workers), sigma[:rank], vh
 
     # --- as an object -----------------------------------------------------------------------
 
@@ -826,8 +897,33 @@ class _Sides:
         return x.reshape(self.shape(n))
 
 
-def _rcond(a):
-    return max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
+class Differences(LeastSquares):
+    """Least squares by columns that are what subtracting others, of norms `offsets`, left: theirs
+    is the rounding that decides on the rank."""
+
+    def __init__(self, A, offsets, **options):
+        self._offsets, self._floor = offsets, 4 * float(np.finfo(A.dtype).eps)
+        super().__init__(A, **options)
+
+    def _rescale(self, prepared, scale):
+        # what a column was, in [½, 1) too: the rounding is then eps in each
+        exponent = np.frexp(self._offsets * scale)[1].clip(0)
+        prepared *= np.ldexp(prepared.real.dtype.type(1), -exponent)[:, None]
+        scale *= np.ldexp(1.0, -exponent)
+
+
+def rank_tolerance(a):
+    """What the roundings of the elements of A, and of its factorisation, may make of a singular
+    value that is 0, in units of the largest: sums over its longer side cost nothing."""
+    return max(10, min(a.shape[-2:])) * float(np.finfo(a.dtype).eps)
+
+
+def _cast(x, dtype):
+    """x in `dtype`, inf where that has no such number."""
+    if x.dtype == dtype:
+        return x
+    with np.errstate(over="ignore"):
+        return x.astype(dtype)
 
 
 def _ratio_by_rows(a, right):
@@ -839,11 +935,19 @@ def _ratio_by_rows(a, right):
     return np.divide(pivots, left, out=np.zeros(pivots.shape), where=left > 0).min(axis=1)
 
 
+def _far_apart(a):
+    """Whether some rows are so much larger than most that these are to keep digits of their own."""
+    sizes = np.abs(a).max(axis=2)
+    return bool((sizes.max(axis=1) > 1e4 * np.median(sizes, axis=1)).any())
+
+
 def _singular_values(a):
     """Those of each matrix, (K, min(m, n)); NaN where it is not finite."""
     finite = np.isfinite(a).all(axis=(1, 2))
-    values = np.full((len(a), min(a.shape[1:])), np.nan, a.real.dtype)
-    values[finite] = np.linalg.svd(a[finite], compute_uv=False)
+    values = np.full((len(a), min(a.shape[1:])), np.nan)
+    if finite.any():
+        few = np.stack([_rows.short(one, _blocks.workers()) for one in a[finite]])
+        values[finite] = np.linalg.svd(few, compute_uv=False)
     return values
 
 
