@@ -125,21 +125,6 @@ def test_reduce_adds_in_a_fixed_order(blocks):
 # --- workers --------------------------------------------------------------------------------
 
 
-def test_set_workers():
-    before = _blocks.workers()
-    with hl.set_workers(3):
-        assert _blocks.workers() == 3
-        assert _blocks.workers(2) == 2
-        with hl.set_workers(None):
-            assert _blocks.workers() == before
-        assert _blocks.workers() == 3
-    assert _blocks.workers() == before
-    assert _blocks.workers(-1) == _blocks.available_cpus()
-    assert _blocks.workers(10**6) == 128
-    with pytest.raises(ValueError, match="workers must be at least 1"):
-        hl.set_workers(0)
-
-
 def in_new_python(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True,

@@ -1,7 +1,7 @@
 """Compiled kernels for the loops that NumPy makes slow or huge."""
 
-from ._backends import set_backend
-from ._blocks import progress, set_workers
+from ._backends import get_backend, set_backend
+from ._blocks import get_workers, progress, set_workers
 from ._config import show_config
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
 from .binomial import binomial_counts, binomial_pmf, binomial_probabilities
@@ -20,6 +20,8 @@ __all__ = [
     "binomial_counts",
     "binomial_pmf",
     "binomial_probabilities",
+    "get_backend",
+    "get_workers",
     "layered_field",
     "periodic_features",
     "progress",

@@ -4,11 +4,12 @@ import functools
 import importlib
 import os
 
+from ._settings import Setter, Setting
 from ._warnings import warn
 
 NAMES = ("cython", "numba", "numpy")
 
-_default = None
+_setting = Setting("hotloops_backend")
 _modules = {}
 _errors = {}
 
@@ -20,17 +21,32 @@ def _check(name, source):
     return name
 
 
-class set_backend:
+class set_backend(Setter):
     """Set the backend that calls use which do not name one.
+
+    A call alone sets it for the whole process. In a ``with`` statement it sets it for the block,
+    and as a decorator for each call of the function; the process keeps the backend it had.
 
     Parameters
     ----------
     backend : {"cython", "numba", "numpy"} or None
-        None is the default: the environment variable HOTLOOPS_BACKEND, else "cython", else the
-        next that imports here, with a RuntimeWarning.
+        None is the default: the environment variable HOTLOOPS_BACKEND as the first call finds it,
+        else "cython", else the next that imports here, with a RuntimeWarning.
 
-    As a context manager it puts the previous setting back at the end. The setting is one for the
-    whole process.
+    See Also
+    --------
+    get_backend, set_workers
+
+    Notes
+    -----
+    What a block sets holds for all calls from inside it, in the threads that hotloops starts for
+    them and in asyncio tasks created there, and wins over the process's setting. Blocks of other
+    threads and tasks do not see it. A thread that the user starts has the process's setting, unless
+    it runs in a copy of the block's context, as in ``asyncio.to_thread`` or with
+    ``threading.Thread(target=contextvars.copy_context().run, args=(function,))``; Python's
+    free-threaded builds from 3.14 on copy it by themselves. A block in a generator holds for the
+    generator's caller too while it is suspended. The setting exists from the call on, so another
+    thread may see it in the instant between the call and the beginning of its block.
 
     Examples
     --------
@@ -40,19 +56,41 @@ class set_backend:
     >>> q
     array([[0., 4.],
            [4., 0.]])
+    >>> @hl.set_backend("numpy")
+    ... def backend_inside():
+    ...     return hl.get_backend()
+    >>> backend_inside()
+    'numpy'
     """
 
+    _setting = _setting
+
     def __init__(self, backend):
-        global _default
-        checked = None if backend is None else _check(backend, "backend")
-        self._previous, _default = _default, checked
+        super().__init__(None if backend is None else _check(backend, "backend"))
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *exc):
-        global _default
-        _default = self._previous
+def get_backend():
+    """The backend that a call uses here which does not name one.
+
+    Returns
+    -------
+    str
+        "cython", "numba" or "numpy": what `set_backend` set for the block or the process, else the
+        environment variable HOTLOOPS_BACKEND, else the first of them that imports.
+
+    Raises
+    ------
+    ValueError
+        Where HOTLOOPS_BACKEND is needed and names none of them.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> with hl.set_backend("numba"):
+    ...     hl.get_backend()
+    'numba'
+    """
+    return _asked_for() or name(kernel("ard"))  # one subject stands for all
 
 
 def load(subject, backend):
@@ -65,10 +103,12 @@ def load(subject, backend):
             _modules[key] = importlib.import_module(f"hotloops.kernels.{subject}._{backend}")
         except Exception as error:  # a changed ABI raises TypeError or ValueError
             _errors[key] = (
-                f"backend {backend!r} of {subject} does not import: {type(error).__name__}: "
-                f"{error}. Where NumPy or SciPy changed since hotloops was built, "
-                f"reinstall hotloops"
+                f"backend {backend!r} of {subject} does not import: {type(error).__name__}: {error}"
             )
+            if not isinstance(error, OSError):
+                _errors[key] += (
+                    ". Where NumPy or SciPy changed since hotloops was built, reinstall hotloops"
+                )
             raise ImportError(_errors[key]) from error
     return _modules[key]
 
@@ -90,22 +130,24 @@ def _first(subject):
 
 @functools.cache
 def _environment_backend():
-    return os.environ.get("HOTLOOPS_BACKEND")
+    backend = os.environ.get("HOTLOOPS_BACKEND")
+    return _check(backend, "the environment variable HOTLOOPS_BACKEND") if backend else None
+
+
+def _asked_for():
+    """The backend that set_backend or the environment names, if either does."""
+    return _setting.get() or _environment_backend()
 
 
 def kernel(subject, backend=None):
     """The module that a call with `backend=backend` runs."""
-    if backend is None:
-        backend = _default or _environment_backend()
-        if not backend:
-            key = subject, None
-            if key not in _modules:
-                _modules[key] = _first(subject)
-            return _modules[key]
-        _check(backend, "the default backend (set_backend or HOTLOOPS_BACKEND)")
-    else:
-        _check(backend, "backend")
-    return load(subject, backend)
+    backend = _asked_for() if backend is None else _check(backend, "backend")
+    if backend is not None:
+        return load(subject, backend)
+    key = subject, None
+    if key not in _modules:
+        _modules[key] = _first(subject)
+    return _modules[key]
 
 
 def name(kernel):

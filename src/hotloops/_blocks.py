@@ -6,6 +6,7 @@ one pool of threads.
 """
 
 import contextlib
+import contextvars
 import functools
 import itertools
 import math
@@ -16,6 +17,8 @@ import queue
 import threading
 
 import threadpoolctl
+
+from ._settings import Scope, Setter, Setting
 
 MAX_WORKERS = 128  # OpenBLAS has a fixed number of buffers, one for each thread inside it
 _SHORT = 100e3  # ns: some times what it costs to hand work to another thread
@@ -127,27 +130,33 @@ def _environment_workers():
     return _checked(-1, "workers")
 
 
-_default_workers = None
+_workers = Setting("hotloops_workers")
 
 
 def workers(value=None):
     """The number of workers that a call with `workers=value` gets."""
     if value is not None:
         return _checked(value, "workers")
-    return _default_workers or _environment_workers()
+    return _workers.get() or _environment_workers()
 
 
-class set_workers:
+class set_workers(Setter):
     """Set the number of workers that calls use which do not name one.
+
+    A call alone sets it for the whole process. In a ``with`` statement it sets it for the block,
+    and as a decorator for each call of the function; the process keeps the number it had. Threads,
+    tasks and generators see it as they see that of `set_backend`. Results do not depend on it.
 
     Parameters
     ----------
     workers : int or None
         A number of threads, −1 for all the CPUs this process may use, None for the default: the
-        environment variable HOTLOOPS_WORKERS, else OMP_NUM_THREADS, else all the CPUs. At most 128.
+        environment variable HOTLOOPS_WORKERS, else OMP_NUM_THREADS, as the first call finds them,
+        else all the CPUs. At most 128.
 
-    As a context manager it puts the previous setting back at the end. The setting is one for the
-    whole process. Results do not depend on it.
+    See Also
+    --------
+    get_workers, set_backend
 
     Examples
     --------
@@ -159,17 +168,34 @@ class set_workers:
            [4., 0.]])
     """
 
+    _setting = _workers
+
     def __init__(self, workers):
-        global _default_workers
-        checked = None if workers is None else _checked(workers, "workers")
-        self._previous, _default_workers = _default_workers, checked
+        super().__init__(None if workers is None else _checked(workers, "workers"))
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *exc):
-        global _default_workers
-        _default_workers = self._previous
+def get_workers():
+    """The number of workers that a call uses here which does not name one.
+
+    Returns
+    -------
+    int
+        What `set_workers` set for the block or the process, else the environment variable
+        HOTLOOPS_WORKERS or OMP_NUM_THREADS, else the number of CPUs this process may use.
+
+    Raises
+    ------
+    ValueError
+        Where an environment variable is needed that is no number of workers.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> with hl.set_workers(3):
+    ...     hl.get_workers()
+    3
+    """
+    return workers()
 
 
 # --- BLAS on one thread ---------------------------------------------------------------------
@@ -252,13 +278,13 @@ blas_on_one_thread = _BlasGuard()
 
 # --- progress -------------------------------------------------------------------------------
 
-_progress = None
 
-
-class progress:
+class progress(Scope):
     """Show a progress bar for each call inside that takes longer than half a second.
 
-    The bar is tqdm's (the extra ``cli``); keywords go to ``tqdm.auto.tqdm``.
+    It is for a ``with`` block or a decorated function; threads, tasks and generators see it as they
+    see the setting of a block of `set_backend`. The bar is tqdm's (the extra ``cli``); keywords go
+    to ``tqdm.auto.tqdm``.
 
     Examples
     --------
@@ -267,21 +293,24 @@ class progress:
     ...     k = hl.ard_kernel([[0.0], [1.0]], length_scale=2.0)
     """
 
+    _scope = contextvars.ContextVar("hotloops_progress", default=())
+
     def __init__(self, **keywords):
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
             raise ImportError("progress needs tqdm: pip install 'hotloops[cli]'") from error
+        self._keywords = keywords
         self._make = functools.partial(tqdm, **{"delay": 0.5, "unit": "block", **keywords})
 
-    def __enter__(self):
-        global _progress
-        self._previous, _progress = _progress, self._make
-        return self
+    def __repr__(self):
+        return f"progress({', '.join(f'{k}={v!r}' for k, v in self._keywords.items())})"
 
-    def __exit__(self, *exc):
-        global _progress
-        _progress = self._previous
+
+def _bar(blocks):
+    """A bar for a call of so many blocks, if one is asked for."""
+    entered = progress._scope.get()
+    return entered[-1]._make(total=blocks) if entered else None
 
 
 # --- who runs them --------------------------------------------------------------------------
@@ -355,8 +384,8 @@ class _Job:
         """Run all blocks on this thread and up to `helpers` others."""
         interrupt = None
         try:
-            for _ in range(helpers):
-                _pool.submit(self._help)
+            for _ in range(helpers):  # in the caller's context, for calls inside a block
+                _pool.submit(functools.partial(contextvars.copy_context().run, self._help))
             self._runner(caller=True)
         except BaseException as error:
             self._stop, interrupt = True, error
@@ -428,9 +457,11 @@ def stopped():
 
 
 def _run(chains, blocks, workers, blas):
+    bar = None
     if getattr(_thread, "running", None):
         workers = 1  # the call came from inside a block: its runners are all at work
-    bar = _progress(total=blocks) if _progress and not getattr(_thread, "running", None) else None
+    else:
+        bar = _bar(blocks)
     _Job(chains, bar, blas).run(min(workers, len(chains)) - 1)
 
 
