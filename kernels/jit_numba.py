@@ -1,9 +1,11 @@
 """How Numba compiles every kernel."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import pathlib
+import tempfile
 import threading
 
 import llvmlite
@@ -16,25 +18,57 @@ _FLAGS = {"nogil": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"
 _lock = threading.Lock()
 
 
-def _folder(root):
+@functools.cache
+def _digest():
     # Helpers in another file are not part of Numba's cache key, so the folder's name is.
     digest = hashlib.sha256()
     for module in (numba, llvmlite, numpy, scipy):
         digest.update(f"{module.__name__} {module.__version__}\n".encode())
     for source in sorted(pathlib.Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
-    return pathlib.Path(root).expanduser().absolute() / f"hotloops-{digest.hexdigest()[:16]}"
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _folder(root):
+    """The folder for these sources and versions, which Numba can write."""
+    try:
+        folder = pathlib.Path(root).expanduser().absolute() / f"hotloops-{_digest()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ without a home
+        raise OSError(
+            f"the environment variable HOTLOOPS_NUMBA_CACHE must name a folder that can be "
+            f"written, got {root!r}: {error}"
+        ) from error
+    return folder
 
 
 @contextlib.contextmanager
-def _cache_folder(root):
+def _cache_folder(folder):
     # The folder is fixed when caching is enabled for a function: other code keeps its own.
     with _lock:
-        previous, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_folder(root))
+        previous, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
         try:
             yield
         finally:
             numba.config.CACHE_DIR = previous
+
+
+def _keep(dispatcher, root):
+    """Keep the function's machine code below `root`, and nowhere else."""
+    folder = _folder(root)
+    with _cache_folder(folder):
+        dispatcher.enable_caching()
+    # Numba looks for another place without a word where it cannot use this one, and a place
+    # whose name does not tell the sources apart gives the code of old ones.
+    place = dispatcher.stats.cache_path
+    if folder not in pathlib.Path(place).parents:
+        raise OSError(
+            f"Numba keeps its code in {place!r}, not in the folder that the environment variable "
+            f"HOTLOOPS_NUMBA_CACHE names, {root!r}: unset NUMBA_CACHE_LOCATOR_CLASSES, or "
+            f"HOTLOOPS_NUMBA_CACHE"
+        )
 
 
 def jit(function, **options):
@@ -42,11 +76,12 @@ def jit(function, **options):
 
     The machine code is kept between processes where HOTLOOPS_NUMBA_CACHE names a folder.
     """
+    if numba.config.DISABLE_JIT:
+        raise OSError("the environment variable NUMBA_DISABLE_JIT must not be set: uncompiled, "
+                      "the kernels would not run")  # fmt: skip
     dispatcher = numba.njit(**(_FLAGS | options))(function)
-    root = os.environ.get("HOTLOOPS_NUMBA_CACHE")
-    if root:
-        with _cache_folder(root):
-            dispatcher.enable_caching()
+    if root := os.environ.get("HOTLOOPS_NUMBA_CACHE"):
+        _keep(dispatcher, root)
     return dispatcher
 
 

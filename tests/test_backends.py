@@ -2,10 +2,12 @@ import os
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 
 import hotloops as hl
+from hotloops.kernels import jit_numba
 
 
 def in_new_python(code, **environment):
@@ -76,6 +78,29 @@ def test_numba_cache(tmp_path):
     value = str(np.exp(-0.5))
     assert [r.split() for r in results] == [[value, "0"], [value, "1"]]
     assert [p.name.startswith("hotloops-") for p in tmp_path.iterdir()] == [True]
+
+
+def test_a_numba_cache_that_cannot_be_used(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    code = "import hotloops as hl; hl.quadform([[0.0]]); hl.quadform([[0.0]], backend='numba')"
+    _, error = in_new_python(code, HOTLOOPS_NUMBA_CACHE=str(file))
+    assert "ImportError: backend 'numba' of ard does not import: OSError: the environment" in error
+    assert f"HOTLOOPS_NUMBA_CACHE must name a folder that can be written, got '{file}'" in error
+    assert "reinstall" not in error
+
+
+def test_numba_keeps_no_code_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOTLOOPS_NUMBA_CACHE", str(tmp_path))
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "InTreeCacheLocator", raising=False)
+    with pytest.raises(OSError, match=r"keeps its code in '.*__pycache__', not in the folder that"):
+        jit_numba.jit(lambda x: x)
+
+
+def test_numba_that_does_not_compile(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    with pytest.raises(OSError, match="NUMBA_DISABLE_JIT must not be set"):
+        jit_numba.jit(lambda x: x)
 
 
 def test_version():
