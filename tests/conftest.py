@@ -1,4 +1,5 @@
 import os
+import signal
 import tempfile
 
 import pytest
@@ -13,3 +14,12 @@ BACKENDS = ("cython", "numba", "numpy")
 @pytest.fixture(params=BACKENDS)
 def backend(request):
     return request.param
+
+
+@pytest.fixture
+def ctrl_c():
+    """SIGINT is Ctrl-C, here and in new processes, also where the tests run in the background and
+    the shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -5,9 +5,9 @@ import sys
 import numba
 import numpy as np
 import pytest
+from hotloops.kernels import jit_numba
 
 import hotloops as hl
-from hotloops.kernels import jit_numba
 
 
 def in_new_python(code, **environment):

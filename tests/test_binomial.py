@@ -588,7 +588,7 @@ def test_the_lock_is_free_afterwards(draws):
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937])
 @pytest.mark.parametrize("n", [9, 1000])
-def test_ctrl_c_leaves_a_stream_that_goes_on(backend, n, bits, workers):
+def test_ctrl_c_leaves_a_stream_that_goes_on(backend, n, bits, workers, ctrl_c):
     keywords = {"backend": backend, "workers": workers}
     ours, theirs = halved(bits), halved(bits)
     assert_numpys(n, 0.4, 40_000, ours, theirs, **keywords)  # compiles

@@ -176,6 +176,16 @@ def test_the_guard_limits_and_restores():
     assert blas_threads() == before
 
 
+def test_no_blas_to_hold_is_told():
+    import threadpoolctl
+
+    guard = _blocks._BlasGuard()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threadpoolctl.ThreadpoolController, "_load_libraries", lambda self: None)
+        with pytest.warns(RuntimeWarning, match="threadpoolctl finds no BLAS that it knows"):
+            assert guard.libraries == ([], [])
+
+
 def test_overlapping_guards_restore():
     before = blas_threads()
     first_in, second_in, first_out = threading.Event(), threading.Event(), threading.Event()
@@ -217,31 +227,42 @@ def test_a_child_forked_inside_the_guard_gets_its_threads_back():
 # --- interruption and progress --------------------------------------------------------------
 
 INTERRUPTED = """
-import time, threading, os, signal
+import threading, os, signal
 import numpy as np, hotloops as hl
 from hotloops import _blocks
-out = np.empty((6000, 6000))
-X = np.random.default_rng(0).normal(size=(6000, 400))
+X = np.random.default_rng(0).normal(size=(6000, 100))
+Y, out = X.copy(), np.empty((6000, 6000))
 small = hl.quadform(X[:10])
-threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-start = time.perf_counter()
+ended, count = [], _blocks._Job._count
+
+def counted(job, caller):
+    ended.append(caller)
+    count(job, caller)
+
+def interrupt():
+    ended.clear()
+    os.kill(os.getpid(), signal.SIGINT)
+
+_blocks._Job._count = counted
+hl.ard_kernel(X[:700], backend=BACKEND, workers=2)  # imports
+threading.Timer(0.3, interrupt).start()
 try:
     for _ in range(1000):
-        hl.ard_kernel(X, X.copy(), out=out, backend=BACKEND, workers=2)
+        hl.ard_kernel(X, Y, out=out, backend=BACKEND, workers=2)
 except KeyboardInterrupt:
-    print("interrupted after", time.perf_counter() - start)
+    print("after Ctrl-C:", len(ended))
 assert not _blocks._thread.running
 np.testing.assert_array_equal(hl.quadform(X[:10]), small)
-k = hl.ard_kernel(X[:3000], backend=BACKEND, workers=2)
+k = hl.ard_kernel(X[:700], backend=BACKEND, workers=2)
 assert (k == k.T).all()
 """
 
 
 @pytest.mark.parametrize("backend", ["cython", "numpy"])
-def test_ctrl_c_within_a_second(backend):
+def test_ctrl_c_waits_for_the_running_blocks(backend, ctrl_c):
     result = in_new_python(INTERRUPTED.replace("BACKEND", repr(backend)))
     assert result.returncode == 0, result.stderr
-    assert float(result.stdout.split()[-1]) < 1.3
+    assert int(result.stdout.removeprefix("after Ctrl-C: ")) <= 8
 
 
 def test_a_long_block_learns_that_its_call_is_to_end():
@@ -261,7 +282,7 @@ def test_a_long_block_learns_that_its_call_is_to_end():
     assert not _blocks.stopped()
 
 
-def test_ctrl_c_stops_the_other_runners():
+def test_ctrl_c_stops_the_other_runners(ctrl_c):
     ran = []
 
     def block(a, b):

@@ -19,6 +19,7 @@ import threading
 import threadpoolctl
 
 from ._settings import Scope, Setter, Setting
+from ._warnings import warn
 
 MAX_WORKERS = 128  # OpenBLAS has a fixed number of buffers, one for each thread inside it
 _SHORT = 100e3  # ns: some times what it costs to hand work to another thread
@@ -219,6 +220,13 @@ class _BlasGuard:
         import scipy.linalg.cython_blas  # noqa: F401  the library that the kernels call
 
         libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+        if not libraries:
+            warn(
+                "threadpoolctl finds no BLAS that it knows: the one that NumPy and SciPy call may "
+                "start threads of its own beside the workers; its environment variable sets it to "
+                "one (VECLIB_MAXIMUM_THREADS=1 for Accelerate)",
+                RuntimeWarning,
+            )
         own = [lib for lib in libraries if getattr(lib, "threading_layer", None) == "openmp"]
         return [lib for lib in libraries if lib not in own], own
 
@@ -462,6 +470,8 @@ def _run(chains, blocks, workers, blas):
         workers = 1  # the call came from inside a block: its runners are all at work
     else:
         bar = _bar(blocks)
+    if blas:
+        _ = blas_on_one_thread.libraries  # found on the caller's thread, which is told if none is
     _Job(chains, bar, blas).run(min(workers, len(chains)) - 1)
 
 
