@@ -69,7 +69,7 @@ def contenders(peers):
 def _applies(case, name, make, peers):
     if name.endswith("out="):
         return "out" in inspect.signature(case.function).parameters
-    return name not in peers or make(case, case.arguments("small")) is not None
+    return name not in peers or make(case, case.arguments("tiny")) is not None
 
 
 def parametrize(subject, peers, function=None):

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -10,36 +11,158 @@ import hotloops as hl
 from hotloops import _backends, _cases, _compare, _config
 from hotloops.__main__ import main
 
+QUICK = ["compare", "binomial", "--size", "small"]
+
 
 def test_compare_small(tmp_path, capsys):
-    table, picture = tmp_path / "figures.json", tmp_path / "figures.png"
-    assert main(["compare", "--size", "small", "--json", str(table), "--plot", str(picture)]) == 0
+    table, picture = tmp_path / "figures.json", tmp_path / "figures.svg"
+    assert main([*QUICK, "--json", str(table), "--plot", str(picture)]) == 0
     shown = capsys.readouterr().out
     written = json.loads(table.read_text())
-    assert len(written["rows"]) == len(_cases.timed()) < len(_cases.CASES)
+    cases = _cases.timed(["binomial"])
+    assert len(written["rows"]) == len(cases) < len(_cases.timed()) < len(_cases.CASES)
     assert written["config"]["backend cython"] == "imports"
-    for row, case in zip(written["rows"], _cases.timed(), strict=True):
+    for row, case in zip(written["rows"], cases, strict=True):
         assert row["kernel"] == case.subject
+        assert row["size"] == (case.small or case.full)
         assert set(row["seconds"]) == {"question", "numpy", "numba", "cython"}
         assert all(seconds > 0 for seconds in row["seconds"].values())
         assert row["over_numpy"]["cython"] == row["seconds"]["numpy"] / row["seconds"]["cython"]
         assert max(row["error"].values()) <= max(case.tolerance.values())
-        assert case.subject in shown
+        assert case.name in shown.replace("\n", " ")
         assert _compare.duration(row["seconds"]["cython"]) in shown
-    assert picture.read_bytes().startswith(b"\x89PNG")
-
-
-def test_compare_only_the_named(capsys):
-    main(["compare", "ard", "--size", "small"])
-    shown = capsys.readouterr().out
-    assert "ard" in shown
     for case in _cases.timed():
-        assert (case.name.split(",")[0] in shown) == (case.subject == "ard")
+        assert (case.name.split(",")[0] in shown) == (case in cases)
+    assert "</svg>" in picture.read_text()
 
 
-def test_compare_an_unknown_kernel():
-    with pytest.raises(SystemExit, match=r"unknown kernel\(s\) sums; there are: ard"):
-        main(["compare", "sums"])
+def row(case, size, backends=_compare.BACKENDS):
+    """A row of the comparison that costs no time."""
+    seconds = {"question": 1234.5, "numpy": 0.9999, **dict.fromkeys(backends, 4.5678e-6)}
+    gains = dict.fromkeys(backends, 12345.6)
+    return _compare._name(case, size) | {"seconds": seconds, "over_question": gains,
+                                         "over_numpy": gains, "error": gains}  # fmt: skip
+
+
+@pytest.fixture
+def instantly(monkeypatch):
+    monkeypatch.setattr(_compare, "measure", row)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_table_cuts_no_figure(columns, instantly, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["compare"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= columns
+    figures = re.findall(
+        r"1234 s +1 s +4\.57 µs +4\.57 µs +123456000 +123456000 1\.2e\+08", "\n".join(lines)
+    )
+    assert len(figures) == len(_cases.timed())
+
+
+def test_compare_only_these_backends(instantly, capsys):
+    assert main(["compare", "ard", "--backend", "numba", "--workers", "1", "--json", "-"]) == 0
+    out, table = capsys.readouterr()
+    rows = json.loads(out)["rows"]
+    assert {row["kernel"] for row in rows} == {"ard"}
+    assert all(set(row["seconds"]) == {"question", "numpy", "numba"} for row in rows)
+    assert "numba" in table
+    assert "cython" not in table
+
+
+def test_workers_are_those_of_the_kernels(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        _compare, "measure", lambda *args: seen.append(hl.get_workers()) or row(*args)
+    )
+    before = hl.get_workers()
+    main(["compare", "solve", "--workers", "7"])
+    assert set(seen) == {7}
+    assert hl.get_workers() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ValueError("no figures"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_what_is_measured_is_kept(error, status, instantly, tmp_path, capsys, monkeypatch):
+    table, picture = tmp_path / "figures.json", tmp_path / "figures.png"
+    table.write_text("of yesterday")
+    rows = []
+
+    def measure(case, *args):
+        if case.name.startswith("small positive"):
+            raise error
+        rows.append(row(case, *args))
+        if len(rows) == 2:
+            assert json.loads(table.read_text())["rows"] == rows[:1]
+        return rows[-1]
+
+    names = [case.name for case in _cases.timed(["rolled", "solve"])]
+    monkeypatch.setattr(_compare, "measure", lambda case, *args: measure(case, *args))
+    monkeypatch.setattr(
+        _cases, "CASES", [c for c in _cases.CASES if c.name in names[:1] + names[-3:]]
+    )
+    assert main(["compare", "--json", str(table), "--plot", str(picture)]) == status
+    written = json.loads(table.read_text())
+    assert written["rows"] == json.loads(json.dumps(rows))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    if status == 1:
+        assert len(rows) == 4
+        assert [failed["reason"] for failed in written["failed"]] == ["ValueError: no figures"]
+        assert "failed: ValueError: no figures" in capsys.readouterr().out
+    else:
+        assert len(rows) == 3
+        assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["compare", "sums"], r"unknown kernel\(s\) sums; there are: ard"),
+        (["selftest", "sums"], r"unknown kernel\(s\) sums; there are: ard"),
+        (["compare", "--json", "{}/no/figures.json"], "cannot write '.*No such file"),
+        (["compare", "--plot", "{}/no/figures.png"], "cannot write '.*No such file"),
+        (["compare", "--plot", "{}/figures.xyz"], r"figures.xyz' must end in one of \..*, \.png"),
+        (["compare", "--workers", "0"], "must be a number of threads, at least 1.* got '0'"),
+        (["selftest", "--workers", "many"], "must be a number of threads, at least 1.*'many'"),
+        (["selftest", "--backend", "fortran"], "invalid choice: 'fortran'"),
+    ],
+)
+def test_what_cannot_be_done_is_told_first(arguments, reason, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_compare, "measure", None)
+    with pytest.raises(SystemExit) as ended:
+        main([argument.format(tmp_path) for argument in arguments])
+    assert ended.value.code == 2
+    assert re.search(reason, capsys.readouterr().err)
+
+
+def test_help_and_version(capsys):
+    assert main([]) == 0
+    assert "usage: hotloops" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"hotloops {hl.__version__}\n"
+
+
+def test_standard_output_in_ascii(monkeypatch, instantly):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, "ascii"))
+    assert main(["compare", "sparse"]) == 0
+    assert main(["selftest", "ard", "--backend", "cython"]) == 0
+    shown = raw.getvalue().decode("ascii")
+    assert "4.57 us" in shown
+    assert "sparse: tensor x sparse matrix" in shown
+    assert "Matern" in shown
+
+
+def test_a_reader_that_has_enough(instantly, monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as broken:
+        monkeypatch.setattr(sys, "stdout", broken)
+        assert main(["config"]) == 141
 
 
 def test_an_interleaved_figure_is_about_right():
@@ -51,7 +174,15 @@ def test_an_interleaved_figure_is_about_right():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(12.34, "12.3 s"), (0.0123, "12.3 ms"), (4.5e-6, "4.5 µs")]
+    ("seconds", "text"),
+    [
+        (1234.5, "1234 s"),
+        (12.34, "12.3 s"),
+        (0.9996, "1 s"),
+        (0.0123, "12.3 ms"),
+        (9.996e-4, "1 ms"),
+        (4.5e-6, "4.5 µs"),
+    ],
 )
 def test_duration(seconds, text):
     assert _compare.duration(seconds) == text
@@ -117,13 +248,16 @@ def test_selftest_finds_a_mismatch(capsys, monkeypatch):
             args[-1][0, 0] += 1
 
     monkeypatch.setitem(_backends._modules, ("ard", "cython"), Wrong)
-    assert main(["selftest"]) == 1
+    assert main(["selftest", "ard"]) == 1
     shown = capsys.readouterr().out
     assert re.search(r"FAIL ard: .*cython: error", shown)
+    assert "binomial" not in shown
+    assert main(["selftest", "ard", "--backend", "numpy"]) == 0
+    assert "cython" not in capsys.readouterr().out
 
 
 def test_selftest_finds_a_missing_backend(capsys, monkeypatch):
     monkeypatch.setattr(_backends, "_modules", {})
     monkeypatch.setitem(_backends._errors, ("ard", "cython"), "the reason")
-    assert main(["selftest"]) == 1
+    assert main(["selftest", "ard"]) == 1
     assert re.search(r"FAIL ard: .*cython: ImportError: the reason", capsys.readouterr().out)

@@ -65,7 +65,7 @@ def test_the_backends_have_the_same_blocks():
 
 @cases
 def test_agrees_with_the_reference(case, dtype, backend):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     reference = run(case, arguments, backend="numpy")
     result = run(case, arguments, backend=backend)
     assert result.dtype == reference.dtype
@@ -75,7 +75,7 @@ def test_agrees_with_the_reference(case, dtype, backend):
 
 @cases
 def test_reference_agrees_with_the_question(case, dtype):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     if case.random:
         # Both are counts of as many draws from one distribution: Pearson's statistic of two
         # samples, on the values with enough counts, within six of its standard deviations.
@@ -135,7 +135,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", [*LAYOUTS, "memmap", "broadcast"])
 @cases
 def test_any_layout(case, dtype, backend, layout, tmp_path):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     given = arrays(arguments)
     expected = run(case, arguments, backend=backend)
     for name, array in given.items():
@@ -158,7 +158,7 @@ def test_any_layout(case, dtype, backend, layout, tmp_path):
 
 @cases
 def test_inputs_are_left_alone(case, dtype, backend):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     copies = {name: array.copy() for name, array in arrays(arguments).items()}
     run(case, arguments, backend=backend)
     for name, copy in copies.items():
@@ -167,7 +167,7 @@ def test_inputs_are_left_alone(case, dtype, backend):
 
 @cases_with_out
 def test_out_is_filled_and_returned(case, dtype, backend):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     expected = run(case, arguments, backend=backend)
     out = np.empty_like(expected)
     out[...] = 77
@@ -177,7 +177,7 @@ def test_out_is_filled_and_returned(case, dtype, backend):
 
 @cases_with_out
 def test_out_may_be_a_memmap(case, dtype, backend, tmp_path):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     expected = run(case, arguments, backend=backend)
     out = np.memmap(tmp_path / "out", expected.dtype, "w+", shape=expected.shape)
     assert run(case, arguments, backend=backend, out=out) is out
@@ -195,7 +195,7 @@ def small_blocks(monkeypatch):
 
 @cases
 def test_any_number_of_workers(case, dtype, backend, small_blocks):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     expected = run(case, arguments, backend=backend, workers=1)
     for workers in (2, 3, -1):
         result = run(case, arguments, backend=backend, workers=workers)
@@ -206,7 +206,7 @@ def test_any_number_of_workers(case, dtype, backend, small_blocks):
 
 @cases
 def test_from_four_threads_at_once(case, dtype, backend, small_blocks):
-    arguments = case.arguments("small", dtype)
+    arguments = case.arguments("tiny", dtype)
     expected = run(case, arguments, backend=backend)
     results = [None] * 4
 
@@ -244,7 +244,7 @@ def in_forked_child(function, *args):
 
 def _bytes_of_a_case(index, dtype, backend):
     case = _cases.CASES[index]
-    return run(case, case.arguments("small", dtype), backend=backend, workers=2).tobytes()
+    return run(case, case.arguments("tiny", dtype), backend=backend, workers=2).tobytes()
 
 
 @pytest.mark.parametrize("index", range(len(_cases.CASES)))
@@ -257,12 +257,12 @@ def test_from_a_forked_child(index, backend, small_blocks):
 @cases
 def test_under_errstate_raise(case, dtype, backend):
     with np.errstate(all="raise"):
-        run(case, case.arguments("small", dtype), backend=backend)
+        run(case, case.arguments("tiny", dtype), backend=backend)
 
 
 @cases
 def test_prints_nothing(case, dtype, backend, capfd):
-    run(case, case.arguments("small", dtype), backend=backend)
+    run(case, case.arguments("tiny", dtype), backend=backend)
     assert capfd.readouterr() == ("", "")
 
 
@@ -275,7 +275,7 @@ def _growth(function):
 
 
 def _growth_of_a_case(case, arguments, backend):
-    run(case, case.arguments("small"), backend=backend, workers=2)  # maps the code, starts threads
+    run(case, case.arguments("tiny"), backend=backend, workers=2)  # maps the code, starts threads
     result, growth = _growth(lambda: run(case, arguments, backend=backend, workers=2))
     return growth, result.nbytes, sum(array.nbytes for array in arrays(arguments).values())
 
@@ -297,7 +297,7 @@ def test_growth_is_seen_in_native_code():
 @pytest.mark.parametrize("index", range(len(_cases.timed())))
 def test_memory_is_the_output_and_scratch(index, backend):
     case = _cases.timed()[index]
-    run(case, case.arguments("small"), backend=backend)  # imports and compiles
+    run(case, case.arguments("tiny"), backend=backend)  # imports and compiles
     arguments = case.arguments("full")  # not in the child, whose size it would raise
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)  # what is free already, a child would use unseen
@@ -307,7 +307,7 @@ def test_memory_is_the_output_and_scratch(index, backend):
 
 def test_subnormals_survive_the_import(backend):
     case = _cases.CASES[0]
-    case.call(case.arguments("small"), backend=backend, workers=2)
+    case.call(case.arguments("tiny"), backend=backend, workers=2)
     assert np.float64(2.2250738585072014e-308) / 2 > 0
     inside = []
     thread = threading.Thread(target=lambda: inside.append(np.float64(2.225073858507e-308) / 2))

@@ -1,6 +1,6 @@
 """The cases that compare, selftest, the tests and the benchmarks share.
 
-Each has its inputs at a small size, code that says what is asked for, and how far a backend may be
+Each has its inputs at a tiny size, code that says what is asked for, and how far a backend may be
 from the reference. Those with a full size too are timed: by compare and the benchmarks, beside the
 best that NumPy does. The others are checked alone, by selftest and the tests.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from . import ard, binomial, field, linalg, lstsq, optics, rolled, solve, sparse
 
-SIZES = ("full", "small")
+SIZES = ("full", "small")  # those that are timed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +26,12 @@ class Case:
     name: str
     function: Callable
     make: Callable  # make(rng, dtype, **size) -> the function's arguments by name
-    small: dict
+    tiny: dict  # the size that is checked
     tolerance: dict  # dtype -> largest error over the largest element; no dtype: {None: …}
     question: Callable  # the same arguments -> the same result, as it was first written
     numpy: Callable | None = None  # the same, as fast as NumPy can
     full: dict | None = None  # the size that is timed
+    small: dict | None = None  # that of a quick look, where the work still decides; else the full
     random: bool = False  # question and numpy draw numbers of their own
 
     @property
@@ -38,10 +39,14 @@ class Case:
         """That of the arguments where none is asked for."""
         return next(reversed(self.tolerance))
 
+    def size(self, name):
+        """The sizes by name: "tiny", "small" or "full"."""
+        return getattr(self, name) or self.full
+
     def arguments(self, size="full", dtype=None):
         """The arguments by name, the same at every call."""
         dtype = np.dtype(dtype or self.dtype or np.float64)
-        return self.make(np.random.default_rng(7), dtype, **getattr(self, size))
+        return self.make(np.random.default_rng(7), dtype, **self.size(size))
 
     def call(self, arguments, **keywords):
         """The function on these arguments."""
@@ -191,7 +196,7 @@ _ARD = (
     Case(
         "ard", "ARD kernel, 6 dimensions", ard.ard_kernel, _ard_make,
         {"n": 203, "m": 150, "d": 6}, _ARD_TOLERANCE,
-        _ard_question, _ard_numpy, {"n": 4000, "m": 4000, "d": 6},
+        _ard_question, _ard_numpy, {"n": 4000, "m": 4000, "d": 6}, {"n": 800, "m": 800, "d": 6},
     ),
     Case(
         "ard", "ARD kernel, low rank plus diagonal", ard.ard_kernel, _m3_make,
@@ -443,6 +448,7 @@ _FIELD = (
             "field", f"field map, {n} media", field.layered_field, _field_make,
             {"nz": 61, "nx": 40, "n": n}, _FIELD_TOLERANCE,
             _field_question, _field_numpy, {"nz": 2000, "nx": 1000, "n": n},
+            {"nz": 150, "nx": 200, "n": n},
         )
         for n in (5, 100)
     ),
@@ -453,17 +459,19 @@ _FIELD = (
     Case(
         "field", "field at points, 20 media", field.layered_field, _points_make,
         {"points": 501, "n": 20}, _FIELD_TOLERANCE,
-        _points_question, _points_numpy, {"points": 10**6, "n": 20},
+        _points_question, _points_numpy, {"points": 10**6, "n": 20}, {"points": 50_000, "n": 20},
     ),
     Case(
         "field", "intensity over a spectrum, 20 media", field.layered_field, _spectrum_make,
         {"nz": 130, "n": 20, "angles": 3, "wavelengths": 7}, _FIELD_TOLERANCE,
         _spectrum_question, _spectrum_numpy, {"nz": 1000, "n": 20, "angles": 5, "wavelengths": 200},
+        {"nz": 500, "n": 20, "angles": 3, "wavelengths": 60},
     ),
     Case(
         "field", "beam of plane waves, 20 media", field.layered_field, _beam_make,
         {"nz": 61, "nx": 40, "n": 20, "waves": 9}, _FIELD_TOLERANCE,
         _beam_question, _beam_numpy, {"nz": 1000, "nx": 1000, "n": 20, "waves": 512},
+        {"nz": 200, "nx": 200, "n": 20, "waves": 64},
     ),
     Case(
         "field", "intensity of two beams", field.layered_field, _beams_make,
@@ -516,11 +524,13 @@ _LSTSQ = (
         "lstsq", "least squares, many right-hand sides", _solve, _lstsq_make,
         {"m": 40, "n": 6, "p": 5}, {np.complex128: 1e-13, np.float64: 1e-13},
         _solve_question, _solve_numpy, {"m": 2000, "n": 100, "p": 200},
+        {"m": 500, "n": 50, "p": 20},
     ),
     Case(
         "lstsq", "ridge path", _ridge, _lstsq_make,
         {"m": 40, "n": 6, "p": 1, "alphas": 4}, {np.float64: 1e-13},
         _ridge_question, _ridge_numpy, {"m": 2000, "n": 100, "p": 1, "alphas": 100},
+        {"m": 500, "n": 50, "p": 1, "alphas": 50},
     ),
 )  # fmt: skip
 
@@ -713,6 +723,7 @@ _OPTICS = (
         "optics", "R and T of stacks", _powers, _stack_make,
         {"layers": 5, "wavelengths": 9, "angles": 7}, _OPTICS_TOLERANCE,
         _powers_question, _powers_numpy, {"layers": 20, "wavelengths": 200, "angles": 50},
+        {"layers": 20, "wavelengths": 30, "angles": 10},
     ),
     Case(
         "optics", "absorption in the depth of a stack", _absorption, _stack_make,
@@ -725,6 +736,7 @@ _OPTICS = (
         {"layers": 5, "wavelengths": 3, "angles": 4, "nz": 50}, _OPTICS_TOLERANCE,
         _intensity_question, _intensity_numpy,
         {"layers": 20, "wavelengths": 20, "angles": 10, "nz": 1000},
+        {"layers": 20, "wavelengths": 4, "angles": 5, "nz": 300},
     ),
 )  # fmt: skip
 
@@ -781,13 +793,23 @@ _ROLLED = (
     *(
         Case(
             "rolled", f"rolled products, {name}", rolled.rolled_matmul, _rolled_make,
-            dict(zip("dkmnl", small, strict=True)), {np.float64: 2e-15},
+            dict(zip("dkmnl", tiny, strict=True)), {np.float64: 2e-15},
             _rolled_question, _rolled_numpy, dict(zip("dkmnl", full, strict=True)),
+            dict(zip("dkmnl", small, strict=True)),
         )
-        for name, small, full in (
-            ("long lists", (40, 9, 4, 4, 4), (4096, 16, 4, 4, 4)),
-            ("16 rows and columns", (5, 7, 16, 16, 16), (256, 32, 16, 16, 16)),
-            ("128 rows and columns", (2, 3, 66, 70, 68), (32, 8, 128, 128, 128)),
+        for name, tiny, full, small in (
+            (
+                "long lists",
+                (40, 9, 4, 4, 4), (4096, 16, 4, 4, 4), (1024, 16, 4, 4, 4),
+            ),
+            (
+                "16 rows and columns",
+                (5, 7, 16, 16, 16), (256, 32, 16, 16, 16), (128, 16, 16, 16, 16),
+            ),
+            (
+                "128 rows and columns",
+                (2, 3, 66, 70, 68), (32, 8, 128, 128, 128), (8, 8, 128, 128, 128),
+            ),
         )
     ),
     Case(
@@ -835,7 +857,7 @@ def _stream(name, n, p):
     return Case(
         "binomial", name, binomial.binomial_counts, _binomial_make,
         arguments | {"draws": 40_003}, {None: 0.0}, _binomial_question, _stream_numpy,
-        arguments | {"draws": 10**6}, random=True,
+        arguments | {"draws": 10**6}, arguments | {"draws": 10**5}, random=True,
     )  # fmt: skip
 
 
@@ -853,7 +875,8 @@ _BINOMIAL = (
     Case(
         "binomial", "binomial counts", binomial.binomial_counts, _binomial_make,
         {"n": 55, "p": 0.05, "draws": 10**4}, {None: 0.0},
-        _binomial_question, _binomial_numpy, {"n": 55, "p": 0.05, "draws": 10**6}, random=True,
+        _binomial_question, _binomial_numpy, {"n": 55, "p": 0.05, "draws": 10**6},
+        {"n": 55, "p": 0.05, "draws": 10**5}, random=True,
     ),
     _stream("binomial stream", 55, 0.05),
     _stream("binomial stream, few values", 9, 0.1),
@@ -896,14 +919,15 @@ _SPARSE = (
     *(
         Case(
             "sparse", f"tensor × sparse matrix, density {density:g}", sparse.sparse_tensordot,
-            _sparse_make, {"shape": small, "columns": 70, "density": 20 * density},
+            _sparse_make, {"shape": tiny, "columns": 70, "density": 20 * density},
             _SPARSE_TOLERANCE, _sparse_question, _sparse_numpy,
             {"shape": full, "columns": full[-1], "density": density},
+            {"shape": small, "columns": small[-1], "density": density},
         )
-        for density, small, full in (
-            (0.01, (9, 5, 80), (500, 500, 100)),
-            (0.001, (9, 5, 300), (200, 200, 1000)),
-            (0.02, (9, 5, 60), (200, 200, 1000)),
+        for density, tiny, full, small in (
+            (0.01, (9, 5, 80), (500, 500, 100), (60, 60, 100)),
+            (0.001, (9, 5, 300), (200, 200, 1000), (40, 40, 1000)),
+            (0.02, (9, 5, 60), (200, 200, 1000), (40, 40, 1000)),
         )
     ),
     Case(
@@ -955,17 +979,20 @@ _SOLVE = (
         "solve", "small systems", solve.solve_many, _solve_make,
         {"count": 37, "n": 5, "columns": 2}, {np.complex64: 1e-5, np.float64: 2e-14},
         _solve_question, _solve_numpy, {"count": 10_000, "n": 8, "columns": 1},
+        {"count": 1000, "n": 8, "columns": 1},
     ),
     Case(
         "solve", "small positive definite systems", solve.solve_many, _solve_make,
         {"count": 37, "n": 5, "columns": 2, "assume_a": "pos"},
         {np.complex128: 2e-14, np.float64: 2e-14}, _solve_question, _solve_numpy,
         {"count": 10_000, "n": 8, "columns": 1, "assume_a": "pos"},
+        {"count": 1000, "n": 8, "columns": 1, "assume_a": "pos"},
     ),
     Case(
         "solve", "systems of 32 rows", solve.solve_many, _solve_make,
         {"count": 3, "n": 9, "columns": 4}, {np.float64: 2e-14},
         _solve_question, _solve_numpy, {"count": 1000, "n": 32, "columns": 1},
+        {"count": 200, "n": 32, "columns": 1},
     ),
     Case(
         "solve", "positive definite systems by LAPACK", solve.solve_many, _solve_make,
@@ -1062,32 +1089,35 @@ _LINALG = (
     Case(
         "linalg", "softmax", linalg.softmax, _rows_make,
         {"n": 130, "m": 99}, _ROWS_TOLERANCE,
-        _softmax_question, _softmax_numpy, {"n": 4000, "m": 1000},
+        _softmax_question, _softmax_numpy, {"n": 4000, "m": 1000}, {"n": 500, "m": 1000},
     ),
     Case(
         "linalg", "softmax of columns", linalg.softmax, _rows_make,
         {"n": 99, "m": 130, "axis": 0}, _ROWS_TOLERANCE,
         _softmax_question, _softmax_numpy, {"n": 1000, "m": 4000, "axis": 0},
+        {"n": 500, "m": 1000, "axis": 0},
     ),
     Case(
         "linalg", "rows of length 1", linalg.normalize_rows, _rows_make,
         {"n": 130, "m": 99}, _ROWS_TOLERANCE,
-        _normalize_question, _normalize_numpy, {"n": 4000, "m": 1000},
+        _normalize_question, _normalize_numpy, {"n": 4000, "m": 1000}, {"n": 500, "m": 1000},
     ),
     Case(
         "linalg", "covariance", linalg.covariance, _covariance_make,
         {"n": 1300, "d": 9}, _ROWS_TOLERANCE,
-        _covariance_question, _covariance_numpy, {"n": 100_000, "d": 50},
+        _covariance_question, _covariance_numpy, {"n": 100_000, "d": 50}, {"n": 20_000, "d": 50},
     ),
     Case(
         "linalg", "covariances of a batch", linalg.covariance, _covariance_make,
         {"batch": (7,), "n": 300, "d": 5}, _ROWS_TOLERANCE,
         _covariance_question, _covariance_numpy, {"batch": (1000,), "n": 200, "d": 20},
+        {"batch": (100,), "n": 200, "d": 20},
     ),
     Case(
         "linalg", "multilayer perceptron", linalg.mlp_forward, _mlp_make,
         {"n": 300, "widths": (20, 16, 5)}, _MLP_TOLERANCE,
         _mlp_question, _mlp_numpy, {"n": 4096, "widths": (784, 256, 128, 10)},
+        {"n": 512, "widths": (784, 256, 128, 10)},
     ),
     *(
         Case(

@@ -1,16 +1,22 @@
 """Time the kernels beside the question's own code and the best NumPy, in one process."""
 
 import json
+import os
+import pathlib
+import shutil
 import statistics
-import sys
+import textwrap
 import time
 
-from . import _cases, _config
+from . import _config
 
 BACKENDS = ("numba", "cython")
-_PAUSE = 0.05  # idle threads of BLAS and others spin for tens of milliseconds
-_BURSTS = 5
+_PAUSE = {"full": 0.05, "small": 0.02}  # seconds: threads of BLAS and others spin a while
+_BURSTS = {"full": 5, "small": 3}
 _BURST = {"full": 0.15, "small": 0.01}  # seconds
+
+
+# --- figures --------------------------------------------------------------------------------
 
 
 def _timed(function):
@@ -19,18 +25,18 @@ def _timed(function):
     return time.perf_counter() - start, result
 
 
-def interleave(functions, burst_seconds):
+def interleave(functions, burst_seconds, bursts=_BURSTS["full"], pause=_PAUSE["full"]):
     """Seconds a call of each of the functions {name: function}, which have run before.
 
     They take turns, with a pause before each burst of calls; a figure is the median over the
     bursts of a burst's fastest call. What takes seconds runs once.
     """
     fastest = {name: [] for name in functions}
-    for burst in range(_BURSTS):
+    for burst in range(bursts):
         for name, function in functions.items():
             if burst and fastest[name][0] > 10 * burst_seconds:
                 continue
-            time.sleep(_PAUSE)
+            time.sleep(pause)
             end = time.perf_counter() + burst_seconds
             best, calls = float("inf"), 0
             while not calls or (time.perf_counter() < end and calls < 10_000):
@@ -39,92 +45,168 @@ def interleave(functions, burst_seconds):
     return {name: statistics.median(times) for name, times in fastest.items()}
 
 
-def measure(case, size):
+def measure(case, size, backends=BACKENDS):
     """One row of the comparison."""
     arguments = case.arguments(size)
     reference = case.call(arguments, backend="numpy")
     functions = {
         "question": lambda: case.question(**arguments),
-        "numpy": lambda: case.numpy(**arguments),
+        "best NumPy": lambda: case.numpy(**arguments),
     }
-    small = case.arguments("small")  # what is imported at a first call is not timed
-    case.question(**small)
-    case.numpy(**small)
+    tiny = case.arguments("tiny")  # what is imported at a first call is not timed
+    case.question(**tiny)
+    case.numpy(**tiny)
     errors, first = {}, {}
-    for backend in BACKENDS:
+    for backend in backends:
         functions[backend] = lambda backend=backend: case.call(arguments, backend=backend)
         first[backend], result = _timed(functions[backend])
         errors[backend] = case.error(result, reference)
     del result, reference
-    seconds = interleave(functions, _BURST[size])
-    return {
-        "kernel": case.subject,
-        "input": case.name,
-        "size": getattr(case, size),
-        "seconds": seconds,
-        "numba_compile_seconds": first["numba"] - seconds["numba"],
-        "over_question": {b: seconds["question"] / seconds[b] for b in BACKENDS},
-        "over_numpy": {b: seconds["numpy"] / seconds[b] for b in BACKENDS},
+    seconds = interleave(functions, _BURST[size], _BURSTS[size], _PAUSE[size])
+    row = _name(case, size) | {
+        "seconds": {"question": seconds["question"], "numpy": seconds["best NumPy"]}
+        | {backend: seconds[backend] for backend in backends},
+        "over_question": {b: seconds["question"] / seconds[b] for b in backends},
+        "over_numpy": {b: seconds["best NumPy"] / seconds[b] for b in backends},
         "error": errors,
     }
+    if "numba" in backends:
+        row["numba_compile_seconds"] = first["numba"] - seconds["numba"]
+    return row
 
 
-def compare(subjects=(), size="full", json_file=None, plot_file=None):
-    """Run the cases of these subjects, print the table and write the files asked for."""
-    from rich.console import Console
-    from rich.live import Live
+def _name(case, size):
+    return {"kernel": case.subject, "input": case.name, "size": case.size(size)}
 
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    cases, rows = _cases.timed(subjects), []
-    with Live(console=console) as live:  # the table grows; of a file it is written at the end
+
+def compare(cases, size, backends, stream, json_file=None, plot_file=None):
+    """Measure the cases, show each on the stream as it ends, and write the files asked for.
+
+    `json_file` is a name or a stream. Returns the results. A case that fails does not stop the
+    others; what has been measured is written whatever ends it.
+    """
+    facts = {name: str(value) for name, value in _config.config().items()}
+    results = {"config": facts, "rows": [], "failed": []}
+    table = _Table(stream, backends)
+    try:
         for case in cases:
-            live.update(_table(rows, caption=f"{case.subject}: {case.name} ..."))
-            rows.append(measure(case, size))
-        live.update(_table(rows))
-    if json_file:
-        facts = {name: str(value) for name, value in _config.config().items()}
-        with open(json_file, "w") as file:
-            json.dump({"config": facts, "rows": rows}, file, indent=1)
-    if plot_file:
-        _plot(rows, plot_file)
-    return rows
+            name = _name(case, size)
+            table.begin(name)
+            try:
+                row = measure(case, size, backends)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                results["failed"].append(name | {"reason": reason})
+                table.end(f"failed: {reason}")
+            else:
+                results["rows"].append(row)
+                table.end(table.figures(row))
+            if json_file:
+                _write(results, json_file, last=False)
+    finally:
+        if json_file:
+            _write(results, json_file, last=True)
+        if plot_file:
+            _plot(results["rows"], backends, plot_file)
+    return results
+
+
+# --- outputs --------------------------------------------------------------------------------
+
+
+def _write(results, target, last):
+    """Write the results to the file of this name, or to a stream, which gets the last ones only."""
+    if not isinstance(target, str):
+        if last:
+            json.dump(results, target, indent=1)
+            target.write("\n")
+    elif last or os.path.isfile(target):  # a pipe is a stream too
+        with open(target, "w") as file:
+            _write(results, file, True)
+
+
+def plot_format(path):
+    """The format that the name's ending asks for; ValueError where Matplotlib has none."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    ending = pathlib.Path(path).suffix[1:].lower()
+    if ending not in formats:
+        raise ValueError(f"{path!r} must end in one of .{', .'.join(sorted(formats))}")
+    return ending
 
 
 def duration(seconds):
     """A time with three digits and its unit."""
-    if seconds >= 1:
-        return f"{seconds:.3g} s"
-    return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} µs"
+    for unit, factor in (("µs", 1e6), ("ms", 1e3), ("s", 1)):
+        if seconds * factor < 999.5 or unit == "s":
+            return f"{digits(seconds * factor)} {unit}"
 
 
-def _describe(size):
-    return ", ".join(f"{name}={value}" for name, value in size.items())
+def digits(number):
+    """Three digits, or those before the point."""
+    return f"{number:.3g}" if number < 999.5 else f"{number:.0f}"
 
 
-def _table(rows, caption=None):
-    from rich import box
-    from rich.table import Table
+def _describe(row):
+    size = ", ".join(f"{name}={value}" for name, value in row["size"].items())
+    return f"{row['kernel']}: {row['input']}: {size}"
 
-    title = "seconds a call, speed-up of cython (numba), error against the reference"
-    table = Table(title=title, caption=caption, box=box.SIMPLE, padding=0)
-    table.add_column("input", min_width=12)
-    for name in ("question", "best\nNumPy", *BACKENDS, "×\nquestion", "×\nNumPy", "error"):
-        table.add_column(name, justify="right", min_width=7)
-    for row in rows:
-        times = (duration(row["seconds"][k]) for k in ("question", "numpy", *BACKENDS))
-        gains = (
-            f"{row[k]['cython']:.3g} ({row[k]['numba']:.3g})"
-            for k in ("over_question", "over_numpy")
+
+class _Table:
+    """A row's name as it begins, and its figures as it ends: beside it where there is room."""
+
+    def __init__(self, stream, backends):
+        self._stream, self._backends = stream, backends
+        heads = ("question", "NumPy", *backends, "×question", "×NumPy", "error")
+        self._widths = [max(len(head), 7) + 1 for head in heads]
+        columns = shutil.get_terminal_size((120, 24)).columns
+        room = columns - sum(self._widths)
+        self._beside = room if room >= 24 else 0
+        self._columns = (self._beside or columns) - 1
+        self._rest = []
+        text = (
+            f"Seconds a call; × how many times the speed of the question's code and of the best "
+            f"NumPy {backends[-1]} has; the largest error against the reference."
         )
-        name = f"{row['kernel']}: {row['input']}: {_describe(row['size'])}"
-        table.add_row(name, *times, *gains, f"{max(row['error'].values()):.1e}")
-    return table
+        self._print(textwrap.fill(text, columns - 1) + "\n\n")
+        self._print(" " * self._beside + self._line(heads) + "\n")
+
+    def _print(self, text):
+        self._stream.write(text)
+        self._stream.flush()
+
+    def _line(self, cells):
+        return "".join(f"{cell:>{width}}" for cell, width in zip(cells, self._widths, strict=True))
+
+    def figures(self, row):
+        """The row's figures in their columns."""
+        last = self._backends[-1]
+        return self._line([
+            *(duration(row["seconds"][k]) for k in ("question", "numpy", *self._backends)),
+            digits(row["over_question"][last]),
+            digits(row["over_numpy"][last]),
+            f"{max(row['error'].values()):.1e}",
+        ])  # fmt: skip
+
+    def begin(self, row):
+        """Name the row that is being measured."""
+        lines = textwrap.wrap(_describe(row), self._columns)
+        if self._beside:
+            self._print(lines[0].ljust(self._beside))
+            self._rest = lines[1:]
+        else:
+            self._print("\n".join(lines) + "\n")
+
+    def end(self, text):
+        """Show what came of it."""
+        self._print("\n".join([text, *self._rest]) + "\n")
 
 
-def _plot(rows, file):
+def _plot(rows, backends, path):
     import matplotlib.figure
 
-    names = ("question", "numpy", *BACKENDS)
+    names = ("question", "numpy", *backends)
     figure = matplotlib.figure.Figure(figsize=(9, 1 + 0.9 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     height = 0.8 / len(names)
@@ -136,7 +218,7 @@ def _plot(rows, file):
                        padding=2)  # fmt: skip
     axes.set_yticks(
         [row + 0.4 - height / 2 for row in range(len(rows))],
-        [f"{row['input']}\n{_describe(row['size'])}" for row in rows],
+        [_describe(row).partition(": ")[2].replace(": ", "\n") for row in rows],
         fontsize=8,
     )
     axes.invert_yaxis()
@@ -144,4 +226,4 @@ def _plot(rows, file):
     axes.margins(x=0.15)
     axes.set_xlabel("seconds a call")
     axes.legend(fontsize=8)
-    figure.savefig(file, dpi=150)
+    figure.savefig(path, format=plot_format(path), dpi=150)
