@@ -61,7 +61,7 @@ def test_a_missing_backend_asked_for_raises():
 
 def test_import_is_light():
     code = "import sys, hotloops; print([m for m in HEAVY if m in sys.modules])"
-    heavy = ["numba", "llvmlite", "matplotlib", "rich", "tqdm", "sklearn", "dask", "pandas"]
+    heavy = ["numba", "llvmlite", "matplotlib", "tqdm", "sklearn", "dask", "pandas"]
     out, error = in_new_python(f"HEAVY = {heavy};" + code)
     assert out == "[]", error
 

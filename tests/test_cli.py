@@ -55,10 +55,8 @@ def test_the_table_cuts_no_figure(columns, instantly, capsys, monkeypatch):
     assert main(["compare"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= columns
-    figures = re.findall(
-        r"1234 s +1 s +4\.57 µs +4\.57 µs +123456000 +123456000 1\.2e\+08", "\n".join(lines)
-    )
-    assert len(figures) == len(_cases.timed())
+    figures = re.compile("1234 s +1 s +4.57 µs +4.57 µs +12346 +12346 +1.2e[+]04")
+    assert sum(bool(figures.search(line)) for line in lines) == len(_cases.timed())
 
 
 def test_compare_only_these_backends(instantly, capsys):
@@ -98,12 +96,10 @@ def test_what_is_measured_is_kept(error, status, instantly, tmp_path, capsys, mo
             assert json.loads(table.read_text())["rows"] == rows[:1]
         return rows[-1]
 
-    names = [case.name for case in _cases.timed(["rolled", "solve"])]
-    monkeypatch.setattr(_compare, "measure", lambda case, *args: measure(case, *args))
-    monkeypatch.setattr(
-        _cases, "CASES", [c for c in _cases.CASES if c.name in names[:1] + names[-3:]]
+    monkeypatch.setattr(_compare, "measure", measure)
+    assert (
+        main(["compare", "lstsq", "solve", "--json", str(table), "--plot", str(picture)]) == status
     )
-    assert main(["compare", "--json", str(table), "--plot", str(picture)]) == status
     written = json.loads(table.read_text())
     assert written["rows"] == json.loads(json.dumps(rows))
     assert picture.read_bytes().startswith(b"\x89PNG")
