@@ -12,3 +12,10 @@ for 0 and 1 in bytes, with "or" for the sum and "and" for the product.
 Accuracy: each element is a sum of n products in the precision of the arrays, taken in order where
 the sums stay in registers, and as BLAS takes it for larger matrices of real or complex numbers.
 """
+
+BLOCKS = """
+    fill          p r | a:drn b k > out:qrl
+    fill_exact    p r | a:drn b k > out:qrl
+    fill_integer  p r | a:drn b k > out:qrl
+    fill_bool     p r | a:drn b k > out:qrl
+"""

@@ -1,0 +1,214 @@
+"""A call is a value: what is to be computed, said as data; and `run`, which carries it out."""
+
+import functools
+import itertools
+import operator
+
+import numpy as np
+
+from .. import _arrays
+from . import backends, tasks, threads, tiles
+from .guard import threads_blas
+from .lines import lines
+from .workers import number_of_workers
+
+_PARTIALS = 8  # sums of a reduction
+
+
+class Output:
+    """An array that steps write, the caller's or scratch between two steps: its shape and dtype,
+    and in what shape and as what numbers blocks see it."""
+
+    __slots__ = ("dtype", "seen_as", "seen_shape", "shape")
+
+    def __init__(self, shape, dtype, seen_shape=None, seen_as=None):
+        self.shape, self.dtype = shape, dtype
+        self.seen_shape, self.seen_as = seen_shape, seen_as
+
+    def seen(self, array):
+        array = np.asarray(array)
+        if self.seen_shape is not None:
+            array = array.reshape(self.seen_shape)
+        return array if self.seen_as is None else array.view(self.seen_as)
+
+
+class Step:
+    """A block over its tiles: bounds for each axis of its line, then the tile's own numbers.
+
+    Its arguments are the call's arrays of the same names, or of those in `names`. `time`: about
+    how many ns all of it takes; `multiplications`: of the largest matrix product that one tile asks
+    of BLAS.
+    """
+
+    __slots__ = ("block", "multiplications", "names", "tiles", "time")
+
+    def __init__(self, block, tiles, time=0.0, multiplications=0, **names):
+        self.block, self.tiles, self.names = block, tiles, names
+        self.time, self.multiplications = time, multiplications
+
+
+class HostStep:
+    """A short function of the caller's thread, function(*reads, *writes), over named arrays."""
+
+    __slots__ = ("function", "reads", "writes")
+
+    def __init__(self, function, reads, writes):
+        self.function, self.reads, self.writes = function, reads, writes
+
+
+class Call:
+    """Steps in a valid order over named arrays.
+
+    `arrays` has for each name an array or a number that blocks read, or an `Output`; `dtype` is
+    that of the numbers the blocks compute with; `returns` names the results.
+    """
+
+    __slots__ = ("arrays", "dtype", "returns", "steps", "subject")
+
+    def __init__(self, subject, dtype, arrays, steps, returns=("out",)):
+        self.subject, self.dtype, self.arrays = subject, dtype, arrays
+        self.steps, self.returns = steps, returns
+
+
+def run(call, backend=None, workers=None, *, out=None, **given):
+    """The results of a call: an array, or a tuple of those that it returns.
+
+    `out`: the caller's array for the first result, which must share no memory with what was
+    `given`, by the caller's names.
+    """
+    backend = backends.resolve(backend, call.subject, call.dtype)
+    if workers is not None:
+        workers = number_of_workers(workers)
+    ready, arrays, returned = backend.ready, {}, []
+    first = call.returns[0]
+    for name, value in call.arrays.items():
+        kind = type(value)
+        if kind is np.ndarray:
+            value = ready(value)
+        elif kind is Output:
+            if out is not None and name == first:
+                array = _arrays.output(out, value.shape, value.dtype, **given)
+            else:
+                array = np.empty(value.shape, value.dtype)
+            if name in call.returns:
+                returned.append(array)
+            value = value.seen(array)
+        arrays[name] = value
+    if any([array.size for array in returned]) and not backend.run(call, arrays):
+        _carry_out(call, backend, workers, arrays)
+    return returned[0] if len(returned) == 1 else tuple(returned)
+
+
+def _carry_out(call, backend, workers, arrays):
+    """Run a step of many tiles by itself; of those of one tile each, what may run at once."""
+    bound = [_bind(step, call, backend, arrays) for step in call.steps]
+    if len(bound) == 1 and bound[0].single and not bound[0].guard:
+        bound[0]()
+        return
+    workers = number_of_workers(workers)
+    for single, steps in itertools.groupby(bound, operator.attrgetter("single")):
+        if single:
+            _run_singles([*steps], workers)
+        else:
+            for step in steps:
+                step.run(workers)
+
+
+def _run_singles(steps, workers):
+    guard = any(step.guard for step in steps)
+    if workers > 1 and not tiles.is_short(sum(step.time for step in steps)):
+        source = threads.Tasks(steps, tasks.waits([step.pieces() for step in steps]))
+    elif guard:
+        source = threads.Chains([steps])
+    else:
+        for step in steps:
+            step()
+        return
+    threads.run(source, len(steps), workers, guard)
+
+
+def _bind(step, call, backend, arrays):
+    if type(step) is HostStep:
+        return _BoundHostStep(step, arrays)
+    block = backend.block(call.subject, step.block, call.dtype)
+    return _BoundStep(step, lines(call.subject)[step.block], block, call.dtype, arrays)
+
+
+class _BoundHostStep:
+    """A host step with its arrays."""
+
+    single, guard, time = True, False, 0.0
+
+    def __init__(self, step, arrays):
+        self._step, self._arrays = step, arrays
+
+    def __call__(self):
+        step = self._step
+        step.function(*(self._arrays[name] for name in (*step.reads, *step.writes)))
+
+    def pieces(self):
+        """What it reads and what it writes: all of its arrays."""
+        return [(name, ()) for name in self._step.reads], [(name, ()) for name in self._step.writes]
+
+
+class _BoundStep:
+    """A step with its block function and the arrays that are its arguments."""
+
+    def __init__(self, step, line, block, dtype, arrays):
+        self._line, self._block, self._tiles = line, block, step.tiles
+        names = line.arrays
+        if step.names:
+            names = [step.names.get(name, name) for name in names]
+        values = [arrays[name] for name in names]
+        self._names, self._inputs, self._outputs = names, values[: line.count], values[line.count :]
+        self.time = step.time
+        self.guard = step.multiplications and threads_blas(step.multiplications, dtype)
+        self._nothing = self._is_nothing()
+        self.single = self._nothing or len(step.tiles) == 1
+
+    def _is_nothing(self):
+        """Whether the sums that the step takes have no terms: then they are 0."""
+        for k in self._line.required:
+            value = self._inputs[k]
+            if type(value) is np.ndarray and not value.size:
+                return True
+        return not self._tiles
+
+    def __call__(self):
+        """Run all of it, which is one tile at most: its sums are whole."""
+        outputs, line = self._outputs, self._line
+        for k in range(len(outputs)) if self._nothing else line.sums:
+            outputs[k][...] = 0
+        if not self._nothing:
+            (tile,) = self._tiles
+            cut = 2 * len(line.axes)
+            self._block(*tile[:cut], *self._inputs, *tile[cut:], *outputs)
+
+    def pieces(self):
+        """What it reads and what it writes, as `tasks` compares them."""
+        if self._nothing:
+            return [], [(name, ()) for name in self._names[self._line.count :]]
+        return tasks.pieces(self._line, self._names, self._tiles[0])
+
+    def _on(self, tile, outputs):
+        cut = 2 * len(self._line.axes)
+        return functools.partial(self._block, *tile[:cut], *self._inputs, *tile[cut:], *outputs)
+
+    def run(self, workers):
+        """Run its tiles. They are dealt in order to the partial results of its sums; each adds up
+        its tiles in order, and the partial results are added in order."""
+        tiles, outputs, sums = self._tiles, self._outputs, self._line.sums
+        if not sums:
+            chains = [(self._on(tile, outputs),) for tile in tiles]
+            threads.run(threads.Chains(chains), len(tiles), workers, self.guard)
+            return
+        count = min(_PARTIALS, len(tiles))
+        partials = {k: np.zeros((count, *outputs[k].shape), outputs[k].dtype) for k in sums}
+        chains = []
+        for part in range(count):
+            into = [partials[k][part] if k in sums else out for k, out in enumerate(outputs)]
+            some = tiles[len(tiles) * part // count : len(tiles) * (part + 1) // count]
+            chains.append([self._on(tile, into) for tile in some])
+        threads.run(threads.Chains(chains), len(tiles), workers, self.guard)
+        for k, parts in partials.items():
+            outputs[k][...] = functools.reduce(operator.add, parts)

@@ -1,0 +1,51 @@
+"""Which blocks: tiles of a grid that follow from its shape and from what an item costs."""
+
+import itertools
+import math
+import operator
+
+_SHORT = 100e3  # ns: some times what it costs to hand work to another thread
+_LONG = 2.5e6  # ns: a block this long fills pages of its own
+
+
+def is_short(time):
+    """Whether work of `time` ns is one block, which the caller runs."""
+    return time < 1.5 * _SHORT
+
+
+def _count(time):
+    """How many blocks work of `time` ns makes: 16, unless they would be too short or too long."""
+    if is_short(time):
+        return 1
+    return round(max(time / _LONG, min(time / _SHORT, 16)))
+
+
+def split(length, cost):
+    """Length of equal pieces of range(length), one item of which takes about `cost` ns."""
+    count = _count(length * cost)
+    return length if count == 1 else -(-length // min(length, count))
+
+
+def square(length, cost, multiple):
+    """Side of square tiles on and above the diagonal of (length, length), one item of which takes
+    about `cost` ns: a multiple of `multiple` if there are several."""
+    count = _count(length * length * cost / 2)
+    if count == 1:
+        return length
+    side = -(-length // round(math.sqrt(2 * count)))
+    return -(-side // multiple) * multiple
+
+
+def grid(shape, tile, *, upper=False):
+    """Bounds (start, stop for each axis) of the tiles of `shape`; `upper`: of a square grid the
+    tiles on and above the diagonal."""
+    if all(map(operator.ge, tile, shape)):
+        return [tuple(end for length in shape for end in (0, length))]
+    axes = [
+        [(start, min(start + step, length)) for start in range(0, length, step)]
+        for length, step in zip(shape, tile, strict=True)
+    ]
+    if upper:
+        rows, columns = axes
+        return [r + c for k, r in enumerate(rows) for c in columns[k:]]
+    return [tuple(itertools.chain(*bounds)) for bounds in itertools.product(*axes)]

@@ -1,0 +1,110 @@
+"""Calls as values: their lines, their steps, and who may carry them out."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from hotloops._run import backends, tasks
+from hotloops._run import lines as notation
+from hotloops._run.call import Call, HostStep, Output, Step, run
+
+# --- a kernel of three blocks: Cholesky's factor by tiles ------------------------------------
+
+CHOLESKY = """
+    factor  k      | > ~a:kk
+    solve   i k    | corner:kk > ~a:ik
+    update  i j k  | left:ik right:jk > ~a:ij
+"""
+
+
+def factor(k0, k1, a):
+    a[k0:k1, k0:k1] = np.linalg.cholesky(a[k0:k1, k0:k1])
+
+
+def solve(i0, i1, k0, k1, corner, a):
+    a[i0:i1, k0:k1] = np.linalg.solve(corner[k0:k1, k0:k1], a[i0:i1, k0:k1].T).T
+
+
+def update(i0, i1, j0, j1, k0, k1, left, right, a):
+    a[i0:i1, j0:j1] -= left[i0:i1, k0:k1] @ right[j0:j1, k0:k1].T
+
+
+def cholesky(n, side):
+    """The steps of a factor of a matrix "a" in their serial order."""
+    tiles = [(t, min(t + side, n)) for t in range(0, n, side)]
+    steps = []
+    for k, column in enumerate(tiles):
+        steps.append(Step("factor", [column], 1e6))
+        for i, row in enumerate(tiles[k + 1 :], k + 1):
+            steps.append(Step("solve", [row + column], 1e6, corner="a"))
+            for other in tiles[k + 1 : i + 1]:
+                steps.append(Step("update", [row + other + column], 1e6, left="a", right="a"))
+    return steps
+
+
+def copy(given, a):
+    a[...] = given
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A kernel "toy" of the blocks above, and a backend "toy" that has them."""
+    kernel = types.ModuleType("hotloops.kernels.toy")
+    kernel.BLOCKS = CHOLESKY
+    kernel.factor, kernel.solve, kernel.update = factor, solve, update
+    monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
+    monkeypatch.setattr(backends, "_backends", dict(backends._backends))
+    backends.add(backends.Backend("toy", lambda subject: kernel))
+    yield kernel
+    notation.lines.cache_clear()
+
+
+def factored(matrix, side, workers):
+    n = len(matrix)
+    call = Call(
+        "toy",
+        matrix.dtype,
+        {"given": matrix, "a": Output((n, n), matrix.dtype)},
+        [HostStep(copy, ["given"], ["a"]), *cholesky(n, side)],
+        returns=("a",),
+    )
+    return np.tril(run(call, "toy", workers))
+
+
+@pytest.mark.parametrize("side", [16, 50, 200])
+def test_tasks_that_wait_for_one_another(toy, side):
+    half = np.random.default_rng(1).normal(size=(200, 200))
+    matrix = half @ half.T + np.eye(200)
+    serial = factored(matrix, side, 1)
+    assert np.abs(serial @ serial.T - matrix).max() < 1e-12 * np.abs(matrix).max()
+    for workers in (2, 7):
+        assert factored(matrix, side, workers).tobytes() == serial.tobytes()
+
+
+def test_what_waits_for_what(toy):
+    steps = cholesky(3, 1)
+    lines = notation.parse(CHOLESKY)
+    found = tasks.waits([
+        tasks.pieces(
+            lines[s.block], [s.names.get(name, name) for name in lines[s.block].arrays], s.tiles[0]
+        )
+        for s in steps
+    ])  # fmt: skip
+    order = [s.block for s in steps]
+    assert order == ["factor", "solve", "update", "solve", "update", "update",
+                     "factor", "solve", "update", "factor"]  # fmt: skip
+    # the direct ones among them: a solve for its corner, an update for its two factors
+    assert found[0] == []
+    assert found[1] == [0]
+    assert found[3] == [0]
+    assert set(found[4]) == {1, 3}
+    assert set(found[6]) == {2}
+    assert set(found[7]) >= {4, 6}
+
+
+def test_an_error_in_a_task_ends_the_call(toy):
+    with pytest.raises(np.linalg.LinAlgError):
+        factored(-np.eye(64), 8, 3)
+    factored(np.eye(64), 8, 3)
