@@ -1,8 +1,9 @@
 """Compiled kernels for the loops that NumPy makes slow or huge."""
 
-from ._backends import get_backend, set_backend
-from ._blocks import get_workers, progress, set_workers
 from ._config import show_config
+from ._run.backends import get_backend, set_backend
+from ._run.progress import progress
+from ._run.workers import get_workers, set_workers
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
 from .binomial import binomial_counts, binomial_pmf, binomial_probabilities
 from .features import periodic_features

@@ -5,8 +5,12 @@ This is the one file that knows their names, which are those of the files in a k
 
 import functools
 import importlib
+import importlib.metadata
+import os
 
 from .. import _arrays
+from .._warnings import warn
+from .settings import Setter, Setting
 
 # what Cython calls the types that it specialises a function for
 _FUSED = {
@@ -33,18 +37,32 @@ class Backend:
     compiled = True
 
     def __init__(self, name, load, dtypes="?bBhHiIlLqQfdFD"):
-        self.name, self._load, self.dtypes = name, load, dtypes
-        self._blocks = {}
+        self.name, self.dtypes = name, dtypes
+        self._load, self._loaded, self._blocks = load, {}, {}
 
     def __reduce__(self):
-        return _get, (self.name,)
+        return _named, (self.name,)
+
+    def load(self, subject):
+        """What has the block functions of this kernel; ImportError where there is none."""
+        if subject not in self._loaded:
+            try:
+                self._loaded[subject] = self._load(subject)
+            except ImportError as error:
+                self._loaded[subject] = error
+        found = self._loaded[subject]
+        if isinstance(found, ImportError):
+            raise ImportError(str(found)) from found
+        return found
 
     def block(self, subject, name, dtype):
         """The function of this block for numbers of this dtype."""
         key = subject, name, dtype.char
         function = self._blocks.get(key)
         if function is None:
-            function = self._specialised(getattr(self._load(subject), name), dtype)
+            if dtype.char not in self.dtypes:
+                raise TypeError(f"backend {self.name!r} does not compute with {dtype}")
+            function = self._specialised(getattr(self.load(subject), name), dtype)
             self._blocks[key] = function
         return function
 
@@ -85,12 +103,14 @@ class _NumPy(Backend):
 
 
 def _import(name, subject):
+    """The module of this backend; ImportError with the reason where there is none."""
     try:
         return importlib.import_module(f"hotloops.kernels.{subject}._{name}")
     except Exception as error:  # a changed ABI raises TypeError or ValueError
+        advice = ". Where NumPy or SciPy changed since hotloops was built, reinstall hotloops"
         raise ImportError(
-            f"backend {name!r} of {subject} does not import: {type(error).__name__}: {error}. "
-            f"Where NumPy or SciPy changed since hotloops was built, reinstall hotloops"
+            f"backend {name!r} of {subject} does not import: {type(error).__name__}: {error}"
+            f"{'' if isinstance(error, OSError) else advice}"
         ) from error
 
 
@@ -98,6 +118,8 @@ _backends = {
     name: kind(name, functools.partial(_import, name))
     for name, kind in {"cython": _Cython, "numba": _Numba, "numpy": _NumPy}.items()
 }
+_defaults = {}  # subject -> the first backend that imports
+_setting = Setting("hotloops_backend")
 
 
 def names():
@@ -106,16 +128,136 @@ def names():
 
 
 def add(backend):
-    """Let users name this `Backend` too."""
+    """Let users name this `Backend` too.
+
+    A package that brings one need not call this: it can have an entry point of the group
+    "hotloops.backends" that names the object.
+    """
     _backends[backend.name] = backend
 
 
-def _get(name):
+@functools.cache
+def _add_installed():
+    for point in importlib.metadata.entry_points(group="hotloops.backends"):
+        if point.name not in _backends:
+            add(point.load())
+
+
+def _named(name, source="backend"):
+    """The backend of this name."""
+    if name not in _backends:
+        _add_installed()
+    if name not in _backends:
+        expected = ", ".join(map(repr, _backends))
+        raise ValueError(f"{source} must be one of {expected}, got {name!r}")
     return _backends[name]
 
 
-def resolve(name, subject, dtype):
-    """The backend of a call: the one named, else the default, else the first that imports."""
+class set_backend(Setter):
+    """Set the backend that calls use which do not name one.
+
+    A call alone sets it for the whole process. In a ``with`` statement it sets it for the block,
+    and as a decorator for each call of the function; the process keeps the backend it had.
+
+    Parameters
+    ----------
+    backend : {"cython", "numba", "numpy"} or None
+        None is the default: the environment variable HOTLOOPS_BACKEND as the first call finds it,
+        else "cython", else the next that imports here, with a RuntimeWarning.
+
+    See Also
+    --------
+    get_backend, set_workers
+
+    Notes
+    -----
+    What a block sets holds for all calls from inside it, in the threads that hotloops starts for
+    them and in asyncio tasks created there, and wins over the process's setting. Blocks of other
+    threads and tasks do not see it. A thread that the user starts has the process's setting, unless
+    it runs in a copy of the block's context, as in ``asyncio.to_thread`` or with
+    ``threading.Thread(target=contextvars.copy_context().run, args=(function,))``; Python's
+    free-threaded builds from 3.14 on copy it by themselves. A block in a generator holds for the
+    generator's caller too while it is suspended. The setting exists from the call on, so another
+    thread may see it in the instant between the call and the beginning of its block.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> with hl.set_backend("numpy"):
+    ...     q = hl.quadform([[0.0], [2.0]])
+    >>> q
+    array([[0., 4.],
+           [4., 0.]])
+    >>> @hl.set_backend("numpy")
+    ... def backend_inside():
+    ...     return hl.get_backend()
+    >>> backend_inside()
+    'numpy'
+    """
+
+    _setting = _setting
+
+    def __init__(self, backend):
+        super().__init__(None if backend is None else _named(backend).name)
+
+
+def get_backend():
+    """The backend that a call uses here which does not name one.
+
+    Returns
+    -------
+    str
+        "cython", "numba" or "numpy": what `set_backend` set for the block or the process, else the
+        environment variable HOTLOOPS_BACKEND, else the first of them that imports.
+
+    Raises
+    ------
+    ValueError
+        Where HOTLOOPS_BACKEND is needed and names none of them.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> with hl.set_backend("numba"):
+    ...     hl.get_backend()
+    'numba'
+    """
+    return _asked_for() or resolve(None, "ard").name  # one subject stands for all
+
+
+@functools.cache
+def _environment_backend():
+    name = os.environ.get("HOTLOOPS_BACKEND")
+    return _named(name, "the environment variable HOTLOOPS_BACKEND").name if name else None
+
+
+def _asked_for():
+    """The backend that set_backend or the environment names, if either does."""
+    return _setting.get() or _environment_backend()
+
+
+def _first(subject):
+    """The first backend that has this subject."""
+    reasons = []
+    for backend in _backends.values():
+        try:
+            backend.load(subject)
+        except ImportError as error:
+            reasons.append(str(error))
+            continue
+        if reasons:
+            warn(f"hotloops uses {backend.name}: {'; '.join(reasons)}", RuntimeWarning)
+        return backend
+    raise ImportError("; ".join(reasons))
+
+
+def resolve(name, subject):
+    """The backend that a call which names this one, or none, is carried out by."""
     if name is None:
-        name = "cython"
-    return _backends[name]
+        name = _asked_for()
+        if name is None:
+            backend = _defaults.get(subject)
+            if backend is None:
+                backend = _defaults[subject] = _first(subject)
+            return backend
+    return _backends.get(name) or _named(name)

@@ -76,7 +76,7 @@ def run(call, backend=None, workers=None, *, out=None, **given):
     `out`: the caller's array for the first result, which must share no memory with what was
     `given`, by the caller's names.
     """
-    backend = backends.resolve(backend, call.subject, call.dtype)
+    backend = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
     ready, arrays, returned = backend.ready, {}, []

@@ -6,6 +6,8 @@ import threading
 
 import threadpoolctl
 
+from .._warnings import warn
+
 _SERIAL = {"f": 262144, "c": 32768}  # multiplications for which BLAS starts no threads
 
 
@@ -32,6 +34,13 @@ class _BlasGuard:
         import scipy.linalg.cython_blas  # noqa: F401  the library that the kernels call
 
         libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+        if not libraries:
+            warn(
+                "threadpoolctl finds no BLAS that it knows: the one that NumPy and SciPy call may "
+                "start threads of its own beside the workers; its environment variable sets it to "
+                "one (VECLIB_MAXIMUM_THREADS=1 for Accelerate)",
+                RuntimeWarning,
+            )
         own = [lib for lib in libraries if getattr(lib, "threading_layer", None) == "openmp"]
         return [lib for lib in libraries if lib not in own], own
 

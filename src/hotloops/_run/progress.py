@@ -1,14 +1,17 @@
 """A bar for calls that take long."""
 
+import contextvars
 import functools
 
-_progress = None
+from .settings import Scope
 
 
-class progress:
+class progress(Scope):
     """Show a progress bar for each call inside that takes longer than half a second.
 
-    The bar is tqdm's (the extra ``cli``); keywords go to ``tqdm.auto.tqdm``.
+    It is for a ``with`` block or a decorated function; threads, tasks and generators see it as they
+    see the setting of a block of `set_backend`. The bar is tqdm's (the extra ``cli``); keywords go
+    to ``tqdm.auto.tqdm``.
 
     Examples
     --------
@@ -17,27 +20,21 @@ class progress:
     ...     k = hl.ard_kernel([[0.0], [1.0]], length_scale=2.0)
     """
 
+    _scope = contextvars.ContextVar("hotloops_progress", default=())
+
     def __init__(self, **keywords):
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
             raise ImportError("progress needs tqdm: pip install 'hotloops[cli]'") from error
+        self._keywords = keywords
         self._make = functools.partial(tqdm, **{"delay": 0.5, "unit": "block", **keywords})
 
-    def __enter__(self):
-        global _progress
-        self._previous, _progress = _progress, self._make
-        return self
-
-    def __exit__(self, *exc):
-        global _progress
-        _progress = self._previous
+    def __repr__(self):
+        return f"progress({', '.join(f'{k}={v!r}' for k, v in self._keywords.items())})"
 
 
-def bar(total):
-    """A bar of so many blocks, where bars are shown; else None."""
-    return _progress(total=total) if _progress else None
-
-
-def bars_are_shown():
-    return _progress is not None
+def bar(blocks):
+    """A bar for a call of so many blocks, if one is asked for."""
+    entered = progress._scope.get()
+    return entered[-1]._make(total=blocks) if entered else None

@@ -3,6 +3,7 @@
 Runners take what is next from one source: chains of blocks, or tasks that wait for one another.
 """
 
+import contextvars
 import functools
 import heapq
 import os
@@ -151,8 +152,8 @@ class _Job:
         """Run all blocks on this thread and up to `helpers` others."""
         interrupt = None
         try:
-            for _ in range(helpers):
-                _pool.submit(self._help)
+            for _ in range(helpers):  # in the caller's context, for calls inside a block
+                _pool.submit(functools.partial(contextvars.copy_context().run, self._help))
             self._runner(caller=True)
         except BaseException as error:
             self._halt()
@@ -236,6 +237,8 @@ def run(source, blocks, workers, blas):
     """Run what the source gives, so many blocks; `blas`: they need BLAS on one thread."""
     # inside a block all runners are at work already
     helpers = 0 if nested() else min(workers, source.length) - 1
+    if blas:
+        _ = blas_on_one_thread.libraries  # found on the caller's thread, which is told if none is
     _Job(source, blocks, blas).run(helpers)
 
 

@@ -7,6 +7,8 @@ import operator
 import os
 import pathlib
 
+from .settings import Setter, Setting
+
 MAX_WORKERS = 128  # OpenBLAS has a fixed number of buffers, one for each thread inside it
 
 
@@ -59,27 +61,33 @@ def _environment_workers():
     return _checked(-1, "workers")
 
 
-_default_workers = None
+_workers = Setting("hotloops_workers")
 
 
 def number_of_workers(value=None):
     """The number of workers that a call with `workers=value` gets."""
     if value is not None:
         return _checked(value, "workers")
-    return _default_workers or _environment_workers()
+    return _workers.get() or _environment_workers()
 
 
-class set_workers:
+class set_workers(Setter):
     """Set the number of workers that calls use which do not name one.
+
+    A call alone sets it for the whole process. In a ``with`` statement it sets it for the block,
+    and as a decorator for each call of the function; the process keeps the number it had. Threads,
+    tasks and generators see it as they see that of `set_backend`. Results do not depend on it.
 
     Parameters
     ----------
     workers : int or None
         A number of threads, −1 for all the CPUs this process may use, None for the default: the
-        environment variable HOTLOOPS_WORKERS, else OMP_NUM_THREADS, else all the CPUs. At most 128.
+        environment variable HOTLOOPS_WORKERS, else OMP_NUM_THREADS, as the first call finds them,
+        else all the CPUs. At most 128.
 
-    As a context manager it puts the previous setting back at the end. The setting is one for the
-    whole process. Results do not depend on it.
+    See Also
+    --------
+    get_workers, set_backend
 
     Examples
     --------
@@ -91,14 +99,31 @@ class set_workers:
            [4., 0.]])
     """
 
+    _setting = _workers
+
     def __init__(self, workers):
-        global _default_workers
-        checked = None if workers is None else _checked(workers, "workers")
-        self._previous, _default_workers = _default_workers, checked
+        super().__init__(None if workers is None else _checked(workers, "workers"))
 
-    def __enter__(self):
-        return self
 
-    def __exit__(self, *exc):
-        global _default_workers
-        _default_workers = self._previous
+def get_workers():
+    """The number of workers that a call uses here which does not name one.
+
+    Returns
+    -------
+    int
+        What `set_workers` set for the block or the process, else the environment variable
+        HOTLOOPS_WORKERS or OMP_NUM_THREADS, else the number of CPUs this process may use.
+
+    Raises
+    ------
+    ValueError
+        Where an environment variable is needed that is no number of workers.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> with hl.set_workers(3):
+    ...     hl.get_workers()
+    3
+    """
+    return number_of_workers()
