@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 
 import hotloops as hl
 from hotloops import _backends
+from hotloops._run import resolve
 
 DTYPES = [np.float32, np.float64]
 
@@ -590,8 +591,7 @@ def test_operators_can_be_copied_and_pickled(backend, remake):
 
 def test_an_operator_whose_backend_is_missing(monkeypatch):
     pickled = pickle.dumps(hl.KernelOperator(points(1, 3, 2), backend="numba"))
-    monkeypatch.setattr(_backends, "_modules", {})
-    monkeypatch.setitem(_backends._errors, ("ard", "numba"), "the reason")
+    monkeypatch.setitem(resolve("numba", "ard")._loaded, "ard", ImportError("the reason"))
     with pytest.raises(ImportError, match="the reason"):
         pickle.loads(pickled)
 

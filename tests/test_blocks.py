@@ -13,6 +13,7 @@ import threadpoolctl
 
 import hotloops as hl
 from hotloops import _blocks
+from hotloops._run import guard, tiles
 
 
 def blas_threads():
@@ -49,7 +50,7 @@ def test_pieces_are_neither_short_nor_long(length, cost):
     piece = _blocks.split(length, cost)
     assert 1 <= piece <= length
     if piece < length:
-        assert piece == 1 or piece * cost >= 0.5 * _blocks._SHORT
+        assert piece == 1 or piece * cost >= 0.5 * tiles._SHORT
     if piece > 1:
         assert piece * cost < 50e6
 
@@ -179,11 +180,11 @@ def test_the_guard_limits_and_restores():
 def test_no_blas_to_hold_is_told():
     import threadpoolctl
 
-    guard = _blocks._BlasGuard()
+    held = guard._BlasGuard()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threadpoolctl.ThreadpoolController, "_load_libraries", lambda self: None)
         with pytest.warns(RuntimeWarning, match="threadpoolctl finds no BLAS that it knows"):
-            assert guard.libraries == ([], [])
+            assert held.libraries == ([], [])
 
 
 def test_overlapping_guards_restore():
@@ -229,11 +230,11 @@ def test_a_child_forked_inside_the_guard_gets_its_threads_back():
 INTERRUPTED = """
 import threading, os, signal
 import numpy as np, hotloops as hl
-from hotloops import _blocks
+from hotloops._run import threads
 X = np.random.default_rng(0).normal(size=(6000, 100))
 Y, out = X.copy(), np.empty((6000, 6000))
 small = hl.quadform(X[:10])
-ended, count = [], _blocks._Job._count
+ended, count = [], threads._Job._count
 
 def counted(job, caller):
     ended.append(caller)
@@ -243,7 +244,7 @@ def interrupt():
     ended.clear()
     os.kill(os.getpid(), signal.SIGINT)
 
-_blocks._Job._count = counted
+threads._Job._count = counted
 hl.ard_kernel(X[:700], backend=BACKEND, workers=2)  # imports
 threading.Timer(0.3, interrupt).start()
 try:
@@ -251,7 +252,7 @@ try:
         hl.ard_kernel(X, Y, out=out, backend=BACKEND, workers=2)
 except KeyboardInterrupt:
     print("after Ctrl-C:", len(ended))
-assert not _blocks._thread.running
+assert not threads.nested()
 np.testing.assert_array_equal(hl.quadform(X[:10]), small)
 k = hl.ard_kernel(X[:700], backend=BACKEND, workers=2)
 assert (k == k.T).all()

@@ -10,6 +10,7 @@ import pytest
 import hotloops as hl
 from hotloops import _backends, _cases, _compare, _config
 from hotloops.__main__ import main
+from hotloops._run import resolve
 
 QUICK = ["compare", "binomial", "--size", "small"]
 
@@ -220,8 +221,7 @@ def test_config_names_every_kernel():
 
 
 def test_config_says_why_a_backend_does_not_import(monkeypatch):
-    monkeypatch.setattr(_backends, "_modules", {})
-    monkeypatch.setitem(_backends._errors, ("ard", "cython"), "the reason")
+    monkeypatch.setitem(resolve("cython", "ard")._loaded, "ard", ImportError("the reason"))
     assert _config._backend("cython") == "the reason"
 
 
@@ -243,7 +243,7 @@ def test_selftest_finds_a_mismatch(capsys, monkeypatch):
             fill(*args)
             args[-1][0, 0] += 1
 
-    monkeypatch.setitem(_backends._modules, ("ard", "cython"), Wrong)
+    monkeypatch.setitem(resolve("cython", "ard")._loaded, "ard", Wrong)
     assert main(["selftest", "ard"]) == 1
     shown = capsys.readouterr().out
     assert re.search(r"FAIL ard: .*cython: error", shown)
@@ -253,7 +253,6 @@ def test_selftest_finds_a_mismatch(capsys, monkeypatch):
 
 
 def test_selftest_finds_a_missing_backend(capsys, monkeypatch):
-    monkeypatch.setattr(_backends, "_modules", {})
-    monkeypatch.setitem(_backends._errors, ("ard", "cython"), "the reason")
+    monkeypatch.setitem(resolve("cython", "ard")._loaded, "ard", ImportError("the reason"))
     assert main(["selftest", "ard"]) == 1
     assert re.search(r"FAIL ard: .*cython: ImportError: the reason", capsys.readouterr().out)

@@ -187,10 +187,10 @@ def test_out_may_be_a_memmap(case, dtype, backend, tmp_path):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks so short that small inputs make many."""
-    from hotloops import _blocks
+    from hotloops._run import tiles
 
-    monkeypatch.setattr(_blocks, "_SHORT", 1e3)
-    monkeypatch.setattr(_blocks, "_LONG", 4e3)
+    monkeypatch.setattr(tiles, "_SHORT", 1e3)
+    monkeypatch.setattr(tiles, "_LONG", 4e3)
 
 
 @cases

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _blocks
+from hotloops._run import tiles
 
 DTYPES = [np.complex64, np.complex128]
 REFERENCES = ["near", "far"]
@@ -462,8 +462,8 @@ def test_intensities_in_absorbing_surroundings(backend, waves, kinds):
 @pytest.mark.parametrize("planes", [1, 5, 140])
 def test_long_sums_at_few_planes(backend, planes, monkeypatch):
     # which are shared out as parts of the sum
-    monkeypatch.setattr(_blocks, "_SHORT", 1e3)
-    monkeypatch.setattr(_blocks, "_LONG", 4e3)
+    monkeypatch.setattr(tiles, "_SHORT", 1e3)
+    monkeypatch.setattr(tiles, "_LONG", 4e3)
     several = stack(30, 3, (2, 50))
     rng = np.random.default_rng(31)
     weights, spectrum = normal(rng, 50), rng.uniform(size=(2, 50))

@@ -271,11 +271,11 @@ def test_covariance_of_batches(backend, dtype, ddof):
 
 
 def test_covariance_of_a_batch_of_large_ones(backend, monkeypatch):
-    from hotloops import _blocks
+    from hotloops._run import tiles
 
     x = numbers(4, (2, 700, 6))
     expected = linalg.covariance(x, backend=backend)
-    monkeypatch.setattr(_blocks, "_SHORT", 100)
+    monkeypatch.setattr(tiles, "_SHORT", 100)
     np.testing.assert_allclose(linalg.covariance(x, backend=backend), expected, rtol=0, atol=1e-15)
 
 

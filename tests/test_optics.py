@@ -802,10 +802,10 @@ def test_more_stacks_than_a_group_and_a_block_hold(backend):
 
 
 def test_any_number_of_workers(backend, monkeypatch):
-    from hotloops import _blocks
+    from hotloops._run import tiles
 
-    monkeypatch.setattr(_blocks, "_SHORT", 1e3)
-    monkeypatch.setattr(_blocks, "_LONG", 4e3)
+    monkeypatch.setattr(tiles, "_SHORT", 1e3)
+    monkeypatch.setattr(tiles, "_LONG", 4e3)
     n, d, wavelength, theta = spectrum(9)
     z, weights = np.linspace(-0.1, 0.9, 50), np.linspace(0, 1, 7)
     results = []

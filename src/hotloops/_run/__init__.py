@@ -1,5 +1,24 @@
 """How calls are carried out: what they say, which blocks, and who runs them."""
 
+from .backends import resolve
 from .call import Call, HostStep, Output, Step, run
+from .threads import each, stopped
+from .workers import number_of_workers
 
-__all__ = ["Call", "HostStep", "Output", "Step", "run"]
+__all__ = [
+    "Call",
+    "HostStep",
+    "Output",
+    "Step",
+    "each",
+    "kept",
+    "number_of_workers",
+    "resolve",
+    "run",
+    "stopped",
+]
+
+
+def kept(subject, backend, workers):
+    """(backend, workers) as they are resolved now, for an object whose later calls use them."""
+    return resolve(backend, subject).name, number_of_workers(workers)

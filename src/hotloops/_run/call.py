@@ -26,7 +26,9 @@ class Output:
         self.seen_shape, self.seen_as = seen_shape, seen_as
 
     def seen(self, array):
-        array = np.asarray(array)
+        """The array as blocks see it."""
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)
         if self.seen_shape is not None:
             array = array.reshape(self.seen_shape)
         return array if self.seen_as is None else array.view(self.seen_as)
@@ -79,24 +81,26 @@ def run(call, backend=None, workers=None, *, out=None, **given):
     backend = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
-    ready, arrays, returned = backend.ready, {}, []
-    first = call.returns[0]
+    returns, ready, arrays, results = call.returns, backend.ready, {}, []
     for name, value in call.arrays.items():
         kind = type(value)
         if kind is np.ndarray:
             value = ready(value)
         elif kind is Output:
-            if out is not None and name == first:
+            if out is not None and name == returns[0]:
                 array = _arrays.output(out, value.shape, value.dtype, **given)
             else:
                 array = np.empty(value.shape, value.dtype)
-            if name in call.returns:
-                returned.append(array)
+            if name in returns:
+                results.append(array)
             value = value.seen(array)
         arrays[name] = value
-    if any([array.size for array in returned]) and not backend.run(call, arrays):
-        _carry_out(call, backend, workers, arrays)
-    return returned[0] if len(returned) == 1 else tuple(returned)
+    for array in results:
+        if array.size:
+            if not backend.run(call, arrays):
+                _carry_out(call, backend, workers, arrays)
+            break
+    return results[0] if len(results) == 1 else tuple(results)
 
 
 def _carry_out(call, backend, workers, arrays):

@@ -12,7 +12,7 @@ import threading
 
 from .guard import blas_on_one_thread
 from .progress import bar
-from .workers import MAX_WORKERS
+from .workers import MAX_WORKERS, number_of_workers
 
 _thread = threading.local()
 
@@ -242,6 +242,7 @@ def run(source, blocks, workers, blas):
     _Job(source, blocks, blas).run(helpers)
 
 
-def each(function, count, workers, *, blas=False):
+def each(function, count, workers=None, *, blas=False):
     """Call function(k) for each k below `count`, in any order; on one thread in theirs."""
+    workers = number_of_workers(workers)
     run(Chains([(functools.partial(function, k),) for k in range(count)]), count, workers, blas)

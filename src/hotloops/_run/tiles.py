@@ -49,3 +49,10 @@ def grid(shape, tile, *, upper=False):
         rows, columns = axes
         return [r + c for k, r in enumerate(rows) for c in columns[k:]]
     return [tuple(itertools.chain(*bounds)) for bounds in itertools.product(*axes)]
+
+
+def rows(length, cost):
+    """`grid` of equal pieces of range(length), one item of which takes about `cost` ns."""
+    if is_short(length * cost):
+        return [(0, length)]
+    return grid((length,), (split(length, cost),))
