@@ -1,0 +1,152 @@
+"""Each block is what its line says, in every version."""
+
+import copy
+import functools
+import importlib
+import inspect
+
+import numpy as np
+import pytest
+
+from hotloops import _cases, _config
+from hotloops._run import backends, tiles
+from hotloops._run import lines as notation
+from hotloops._run.backends import resolve
+
+SUBJECTS = [
+    name
+    for name in _config.subjects()
+    if hasattr(importlib.import_module(f"hotloops.kernels.{name}"), "BLOCKS")
+]
+BLOCKS = [(subject, name) for subject in SUBJECTS for name in notation.lines(subject)]
+
+
+def test_a_line_is_read():
+    line = notation.parse("pull i j | x:if rows:if? c:ij,ji alpha @mirror > ~a:ik +sums")["pull"]
+    assert (line.name, line.axes, line.numbers, line.sums) == ("pull", "ij", ("mirror",), [1])
+    assert line.signature == [
+        "i0", "i1", "j0", "j1", "x", "rows", "c", "alpha", "mirror", "a", "sums",
+    ]  # fmt: skip
+    assert [a.letters for a in line.inputs] == [("if",), ("if",), ("ij", "ji"), ()]
+    assert [a.optional for a in line.inputs] == [False, True, False, False]
+    assert [a.mark for a in line.outputs] == ["~", "+"]
+    assert line.cuttable == "ij"
+
+
+@pytest.mark.parametrize(
+    "text", ["fill i x > out", "fill i | x", "fill i | x >", "fill ij | x > out", "f i | 1x > out"]
+)
+def test_what_is_no_line(text):
+    with pytest.raises(ValueError, match=r"a block|cannot read"):
+        notation.parse(text)
+
+
+@pytest.mark.parametrize(("subject", "name"), BLOCKS)
+def test_signatures_follow_from_the_line(subject, name, backend):
+    function = getattr(resolve(backend, subject).load(subject), name)
+    assert list(inspect.signature(function).parameters) == notation.lines(subject)[name].signature
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_every_block_has_a_line(subject, backend):
+    module = resolve(backend, subject).load(subject)
+    own = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and callable(value)
+        and getattr(value, "__module__", "").startswith(module.__name__)
+    }
+    assert own == set(notation.lines(subject))
+
+
+# --- what the shared cases ask of the blocks -------------------------------------------------
+
+MOST = 6  # calls of a block that are looked at, of each dtype
+
+
+class Recorder(backends.Backend):
+    """A backend that keeps the arguments of the blocks that it has NumPy's carry out."""
+
+    def __init__(self):
+        super().__init__("recorder", lambda subject: resolve("numpy", subject).load(subject))
+        self.seen = {}
+
+    def block(self, subject, name, dtype):
+        function = super().block(subject, name, dtype)
+
+        def recorded(*args):
+            calls = self.seen.setdefault((subject, name), {}).setdefault(dtype, [])
+            if len(calls) < MOST:
+                calls.append(copy.deepcopy(args))
+            function(*args)
+
+        return recorded
+
+
+@functools.cache
+def recorded(subject):
+    """{block: {dtype: arguments of some calls}} of all cases of a subject, in small tiles."""
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "_SHORT", 1e3)
+        patch.setattr(tiles, "_LONG", 4e3)
+        patch.setattr(backends, "_backends", backends._backends | {"recorder": recorder})
+        for case in _cases.CASES:
+            if case.subject == subject:
+                for dtype in case.tolerance:
+                    case.call(case.arguments("tiny", dtype), backend="recorder", workers=1)
+    return {name: calls for (_, name), calls in recorder.seen.items()}
+
+
+@pytest.mark.parametrize(("subject", "name"), BLOCKS)
+def test_every_block_has_a_case(subject, name):
+    assert recorded(subject).get(name)
+
+
+def _piece(argument, value, line, bounds):
+    """What a block with these bounds needs of an array."""
+    if not argument.letters or (argument.optional and not value.size):
+        return value
+    places = [line.axes.find(letter) for letter in argument.letters[0]]
+    cut = (slice(*bounds[2 * k : 2 * k + 2]) if k >= 0 else slice(None) for k in places)
+    return value[tuple(cut)]
+
+
+def _cut(line, args):
+    """The arguments of the block on the pieces of its arrays, with bounds from 0, and without the
+    mirror image, which is another piece."""
+    count = 2 * len(line.axes)
+    bounds, args = list(args[:count]), list(args[count:])
+    pieces, given = [], iter(args)
+    for argument in line.inputs:
+        pieces.append(np.ascontiguousarray(_piece(argument, next(given), line, bounds))
+                      if argument.letters else next(given))  # fmt: skip
+    for number in line.numbers:
+        value = next(given)
+        pieces.append(False if number == "mirror" else value)
+    for argument in line.outputs:
+        pieces.append(_piece(argument, next(given), line, bounds).copy())
+    for k, axis in enumerate(line.axes):
+        if axis in line.cuttable:
+            bounds[2 * k : 2 * k + 2] = 0, bounds[2 * k + 1] - bounds[2 * k]
+    return [*bounds, *pieces]
+
+
+@pytest.mark.parametrize(("subject", "name"), BLOCKS)
+def test_a_block_does_the_same_on_its_pieces(subject, name, backend):
+    line = notation.lines(subject)[name]
+    for dtype, calls in recorded(subject)[name].items():
+        block = resolve(backend, subject).block(subject, name, dtype)
+        ready = resolve(backend, subject).ready
+        for args in calls:
+            whole, pieces = copy.deepcopy(args), _cut(line, copy.deepcopy(args))
+            for some in (whole, pieces):
+                inputs = slice(2 * len(line.axes), 2 * len(line.axes) + len(line.inputs))
+                some = list(some)
+                some[inputs] = [ready(a) if type(a) is np.ndarray else a for a in some[inputs]]
+                block(*some)
+            bounds = args[: 2 * len(line.axes)]
+            count = len(line.outputs)
+            for argument, a, b in zip(line.outputs, whole[-count:], pieces[-count:], strict=True):
+                np.testing.assert_array_equal(_piece(argument, a, line, bounds), b)
