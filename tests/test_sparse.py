@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _arrays, _backends
+from hotloops import _arrays, _backends, sparse
 
 FLOATS = [np.float32, np.float64, np.complex64, np.complex128]
 INTEGERS = [np.dtype(c) for c in "bBhHiIlLqQ"]
@@ -42,6 +42,13 @@ def check(X, A, axes=1, **keywords):
     assert result.dtype == expected.dtype
     assert result.flags.c_contiguous
     np.testing.assert_array_equal(result, expected)
+
+
+@pytest.fixture(params=[2**60, 0], ids=["used", "converted"])
+def other_order(request, monkeypatch):
+    """A matrix in another order than the kernel's is used as it is, or converted."""
+    monkeypatch.setattr(sparse, "_SCATTERED", request.param)
+    monkeypatch.setattr(sparse, "_CONVERTED", 0)
 
 
 # --- against the truth ----------------------------------------------------------------------
@@ -104,6 +111,7 @@ def test_a_row_has_the_same_bits_wherever_it_lies(backend, dtype):
             )
 
 
+@pytest.mark.usefixtures("other_order")
 @pytest.mark.parametrize("rows", [1, 20])
 def test_the_order_is_that_of_the_stored_elements(backend, rows):
     # 1 + 2**53 - 2**53, and in another order
@@ -136,11 +144,21 @@ def test_scipys_own_shapes_and_axes(backend, of_X, of_A, axes):
     ((8, 2, 6), (6, 8), ([0, 2], (-1, -2))), ((5,), (6, 8), 0), ((), (6, 8), 0),
     ((9, 2), (6, 8), ([], [])), ((20, 6), (6, 8), 1), ((3, 5), (6, 8), 0),
 ])  # fmt: skip
+@pytest.mark.usefixtures("other_order")
 @pytest.mark.parametrize("format", FORMATS)
 def test_axes_and_formats(backend, of_X, of_A, axes, format):
     D = small_integers(2, of_A, np.float64, 0.4)
     for kind in (scipy.sparse.coo_array, scipy.sparse.coo_matrix):
         check(small_integers(1, of_X, np.float64), kind(D).asformat(format), axes, backend=backend)
+
+
+def test_a_matrix_in_another_order_is_used_for_little_work(backend, monkeypatch):
+    X, A = small_integers(1, (64, 50), float), small_integers(2, (50, 50), float, 0.1)
+    csr = scipy.sparse.csr_array(A)
+    monkeypatch.setattr(scipy.sparse.csr_array, "tocsc", None)
+    for stored in (csr, csr.tocoo()):
+        result = hl.sparse_tensordot(X, stored, backend=backend)
+        np.testing.assert_array_equal(result, X @ A)
 
 
 def test_the_default_sums_over_one_axis(backend):
@@ -255,6 +273,7 @@ def test_scratch_is_below_8_MiB_a_worker(backend, k):
 # --- how A is stored ------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("other_order")
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("dtype", [np.float64, np.int8])
 def test_any_order_duplicates_and_stored_zeros(backend, index, dtype):
@@ -279,6 +298,7 @@ def test_duplicates_add_up_as_A_does(backend, of_A, of_X):
         check(np.ones((3, 2), of_X), A, backend=backend)
 
 
+@pytest.mark.usefixtures("other_order")
 @pytest.mark.parametrize("format", ["csc", "csr"])
 @pytest.mark.parametrize("axes", [1, 2])
 def test_what_lies_beyond_the_last_start_is_ignored(backend, format, axes):
@@ -290,6 +310,7 @@ def test_what_lies_beyond_the_last_start_is_ignored(backend, format, axes):
     np.testing.assert_array_equal(result, np.tensordot(X, D, axes))
 
 
+@pytest.mark.usefixtures("other_order")
 @pytest.mark.parametrize("dtype", ["i1", "u2", "i2", ">i2", ">i4", "u4", ">i8", "u8"])
 @pytest.mark.parametrize("axes", [1, (1, 1), 2])
 def test_any_integers_are_indices(backend, dtype, axes):

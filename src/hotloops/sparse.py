@@ -8,11 +8,13 @@ import numpy as np
 
 from . import _arrays, _backends, _blocks
 
+_INDICES = {np.dtype(np.int32), np.dtype(np.int64)}
 _TILE = 128  # bytes of a number of its rows that a kernel works on together
 _HELD = 8192  # rows of a matrix whose numbers stay in the second cache
 _MOVED, _MULTIPLIED = 0.08, 0.025  # ns a byte
 _SCATTERED = 8  # rows up to which a matrix in another order is cheaper to use than to convert
 _SENT = 2  # ns of a nonzero that a row is scattered by
+_CONVERTED = 100e3  # ns that SciPy takes at least to bring a matrix into another order
 
 
 def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
@@ -26,8 +28,9 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
         Dense, of any dimension, in any memory order.
     A : SciPy sparse matrix or array
         Of any format. CSC is used as it is (CSR, if its last axis is summed over: A.T of a CSC
-        array is one, and free), and so are CSR, CSC and COO for up to 8 rows of X; otherwise a copy
-        in CSC format is made in each call.
+        array is one, and free), and so are CSR, CSC and COO for up to 8 rows of X, and for so
+        little work that a copy would take longer; otherwise a copy in CSC format is made in each
+        call.
     axes : int or pair of axes or lists of axes, optional
         What is summed over, as in `numpy.tensordot`: the last axes of X with the first of A, as
         many as this number, or the axes named for X and for A; with 0 nothing is, and the result is
@@ -139,7 +142,7 @@ def _as_kernels_take_it(values, rows, indices, starts):
     """The matrix's arrays, read-only, and those of integers of one dtype; without `rows` where a
     kernel needs none."""
     integers = [array for array in (rows, indices, starts) if array is not None]
-    index = np.result_type(*integers)
+    index = _arrays.common_dtype(*integers)
     integers = [_arrays.read_only(_arrays.ready(array, index)) for array in integers]
     values = _arrays.read_only(values)
     return (*integers[:-2], values, *integers[-2:])
@@ -214,8 +217,7 @@ def _advice_for_X(X, A, axes, stored, dense):
         if len(X.shape) == len(A.shape) == 2 and np.ndim(axes) == 0 and axes == 1:
             return f"{stored} @ A multiplies two sparse ones"
         return f"sparse_tensordot({dense}, A, {axes!r}) takes a dense copy"
-    of_A = np.shape(A)
-    of_X, of_A = _axes(axes, tuple(X.shape), of_A)
+    of_X, of_A = _axes(axes, tuple(X.shape), np.shape(A))
     return (
         f"swap the operands, sparse_tensordot(A, {stored}, ({of_A}, {of_X})) sums over the same "
         f"axes and puts those that are left of A before those of X"
@@ -224,31 +226,41 @@ def _advice_for_X(X, A, axes, stored, dense):
 
 def _axes(axes, of_X, of_A):
     """The axes of X and of A that are summed over, from 0 on."""
-    shapes = f"for X of shape {of_X} and A of shape {of_A}"
     try:
         count = operator.index(axes)
     except TypeError:
-        pair = _pair(axes)
+        found = _listed_axes(axes, of_X, of_A)
     else:
         if not 0 <= count <= min(len(of_X), len(of_A)):
             raise ValueError(
-                f"axes must be >= 0 and at most the number of dimensions {shapes}, got {axes}"
+                f"axes must be >= 0 and at most the number of dimensions "
+                f"{_shapes(of_X, of_A)}, got {axes}"
             )
-        pair = range(len(of_X) - count, len(of_X)), range(count)
-    found = []
-    for name, shape, listed in zip("XA", (of_X, of_A), pair, strict=True):
-        if any(not -len(shape) <= a < len(shape) for a in listed):
-            raise ValueError(f"axes of {name} must be in range {shapes}, got {axes}")
-        found.append([a % len(shape) for a in listed])
-        if len(set(found[-1])) < len(found[-1]):
-            raise ValueError(f"axes of {name} must not be repeated {shapes}, got {axes}")
-    sizes = [[shape[a] for a in list_] for shape, list_ in zip((of_X, of_A), found, strict=True)]
+        found = [*range(len(of_X) - count, len(of_X))], [*range(count)]
+    sizes = [of_X[a] for a in found[0]], [of_A[a] for a in found[1]]
     if sizes[0] != sizes[1]:
         raise ValueError(
             f"axes must have the same sizes, got {sizes[0]} along axes {found[0]} of X and "
-            f"{sizes[1]} along axes {found[1]} of A, {shapes}"
+            f"{sizes[1]} along axes {found[1]} of A, {_shapes(of_X, of_A)}"
         )
     return found
+
+
+def _listed_axes(axes, of_X, of_A):
+    found = []
+    for name, shape, listed in zip("XA", (of_X, of_A), _pair(axes), strict=True):
+        if any(not -len(shape) <= a < len(shape) for a in listed):
+            raise ValueError(f"axes of {name} must be in range {_shapes(of_X, of_A)}, got {axes}")
+        found.append([a % len(shape) for a in listed])
+        if len(set(found[-1])) < len(found[-1]):
+            raise ValueError(
+                f"axes of {name} must not be repeated {_shapes(of_X, of_A)}, got {axes}"
+            )
+    return found
+
+
+def _shapes(of_X, of_A):
+    return f"for X of shape {of_X} and A of shape {of_A}"
 
 
 def _pair(axes):
@@ -271,13 +283,13 @@ def _arrays_of(A):
 
 def _integers(name, array):
     """The array as int32 or int64, in native byte order."""
+    if array.dtype in _INDICES and array.ndim == 1:
+        return array
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise ValueError(
             f"{name} must be a vector of integers, got {array.dtype} of shape {array.shape}: A is "
             f"damaged"
         )
-    if array.dtype in (np.int32, np.int64) and array.dtype.isnative:
-        return array
     return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
 
 
@@ -379,7 +391,8 @@ def _stored(A, summed, number, dtype, n):
         starts = np.arange(len(data) + 1, dtype=np.int32 if len(data) < 2**31 else np.int64)
     values = _arrays.ready(data, number)
     wraps = number != dtype and number.kind in "biu"  # duplicates add up as A's own numbers do
-    if rows is not None and (n > _SCATTERED or wraps):
+    work = n * len(values) * _SENT
+    if rows is not None and ((n > _SCATTERED and work > _CONVERTED) or wraps):
         # one row of another matrix for each group: SciPy keeps their order
         groups = scipy.sparse.csr_array((values, indices, starts), shape=(len(rows), shape[1]))
         columns = groups.tocsc()
@@ -405,8 +418,10 @@ def _memory(x, dtype, part):
     size = np.dtype(part).itemsize
     if x.dtype != dtype:
         x = x.astype(dtype)
-    if not x.flags.aligned or any(
-        stride % size for stride, length in zip(x.strides, x.shape, strict=True) if length > 1
+    flags = x.flags
+    if not flags.aligned or not (
+        flags.c_contiguous
+        or all(s % size == 0 for s, length in zip(x.strides, x.shape, strict=True) if length > 1)
     ):
         x = x.copy()
     strides = [s // size if length > 1 else 0 for s, length in zip(x.strides, x.shape, strict=True)]
@@ -422,6 +437,8 @@ def _memory(x, dtype, part):
 def _row_axes(lengths, strides):
     """Lengths, strides in X and strides in rows of the result of the axes along which rows count:
     in the order of X in memory, those that follow upon each other as one."""
+    if len(lengths) == 1:
+        return np.array([lengths, strides, [1]], np.intp)
     axes, rows = [], 1
     for length, stride in zip(reversed(lengths), reversed(strides), strict=True):
         axes.append((length, stride, rows))
@@ -448,8 +465,10 @@ def _arithmetic(dtype):
 
 def _bounds(n, m, k, stored, size):
     """Tiles of rows, and as many columns as, where A is local, need few rows of A."""
-    columns = m if k <= _HELD else -(-m * _HELD // k)
     cost = size * ((k + m) * _MOVED + stored * _MULTIPLIED)  # of a row
+    if _blocks.is_short(n * cost):
+        return [(0, n, 0, m)]
+    columns = m if k <= _HELD else -(-m * _HELD // k)
     tile = _TILE // size
     rows = -(-_blocks.split(n, cost * columns / m) // tile) * tile
     if rows >= n:
