@@ -217,6 +217,27 @@ def test_a_mask_is_found_where_it_is():
         softmax([[[1.0, 2.0, 3.0]], (MASKED,)])
 
 
+@pytest.mark.parametrize(
+    "item", [MASKED[1], MASKED[:1], np.ma.array(5.0, mask=True), np.ma.array(5)]
+)
+@pytest.mark.parametrize("others", [1.5, 1, 1j, True, np.float32(2)])
+def test_no_mask_is_lost_in_long_lists(item, others):
+    numbers = [others] * 300
+    assert _arrays.any_array("X", numbers).shape == (300,)
+    for place in (0, 1, 299):
+        with pytest.raises(TypeError, match=rf"as X\[{place}\] is"):
+            _arrays.any_array("X", [*numbers[:place], item, *numbers[place + 1 :]])
+        rows = [numbers, [*numbers[:place], item, *numbers[place + 1 :]]]
+        with pytest.raises(TypeError, match=rf"as X\[1\]\[{place}\] is"):
+            _arrays.any_array("X", rows)
+
+
+def test_long_lists_of_other_numbers():
+    for last in (fractions.Fraction(1, 4), decimal.Decimal("0.25"), np.float64(0.25)):
+        assert _arrays.real("X", [1e308] * 300 + [last])[-1] == 0.25
+    assert _arrays.number("X", [1, *[np.int8(100)] * 300]).dtype == np.int64
+
+
 def test_wrappers_without_a_mask():
     rows = np.arange(6.0).reshape(2, 3)
     expected = softmax(rows)

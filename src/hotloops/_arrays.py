@@ -19,7 +19,9 @@ _COMPLEX128 = np.dtype(np.complex128)
 _PLAIN = {np.ndarray, bool, int, float, complex, str, bytes, bytearray, memoryview, range}
 _PLAIN |= set(np.sctypeDict.values())
 _LISTS = {list, tuple}
+_SUMMED = {int, float}
 _DEEPEST = 64  # dimensions of an array
+_MANY = 64  # items whose sum is known sooner than their types
 
 
 def any_array(name, value, place=""):
@@ -45,6 +47,8 @@ def any_array(name, value, place=""):
 def _plain(items):
     """Whether lists of lists, all of one depth, hold nothing that has a mask."""
     for _ in range(_DEEPEST):
+        if len(items) > _MANY and type(items[0]) in _SUMMED and _plain_sum(items):
+            return True
         kinds = set(map(type, items))
         if kinds <= _PLAIN:
             return True
@@ -52,6 +56,15 @@ def _plain(items):
             break
         items = list(itertools.chain.from_iterable(items))
     return False
+
+
+def _plain_sum(items):
+    """Whether the items' sum is a number of Python's: a mask of one of them would be in the sum."""
+    try:
+        with np.errstate(all="ignore"):
+            return type(sum(items)) in _SUMMED
+    except Exception:  # whatever the items raise: their types are looked at
+        return False
 
 
 def _bare(name, value, place):
