@@ -1,6 +1,6 @@
 """Plane waves in a stack of layers: the amplitudes in each, and the power.
 
-    kz[j] = k0 q[j],  q[j]² = n[j]² - (kx / k0)² = (n[j] - a) (n[j] + a) - low (2 a + low)
+    kz[j] = k0 q[j],  q[j]² = n[j]² - (kx / k0)² = (n[j] - a - low) (n[j] + a + low)
 
 with Im q >= 0 (Re q >= 0 where Im q = 0). kx / k0 = a + low, twice as many digits as a number has:
 at the critical angle of the last medium, where q is as small as the root of what rounding of `a`
@@ -14,9 +14,9 @@ an interface
 
 and from the far to the near side of layer j B takes the factor exp(2i kz d) over F. The pair is
 carried from the back, where it is (1, 0), to the front as a ratio with a common factor apart; then
-the amplitudes follow from the front. Only decaying exponentials occur. Of s and d the smaller comes
-from s d = h[j]² - h[j+1]², of which n[j] - n[j+1] is a factor: it keeps its digits, and so does a
-small reflection. Near kz = 0 the two waves become one, and the field is lost in the difference of
+the amplitudes follow from the front. Only decaying exponentials occur. Where one of s and d is less
+than half the other it comes from s d = h[j]² - h[j+1]², of which n[j] - n[j+1] is a factor: it
+keeps its digits, and so does a small reflection. Near kz = 0 the two waves become one, and the field is lost in the difference of
 two large ones: q² of a layer is kept from 0 by `shift`, such that kz is 5e-6 of the largest one
 behind it, or of 1 / d, where the change matters as little as the difference: 1e-10 of the field;
 where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then 1e-10 / |n| at most.

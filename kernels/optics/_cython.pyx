@@ -106,7 +106,7 @@ cdef cloned _media(
     # of `count` stacks, in lanes of which the last is repeated
     cdef Py_ssize_t j, lane, w
     cdef double[2 * LANES] a_lanes
-    cdef double[2 * LANES] rest_lanes
+    cdef double[2 * LANES] low_lanes
     cdef double[2 * LANES] index
     cdef double[2 * LANES] q
     cdef double[2 * LANES] phase
@@ -116,11 +116,11 @@ cdef cloned _media(
     cdef double[LANES] decay
     cdef double[LANES] angle
     cdef double size, smaller, inside
-    cdef double complex m
+    cdef double complex m, less, more
     for w in range(LANES):
         lane = min(w, count - 1)
         _put(a_lanes, w, a[lane])
-        _put(rest_lanes, w, -low[lane] * (_scaled(a[lane], 2) + low[lane]))
+        _put(low_lanes, w, low[lane])
         largest[w] = 0
     for j in range(media - 1, -1, -1):
         inside = 25e-12 if 0 < j < media - 1 else 0
@@ -130,7 +130,9 @@ cdef cloned _media(
             depth[w] = k0[lane] * thickness[rows[2 * lane + 1] * media + j]
         for w in range(LANES):
             m = _at(index, w)
-            m = (m - _at(a_lanes, w)) * (m + _at(a_lanes, w)) + _at(rest_lanes, w)
+            less = (m - _at(a_lanes, w)) - _at(low_lanes, w)
+            more = (m + _at(a_lanes, w)) + _at(low_lanes, w)
+            m = less * more
             size = fabs(m.real) + fabs(m.imag)
             largest[w] = size if size > largest[w] else largest[w]
             smaller = sqrt(_norm(_at(index, w)))
@@ -179,9 +181,10 @@ cdef inline inlined _cross(
         else:
             product.real = product.real + (m.shift[w] - behind.shift[w])
         s, d = h + b, h - b
-        if _norm(s) >= _norm(d):
+        larger = 1
+        if 4 * _norm(d) < _norm(s):
             larger, s, d = s, s * s, product
-        else:
+        elif 4 * _norm(s) < _norm(d):
             larger, s, d = d, product, d * d
         x, y = _at(forward, w), _at(backward, w)
         f, b = s * x + d * y, d * x + s * y

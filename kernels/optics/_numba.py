@@ -16,7 +16,7 @@ LANES = 32  # stacks side by side
 # factor is in the next medium over that in this one.
 N, Q, PHASE, SHIFT, FORWARD, BACKWARD, FAR, RATIO, ROWS = 0, 2, 4, 6, 7, 9, 11, 13, 15
 # What it has besides, in another array.
-OFFSET, REST, SINE_SQUARE, REFLECTED, TRANSMITTED, COMMON = 0, 2, 4, 6, 8, 14
+OFFSET, LOW, SINE_SQUARE, REFLECTED, TRANSMITTED, COMMON = 0, 2, 4, 6, 8, 14
 DECAY, ANGLE, DEPTH, LARGEST = 10, 11, 12, 13
 
 
@@ -93,9 +93,8 @@ def _media(start, count, rows, n, thickness, k0, a, low, group, common):
     for w in range(LANES):
         b = start + min(w, count - 1)
         _set(common, OFFSET, w, a[b])
-        rest = low[b] * (_scaled(a[b], 2) + low[b])
-        _set(common, REST, w, -rest)
-        _set(common, SINE_SQUARE, w, a[b] * a[b] + rest)
+        _set(common, LOW, w, low[b])
+        _set(common, SINE_SQUARE, w, a[b] * a[b] + low[b] * (_scaled(a[b], 2) + low[b]))
         common[_place(LARGEST, w)] = 0
     for j in range(media - 1, -1, -1):
         m = j * ROWS
@@ -105,8 +104,8 @@ def _media(start, count, rows, n, thickness, k0, a, low, group, common):
             _set(group, m + N, w, n[rows[b, 0], j])
             common[_place(DEPTH, w)] = k0[b] * thickness[rows[b, 1], j]
         for w in range(LANES):
-            index, c = _get(group, m + N, w), _get(common, OFFSET, w)
-            square = (index - c) * (index + c) + _get(common, REST, w)
+            index, c, rest = _get(group, m + N, w), _get(common, OFFSET, w), _get(common, LOW, w)
+            square = ((index - c) - rest) * ((index + c) + rest)
             size = abs(square.real) + abs(square.imag)
             largest, depth = common[_place(LARGEST, w)], common[_place(DEPTH, w)]
             largest = size if size > largest else largest
@@ -146,10 +145,9 @@ def _cross(pol, j, group, common):
         else:
             product = complex(product.real + (shift - shift_behind), product.imag)
         s, d = h + b, h - b
-        alike = _norm(s) >= _norm(d)
-        larger = s if alike else d
-        square = larger * larger
-        s, d = square if alike else product, product if alike else square
+        small_s, small_d = 4 * _norm(s) < _norm(d), 4 * _norm(d) < _norm(s)
+        larger = d if small_s else s if small_d else 1 + 0j
+        s, d = product if small_s else s * larger, product if small_d else d * larger
         x, y = _get(group, behind + FORWARD, w), _get(group, behind + BACKWARD, w)
         f, b = s * x + d * y, d * x + s * y
         size = 1 / (abs(f.real) + abs(f.imag) + abs(b.real) + abs(b.imag))

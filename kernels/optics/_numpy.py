@@ -17,7 +17,7 @@ def _root(square):
 def _media(rows, n, thickness, k0, a, low):
     """n, q, exp(i kz d) and the shift of q² of each medium, shape (N, B)."""
     n, depth = n[rows[:, 0]].T, k0 * thickness[rows[:, 1]].T
-    square = (n - a) * (n + a) - low * (2 * a + low)
+    square = ((n - a) - low) * ((n + a) + low)
     size = np.abs(square.real) + np.abs(square.imag)
     largest = np.maximum.accumulate(size[::-1])[::-1]
     shift = 25e-12 * np.minimum(np.abs(n), 1) * largest / (1 + largest * depth**2)
@@ -46,9 +46,9 @@ def _waves(n, q, phase, shift, sine_square, pol):
         else:
             product = product + (shift[j] - shift[j + 1])
         s, d = h + behind, h - behind
-        alike = np.abs(s) >= np.abs(d)
-        larger = np.where(alike, s, d)
-        s, d = np.where(alike, s * s, product), np.where(alike, product, d * d)
+        small_s, small_d = 2 * np.abs(s) < np.abs(d), 2 * np.abs(d) < np.abs(s)
+        larger = np.where(small_s, d, np.where(small_d, s, 1))
+        s, d = np.where(small_s, product, s * larger), np.where(small_d, product, d * larger)
         F[j], B_far[j] = s * F[j + 1] + d * B[j + 1], d * F[j + 1] + s * B[j + 1]
         size = np.abs(F[j]) + np.abs(B_far[j])
         F[j] /= size
