@@ -16,10 +16,11 @@ and from the far to the near side of layer j B takes the factor exp(2i kz d) ove
 carried from the back, where it is (1, 0), to the front as a ratio with a common factor apart; then
 the amplitudes follow from the front. Only decaying exponentials occur. Where one of s and d is less
 than half the other it comes from s d = h[j]² - h[j+1]², of which n[j] - n[j+1] is a factor: it
-keeps its digits, and so does a small reflection. Near kz = 0 the two waves become one, and the field is lost in the difference of
-two large ones: q² of a layer is kept from 0 by `shift`, such that kz is 5e-6 of the largest one
-behind it, or of 1 / d, where the change matters as little as the difference: 1e-10 of the field;
-where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then 1e-10 / |n| at most.
+keeps its digits, and so does a small reflection. Near kz = 0 the two waves become one, and the
+field is lost in the difference of two large ones: q² of a layer is kept from 0 by `shift`, such
+that kz is 5e-6 of the largest one behind it, or of 1 / d, where the change matters as little as the
+difference: 1e-10 of the field; where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then
+1e-10 / |n| at most.
 
 `solve` gives r, t and the power; `waves` kz and amplitudes, the forward wave's at the near and the
 backward one's at the far interface of its layer; `depth` adds up over planes z quadratic forms
