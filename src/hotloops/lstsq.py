@@ -2,6 +2,7 @@
 
 import cmath
 import copy
+import functools
 import math
 import typing
 
@@ -521,43 +522,45 @@ class LeastSquares:
         if not self._refine:
             return
         square = part.kind == LU or (part.kind == CHOLESKY and not part.left.size)
-        r, f = np.zeros_like(b), np.empty_like(b)
-        h = np.zeros((len(b), 0, 0) if square else x.shape, self.dtype)
-        arguments = a, weights, self.alpha, part.scale, b, x, r, f, h
-        eps, alone = np.finfo(self.dtype).eps, part.without_left()
-        correction, noise = np.empty_like(x), np.zeros_like(x)
-        none = np.zeros((len(b), part.right.shape[1], b.shape[2]), self.dtype)
-        rounded = eps * np.cos(np.arange(h.shape[1]))[:, None].astype(eps.dtype)
-        pivots = np.abs(part.right.diagonal(axis1=1, axis2=2))
-        wide_apart = part.kind == SVD or pivots.min() < eps**0.25 * pivots.max()
+        r, f, none = np.zeros(b.shape, b.dtype), np.empty_like(b), np.empty((len(b), 0, 0), x.dtype)
+        h = none if square else np.empty_like(x)
+        eps, least, gradient = float(np.finfo(x.dtype).eps), math.inf, h if self.alpha else none
+        rounds = part.kind == SVD or part.pivots < eps**0.25
         # The correction of x, and what h's rounding makes of it, tell how far off x is: of all x
         # the last of the least is kept. r is 0 at first, as the roundings of b − A x, times a heavy
         # weight, would drown h
-        best, active = x.copy(), np.ones((len(b), 1, b.shape[2]), bool)
-        least, stale = np.inf, 0
+        steps = np.zeros((3, *x.shape), x.dtype)
+        now, correction, noise = steps
+        now[...] = x
+        one = len(b) * b.shape[2] == 1  # column, of which numbers are quicker than arrays
+        active = gained = True if one else np.ones((len(b), 1, b.shape[2]), bool)
+        of_columns = {} if one else {"axis": 1, "keepdims": True}
         with np.errstate(all="ignore"):
             for _ in range(_STEPS):
-                self._residual(*arguments)
-                self._run(part, f, correction, h)
-                size = _norms(correction, part.scale)
-                if wide_apart and not square:
-                    self._run(alone, none, noise, rounded * h)
-                    size += _norms(noise, part.scale)
-                rounding = eps * _norms(x, part.scale)
-                np.copyto(best, x, where=active & (size <= np.maximum(least, rounding)))
-                stale = np.where(size < least / 2, 0, stale + 1)
-                least = np.fmin(size, least)
-                active &= (stale == 0) | ((stale < 2) & (size > rounding))
+                self._residual(a, weights, self.alpha, part.scale, b, now, r, f, gradient)
+                self._run(part, f, correction, gradient)
+                if rounds and gradient.size:
+                    self._run_rounding(part, gradient, noise)
+                norms = _norms(steps, part.scale)
+                whole, size, rest = norms.ravel().tolist() if one else norms
+                size, rounding = size + rest, eps * whole
+                np.copyto(x, now, where=active & ((size <= least) | (size <= rounding)))
+                better, after = size < least / 2, now + correction
+                active = active & (better | (gained & (size > rounding)))
+                active = active & (after != now).any(**of_columns)
                 if not active.any():
                     break
-                np.copyto(correction, 0, where=~active)
-                before = x.copy()
-                x += correction
-                if (x == before).all():
-                    break
+                np.copyto(now, after, where=active)
                 if not square:
                     r += f - a @ correction
-        x[...] = best
+                gained, least, gradient = better, np.minimum(size, least), h
+
+    def _run_rounding(self, part, h, x):
+        """The solution for what rounding may be in h."""
+        alone = part.without_left()
+        none = np.zeros((len(h), part.right.shape[1], h.shape[2]), self.dtype)
+        signs = np.cos(np.arange(h.shape[1]))[:, None].astype(h.real.dtype)
+        self._run(alone, none, x, np.finfo(self.dtype).eps * signs * h)
 
     def _run(self, part, b, x, h=None):
         """The solution by one factor, in blocks of matrices and columns."""
@@ -571,25 +574,18 @@ class LeastSquares:
             x[...] = _cast(double, x.dtype)
             return
         count, rows, p = b.shape
-        n, q = x.shape[1], part.right.shape[1]
-        work = q * n + (rows * q if part.left.size else 0)
-        for_all, cost = 300 + 0.2 * work * p, 0.2 * work
-        matrices = _blocks.split(count, for_all)
-        columns = p
-        if count == 1:  # some for BLAS to be fast, as many in each block
-            columns = -(-p // -(-p // max(_COLUMNS, _blocks.split(p, cost))))
-        bounds = _blocks.grid((count, p), (matrices, columns))
-        blas = columns > 1 and _blocks.threads_blas(max(rows, n) * q * columns, self.dtype)
+        left = rows if part.left.size else 0
+        shape = count, p, left, part.right.shape[1], x.shape[1]
+        bounds, multiplications = _solution_blocks(*shape)
+        blas = _blocks.threads_blas(multiplications, self.dtype)
         args = part.arguments(b, x, h)
         _blocks.fill(self._kernel.solve, bounds, args, workers=self._workers, blas=blas)
 
-    def _residual(self, *arguments):
+    def _residual(self, a, weights, alpha, scale, b, *args):
         """The kernel's, in blocks of matrices and columns."""
-        (count, m, n), p = arguments[0].shape, arguments[4].shape[2]
-        matrices = _blocks.split(count, 10.0 * m * n * p)
-        columns = p if matrices > 1 else _blocks.split(p, 10.0 * m * n)
-        bounds = _blocks.grid((count, p), (matrices, columns))
-        _blocks.fill(self._kernel.residual, bounds, arguments, workers=self._workers)
+        bounds = _residual_blocks(*a.shape, b.shape[2])
+        args = a, weights, alpha, scale, b, *args
+        _blocks.fill(self._kernel.residual, bounds, args, workers=self._workers)
 
     def residuals(self, b):
         """b − A x, not weighted, for the solution x; its sums are in twice the working precision.
@@ -832,6 +828,25 @@ class LeastSquares:
         self._direct = self._direct_solve()
 
 
+@functools.lru_cache
+def _solution_blocks(count, p, rows, q, n):
+    """Bounds (matrices, columns) for `solve` with a left factor of so many rows, and how many
+    multiplications BLAS has in one of several columns."""
+    work = q * (n + rows)
+    matrices, columns = _blocks.split(count, 300 + 0.2 * work * p), p
+    if count == 1:  # some for BLAS to be fast, as many in each block
+        columns = -(-p // -(-p // max(_COLUMNS, _blocks.split(p, 0.2 * work))))
+    multiplications = max(rows, n) * q * columns if columns > 1 else 0
+    return _blocks.grid((count, p), (matrices, columns)), multiplications
+
+
+@functools.lru_cache
+def _residual_blocks(count, m, n, p):
+    matrices = _blocks.split(count, 10.0 * m * n * p)
+    columns = p if matrices > 1 else _blocks.split(p, 10.0 * m * n)
+    return _blocks.grid((count, p), (matrices, columns))
+
+
 class _Part:
     """The factors of the matrices `which` of a batch, of all if it is None."""
 
@@ -839,6 +854,12 @@ class _Part:
         self.kind, self.left, self.right = kind, left, right
         self.order, self.scale, self.which = order, scale, which
         self.no_gradient = np.empty((len(right), 0, 0), right.dtype)
+
+    @functools.cached_property
+    def pivots(self):
+        """The least over the largest."""
+        pivots = np.abs(self.right.diagonal(axis1=1, axis2=2))
+        return float(pivots.min() / pivots.max())
 
     def without_left(self):
         left = np.empty((len(self.right), 0, 0), self.right.dtype)
@@ -978,8 +999,8 @@ def _graded_singular_values(a):
 
 
 def _norms(x, scale):
-    """The largest elements of the columns of x, in the units of scaled columns."""
-    return np.abs(x / scale[:, :, None].astype(x.real.dtype)).max(axis=1, keepdims=True)
+    """The largest elements of the columns of x (..., K, n, p), in the units of scaled columns."""
+    return (np.abs(x) / scale[:, :, None]).max(axis=-2, keepdims=True)
 
 
 def _check_hermitian(a, eps):
