@@ -534,7 +534,6 @@ class LeastSquares:
         now[...] = x
         one = len(b) * b.shape[2] == 1  # column, of which numbers are quicker than arrays
         active = gained = True if one else np.ones((len(b), 1, b.shape[2]), bool)
-        of_columns = {} if one else {"axis": 1, "keepdims": True}
         with np.errstate(all="ignore"):
             for _ in range(_STEPS):
                 self._residual(a, weights, self.alpha, part.scale, b, now, r, f, gradient)
@@ -544,16 +543,18 @@ class LeastSquares:
                 norms = _norms(steps, part.scale)
                 whole, size, rest = norms.ravel().tolist() if one else norms
                 size, rounding = size + rest, eps * whole
-                np.copyto(x, now, where=active & ((size <= least) | (size <= rounding)))
+                _put(x, now, active & ((size <= least) | (size <= rounding)))
                 better, after = size < least / 2, now + correction
-                active = active & (better | (gained & (size > rounding)))
-                active = active & (after != now).any(**of_columns)
-                if not active.any():
+                changed = (after != now).any(axis=1, keepdims=True)
+                changed = changed.item() if one else changed
+                active = active & changed & (better | (gained & (size > rounding)))
+                if not (active if one else active.any()):
                     break
-                np.copyto(now, after, where=active)
+                _put(now, after, active)
                 if not square:
                     r += f - a @ correction
-                gained, least, gradient = better, np.minimum(size, least), h
+                gained, gradient = better, h
+                least = min(size, least) if one else np.minimum(size, least)
 
     def _run_rounding(self, part, h, x):
         """The solution for what rounding may be in h."""
@@ -1001,6 +1002,14 @@ def _graded_singular_values(a):
 def _norms(x, scale):
     """The largest elements of the columns of x (..., K, n, p), in the units of scaled columns."""
     return (np.abs(x) / scale[:, :, None]).max(axis=-2, keepdims=True)
+
+
+def _put(x, values, where):
+    """x = values, where `where` is true: a bool or an array of them."""
+    if where is True:
+        x[...] = values
+    elif where is not False:
+        np.copyto(x, values, where=where)
 
 
 def _check_hermitian(a, eps):
