@@ -223,6 +223,22 @@ def test_refinement_makes_nothing_worse(weight, dependence, backend):
             assert backward_error(a, b, x, exact) <= max(2 * before, 2 * EPS)
 
 
+@pytest.mark.parametrize(("seed", "n"), [(131, 1), (30, 4), (83, 4)])
+def test_refined_columns_together_and_alone(seed, n, backend):
+    # from a first correction that is near 0 by chance, and from no right digit
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(11, n)), 1e3 * rng.normal(size=11)
+    weights = 10.0 ** rng.choice([0, 0, 0, 8, -5], 11) if n == 1 else np.ones(11)
+    if n > 1:
+        a[:, -1] = a[:, 0] + 3e-7 * a[:, -1]
+    exact = solved_exactly(a, b, weights)
+    fit = hl.LeastSquares(a, weights=weights, method="normal", refine=True, backend=backend)
+    together = fit.solve(np.stack([a[:, 0], b, 0 * b, 2 * b], axis=1))
+    for x in (fit.solve(b), together[:, 1], together[:, 3] / 2):
+        assert_allclose(x, exact, rtol=0, atol=2 * EPS * np.abs(exact).max())
+    assert not together[:, 2].any()
+
+
 def test_residuals_that_cancel(backend):
     # x is right to the last bit, and b − A x is some rounding errors of products
     a = np.array([[1 + 2.0**-30, 0], [0, 1.0]])
