@@ -599,6 +599,13 @@ def test_a_kernel_that_is_diagonal():
     assert GaussianProcessRegressor(length_scale=7e4).fit(X, y).score(X, y) > 0.99
 
 
+def test_too_few_points_for_a_length_scale():
+    # of one length for all, none is more likely than that of noise
+    with pytest.warns(ConvergenceWarning, match="None takes the most likely one, and if that is"):
+        gp = GaussianProcessRegressor().fit([[0.0], [1.0]], [-1.0, 1.0])
+    np.testing.assert_allclose(gp.variance_ + gp.noise_variance_, 1, rtol=1e-4)  # the mean of y²
+
+
 def test_an_irrelevant_input_is_listed_alone():
     X, _ = data(n=60, d=2)
     y = np.sin(2 * X[:, 0]) + 0.1 * np.random.default_rng(3).normal(size=60)

@@ -663,6 +663,7 @@ def test_regression_of_dependent_columns_has_least_norm():
     with pytest.warns(scipy.linalg.LinAlgWarning, match="rank 1 of 2") as record:
         coef, _ = linalg.linear_regression(twice, 4 * x + 1)
     assert record[0].filename == __file__
+    assert str(record[0].message).startswith("X less the mean of each column is rank-deficient")
     np.testing.assert_allclose(coef, [2, 2], rtol=1e-12)
     coef, _ = linalg.ridge_regression(twice, 4 * x + 1, 1e-12)  # which is unique
     np.testing.assert_allclose(coef, [2, 2], rtol=1e-12)

@@ -16,7 +16,8 @@ _SINGULAR = (
 )
 _DIAGONAL = (
     "the kernel is 0 between all points at the start, and so is its gradient by the length scale: "
-    "start from a length_scale near the distances between points, or pass length_scale=None"
+    "start from a length_scale near the distances between points. None takes the most likely one, "
+    "and if that is it, y is like noise: too few points, or none near another"
 )
 
 

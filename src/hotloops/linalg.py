@@ -656,9 +656,10 @@ def _number_of_components(value, most):
     """`value` as an int from 1 to `most`, the default, or a share of the variance."""
     if value is None:
         return most
-    if isinstance(value, float | np.floating):
-        if 0 < value < 1:
-            return float(value)
+    share = isinstance(value, float | np.floating)
+    if share and 0 < value < 1:
+        return float(value)
+    if share or isinstance(value, str):
         raise ValueError(
             f"n_components must be an integer, or a share of the variance between 0 and 1, "
             f"got {value!r}"
