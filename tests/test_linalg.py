@@ -723,7 +723,7 @@ def test_regression_in_any_units(units):
          r"biases\[0\] must have 1 element"),
         (lambda: linalg.mlp_forward([[1.0]], [[[1.0]]], [[1.0]], activation="gelu"), ValueError,
          "activation must be one of 'identity', 'relu'"),
-        (lambda: linalg.pca([[1.0], [2.0]], 2), ValueError, "n_components must be <= 1"),
+        (lambda: linalg.pca([[1.0], [2.0]], 2), ValueError, "n_components must be 1, got 2"),
         (lambda: linalg.pca([[1.0], [2.0]], 1.0), ValueError, "a share .* 0 and 1, got 1.0"),
         (lambda: linalg.pca([[1.0], [2.0]], 0.0), ValueError, "a share .* 0 and 1, got 0.0"),
         (lambda: linalg.whiten([[1.0], [2.0]], n_components=np.nan), ValueError, "a share .* nan"),

@@ -125,6 +125,27 @@ def test_nearly_dependent_columns_of_many_rows(dtype, backend, silent):
     assert np.abs(residuals).max() < 1e3 * eps
 
 
+def test_a_condition_that_no_pivot_tells(backend, silent):
+    # R has 1 on the diagonal and −1 above: its condition is 4e5
+    r = np.eye(17) - np.triu(np.ones((17, 17)), 1)
+    a = (np.linalg.qr(numbers((60, 17), float))[0] @ r).astype(np.float32)
+    b = numbers(60, seed=1)
+    exact = np.linalg.lstsq(a.astype(float), b.astype(float), rcond=0)[0]
+    fit = hl.LeastSquares(np.stack([np.eye(60, 17, dtype=np.float32), a]), backend=backend)
+    assert relative(fit.solve(b)[1], exact) < 2e-7
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_few_of_many_rows_are_constraints(dtype, backend, silent):
+    a, b = numbers((MANY, 4), dtype), numbers(MANY, dtype, 1)
+    a[:2] *= dtype(1e8)
+    b[:2] *= dtype(1e8)
+    exact = np.linalg.lstsq(a.astype(float), b.astype(float), rcond=0)[0]
+    assert relative(hl.LeastSquares(a, backend=backend).solve(b), exact) < 2e-7
+    batch = hl.LeastSquares(np.stack([a, a]), backend=backend)
+    assert relative(batch.solve(b)[1], exact) < 2e-7
+
+
 def test_what_else_is_known_of_many_rows(backend):
     a, b = numbers((MANY, 3)), numbers(MANY, seed=1)
     fit, wide = hl.LeastSquares(a, backend=backend), a.astype(np.float64)

@@ -8,6 +8,7 @@ them here, and then what those leave, n rows of each. The pieces follow from the
 import functools
 
 import numpy as np
+from scipy.linalg import get_lapack_funcs
 
 from . import _blocks
 
@@ -25,7 +26,7 @@ def double(array):
     return array.astype(np.result_type(array.dtype, np.float64), copy=False)
 
 
-def _reduce(block, args, shape, dtype, height, cost, workers):
+def _reduce(block, args, shape, dtype, height, cost, workers, blas=True):
     """The sum of what block(start, stop, *args, partial) adds for pieces of `height` rows."""
     bounds = _blocks.grid((len(args[0]),), (height,))
     return _blocks.reduce(
@@ -34,7 +35,7 @@ def _reduce(block, args, shape, dtype, height, cost, workers):
         args,
         lambda count: np.zeros((count, *shape), dtype),
         workers=1 if _blocks.is_short(len(args[0]) * cost) else workers,
-        blas=True,
+        blas=blas,
     )
 
 
@@ -68,7 +69,7 @@ def sums(a, less, workers):
     """Of the columns of ((a − l) − …) for each l (n,) of `less`, in double precision: (n,)."""
     n, dtype = a.shape[1], np.result_type(a.dtype, np.float64)
     block = functools.partial(_add_sums, less)
-    return _reduce(block, (a,), (n,), dtype, max(256, _SIZE // n), n, workers)
+    return _reduce(block, (a,), (n,), dtype, max(256, _SIZE // n), n, workers, blas=False)
 
 
 def _add_sums(less, start, stop, a, total):
@@ -77,7 +78,12 @@ def _add_sums(less, start, stop, a, total):
 
 
 def _less(piece, less):
-    return functools.reduce(np.subtract, less, double(piece))
+    """A copy in columns, as LAPACK reads: NumPy's loops run over the rows, of which there are more
+    than of columns."""
+    columns = piece.T.astype(np.result_type(piece.dtype, np.float64), order="C")
+    for one in less:
+        columns -= one[:, None]
+    return columns.T
 
 
 # --- factors --------------------------------------------------------------------------------
@@ -114,13 +120,16 @@ def triangular(a, workers, *, less=(), q=None):
 
 
 def _factor(ends, less, start, stop, a, q, factors):
+    n = a.shape[1]
+    names = "geqrf", "ungqr" if factors.dtype.kind == "c" else "orgqr"
+    geqrf, orgqr = get_lapack_funcs(names, dtype=factors.dtype)
+    options = {"lwork": 64 * n, "overwrite_a": True}  # for blocks of 64 columns
     for k in range(start, stop):
         rows = slice(ends[k], ends[k + 1])
-        piece = _less(a[rows], less)
-        if q is None:
-            factors[k] = np.linalg.qr(piece, mode="r")
-        else:
-            q[rows], factors[k] = np.linalg.qr(piece)
+        reflectors, tau, _, _ = geqrf(_less(a[rows], less), **options)
+        factors[k] = np.triu(reflectors[:n])
+        if q is not None:
+            q[rows] = orgqr(reflectors, tau, **options)[0]
 
 
 def _multiply(ends, start, stop, q, factors, product):

@@ -695,7 +695,7 @@ def _principal(x, k):
     n, d = x.shape
     if _rows.are_many(n, d):
         workers = _blocks.workers()
-        mean = x.mean(axis=0, dtype=np.float64)
+        mean = _rows.sums(x, (), workers) / n
         rest = _rows.sums(x, (mean,), workers) / n
         r = _rows.triangular(x, workers, less=(mean, rest))
         mean = mean + rest

@@ -16,6 +16,7 @@ from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
 _COLUMNS = 50  # of a block, at least
 _PENALTIES = 16  # whose errors are made together
+_LEAST = 1e-7  # eigenvalue of inner products in double precision, for a single-precision x
 _STEPS = 60  # of refinement: each halves the error at least, or it is one of the last two
 _C_NAMES = {"f": "float", "d": "double", "F": "float complex", "D": "double complex"}
 METHODS = ("auto", "lu", "cholesky", "normal", "qr", "svd")
@@ -109,9 +110,10 @@ class LeastSquares:
     Accuracy: that of LAPACK's methods of these names, which is eps times the condition of A with
     scaled columns ("normal": times its square); with `refine`, some eps. For A in single precision
     "normal", "qr" and "svd" factor in double precision, and x is rounded: all its digits are right
-    up to a condition of 1e4, for any number of rows. Of many thousands of rows these are inner
-    products, or factors of pieces of the rows, where A is nearly dependent. They are made anew when
-    a right-hand side in double precision comes.
+    up to a condition of 1e4, for any number of rows. For "qr" these are inner products, which
+    single-precision columns have exactly, up to that condition, and else orthogonal factors; of
+    many thousands of rows, for "svd" too, factors of pieces of the rows. They are made anew when a
+    right-hand side in double precision comes.
 
     Cost: a factor 2/3 n³ ("lu") to 4 m n² ("qr") multiplications, one at a time on the threads that
     BLAS has, several on one thread each: its last bits may depend on BLAS's number of threads, and
@@ -251,7 +253,7 @@ class LeastSquares:
         prepared = np.empty((count, rows, n), dtype)
         self._fill(kernel.prepare, count, (a, root, self.alpha, prepared, scale), 10 * rows * n)
         self._rescale(prepared, scale)
-        many = _rows.are_many(rows, n) and not _far_apart(prepared)
+        many, single = _rows.are_many(rows, n), eps > np.finfo(float).eps
         if not many:
             prepared = _rows.double(prepared)
         if self.method == "normal":
@@ -261,24 +263,34 @@ class LeastSquares:
             left = self._left(prepared, root)
             self._parts.append(_Part(CHOLESKY, left, right, order, scale))
             return
-        deficient = np.arange(count)
+        kind, deficient = None, np.arange(count)
         self._rank[:] = n
-        if many and eps > np.finfo(float).eps:
+        if single and rows >= n and (many or self.method != "svd"):
             # inner products in double precision: their condition may count twice
-            kind, left, right = CHOLESKY, prepared, self._factor_normal(prepared, ratio)
-            if self.method != "svd":
-                deficient = self._doubtful(np.sqrt(ratio), right)
-            suspects = prepared if len(deficient) == count else prepared[deficient]
-            values = _singular_values(suspects)
-            dependent = values[:, -1] <= self._least(values[:, 0])
-            deficient = deficient[dependent | (ratio[deficient] <= eps**2)]
+            right = self._factor_normal(prepared, ratio, many)
+            independent = self._are_independent(right, ratio)
+            if many and not independent and _far_apart(prepared):
+                many, prepared = False, _rows.double(prepared)
+            if many or independent:
+                kind, left = CHOLESKY, prepared
+                if self.method != "svd":
+                    deficient = self._doubtful(np.sqrt(ratio), right)
+            if many:
+                suspects = prepared if len(deficient) == count else prepared[deficient]
+                values = _singular_values(suspects)
+                dependent = values[:, -1] <= self._least(values[:, 0])
+                deficient = deficient[dependent | (ratio[deficient] <= eps**2)]
         # beside a heavy penalty, A is what an SVD of both rounds away, and R does not
-        elif (self.method != "svd" or self.alpha) and rows >= n:
+        if kind is None and (self.method != "svd" or self.alpha) and rows >= n:
             kind, left = QR, np.empty_like(prepared)
             right = np.empty((count, n, n), left.dtype)
-            args = prepared, left, right, order, ratio, not many
-            self._fill(kernel.factor_qr, count, args, 3 * rows * n**2)
+            args = prepared, left, right, order, ratio
+            self._fill(kernel.factor_qr, count, (*args, not many), 3 * rows * n**2)
             deficient = self._doubtful(ratio, right, None if many else prepared)
+            if many and len(deficient) and _far_apart(prepared):
+                many = False
+                self._fill(kernel.factor_qr, count, (*args, True), 3 * rows * n**2)
+                deficient = self._doubtful(ratio, right, prepared)
         if len(deficient):
             self._factor_svd(deficient, prepared, root, scale, many)
         if len(deficient) < count:  # first, as it fills in the others' places
@@ -296,6 +308,17 @@ class LeastSquares:
         right = np.empty_like(products)
         self._fill(self._kernel.factor_cholesky, count, (products, right, ratio), n**3 / 6)
         return right
+
+    def _are_independent(self, right, ratio):
+        """Whether the condition of RᴴR costs double precision no digit of a single-precision x."""
+        count, n, _ = right.shape
+        order, scale = np.zeros((count, n), np.intp), np.ones((count, n))
+        left, e = np.empty((count, 0, 0), right.dtype), np.empty((count, n, 1), right.dtype)
+        # one step of inverse iteration: x of about the reciprocal of the least eigenvalue
+        e[:] = np.cos(np.arange(n))[:, None]
+        x = np.empty_like(e)
+        self._run(_Part(CHOLESKY, left, right, order, scale), e, x)
+        return ratio.min() > _LEAST and np.abs(x).max() * n < 1 / _LEAST
 
     def _rescale(self, prepared, scale):
         """Give the prepared columns other scales, where norms are not what decides on the rank."""
@@ -810,6 +833,7 @@ class LeastSquares:
         if q is None and _rows.are_many(*a.shape):
             q = np.empty_like(a)
             a = _rows.triangular(a, self._workers, q=q)
+        a = _rows.double(a)
         # transposed, with rows that grow smaller: small singular values are as accurate as large
         basis, r, order = qr(a, mode="economic", pivoting=True, check_finite=False)
         v, sigma, u = np.linalg.svd(r.conj().T, full_matrices=False)
@@ -933,8 +957,9 @@ class Differences(LeastSquares):
     def _rescale(self, prepared, scale):
         # what a column was, in [½, 1) too: the rounding is then eps in each
         exponent = np.frexp(self._offsets * scale)[1].clip(0)
-        prepared *= np.ldexp(prepared.real.dtype.type(1), -exponent)[:, None]
-        scale *= np.ldexp(1.0, -exponent)
+        if exponent.any():
+            prepared *= np.ldexp(prepared.real.dtype.type(1), -exponent)[:, None]
+            scale *= np.ldexp(1.0, -exponent)
 
     def _warn(self):
         rank, full = self._rank[0], min(self._a.shape[1:])
@@ -973,7 +998,8 @@ def _ratio_by_rows(a, right):
 def _far_apart(a):
     """Whether some rows are so much larger than most that these are to keep digits of their own."""
     sizes = np.abs(a).max(axis=2)
-    return bool((sizes.max(axis=1) > 1e4 * np.median(sizes, axis=1)).any())
+    small = np.count_nonzero(1e4 * sizes < sizes.max(axis=1, keepdims=True), axis=1)
+    return bool((2 * small > sizes.shape[1]).any())
 
 
 def _singular_values(a):
