@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import math
 import operator
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -264,8 +265,8 @@ def axes(name, value, ndim):
 
 def most(dtype, shape):
     """How many arrays of this dtype and shape one array can hold."""
-    itemsize = np.dtype(dtype).itemsize
-    return np.iinfo(np.intp).max // (itemsize * math.prod(length or 1 for length in shape))
+    numbers = math.prod(shape) or math.prod(length or 1 for length in shape)
+    return sys.maxsize // (np.dtype(dtype).itemsize * numbers)
 
 
 def generator(name, value):

@@ -31,7 +31,9 @@ class Output:
             array = np.asarray(array)
         if self.seen_shape is not None:
             array = array.reshape(self.seen_shape)
-        return array if self.seen_as is None else array.view(self.seen_as)
+        if self.seen_as is None or self.seen_as is self.dtype:
+            return array
+        return array.view(self.seen_as)
 
 
 class Step:
@@ -105,10 +107,12 @@ def run(call, backend=None, workers=None, *, out=None, **given):
 
 def _carry_out(call, backend, workers, arrays):
     """Run a step of many tiles by itself; of those of one tile each, what may run at once."""
+    if len(call.steps) == 1:
+        step = _bind(call.steps[0], call, backend, arrays)
+        if step.single and not step.guard:
+            step()
+            return
     bound = [_bind(step, call, backend, arrays) for step in call.steps]
-    if len(bound) == 1 and bound[0].single and not bound[0].guard:
-        bound[0]()
-        return
     workers = number_of_workers(workers)
     for single, steps in itertools.groupby(bound, operator.attrgetter("single")):
         if single:
@@ -158,35 +162,44 @@ class _BoundHostStep:
 class _BoundStep:
     """A step with its block function and the arrays that are its arguments."""
 
+    __slots__ = (
+        "_block", "_line", "_names", "_nothing", "_tiles", "_values", "guard", "single", "time",
+    )  # fmt: skip
+
     def __init__(self, step, line, block, dtype, arrays):
-        self._line, self._block, self._tiles = line, block, step.tiles
-        names = line.arrays
+        self._line, self._block, self._tiles, names = line, block, step.tiles, line.arrays
         if step.names:
             names = [step.names.get(name, name) for name in names]
-        values = [arrays[name] for name in names]
-        self._names, self._inputs, self._outputs = names, values[: line.count], values[line.count :]
+        self._names, self._values = names, [arrays[name] for name in names]
         self.time = step.time
         self.guard = step.multiplications and threads_blas(step.multiplications, dtype)
-        self._nothing = self._is_nothing()
+        self._nothing = not step.tiles or self._has_no_terms()
         self.single = self._nothing or len(step.tiles) == 1
 
-    def _is_nothing(self):
-        """Whether the sums that the step takes have no terms: then they are 0."""
+    def _has_no_terms(self):
+        """Whether the sums that the step takes are empty: then they are 0."""
         for k in self._line.required:
-            value = self._inputs[k]
+            value = self._values[k]
             if type(value) is np.ndarray and not value.size:
                 return True
-        return not self._tiles
+        return False
 
     def __call__(self):
         """Run all of it, which is one tile at most: its sums are whole."""
-        outputs, line = self._outputs, self._line
-        for k in range(len(outputs)) if self._nothing else line.sums:
-            outputs[k][...] = 0
-        if not self._nothing:
-            (tile,) = self._tiles
-            cut = 2 * len(line.axes)
-            self._block(*tile[:cut], *self._inputs, *tile[cut:], *outputs)
+        if self._nothing:
+            for output in self._outputs():
+                output[...] = 0
+            return
+        for k in self._line.sums:
+            self._outputs()[k][...] = 0
+        tile, line = self._tiles[0], self._line
+        if line.numbers:
+            self._on(tile, self._outputs())()
+        else:
+            self._block(*tile, *self._values)
+
+    def _outputs(self):
+        return self._values[self._line.count :]
 
     def pieces(self):
         """What it reads and what it writes, as `tasks` compares them."""
@@ -195,13 +208,13 @@ class _BoundStep:
         return tasks.pieces(self._line, self._names, self._tiles[0])
 
     def _on(self, tile, outputs):
-        cut = 2 * len(self._line.axes)
-        return functools.partial(self._block, *tile[:cut], *self._inputs, *tile[cut:], *outputs)
+        cut, inputs = self._line.cut, self._values[: self._line.count]
+        return functools.partial(self._block, *tile[:cut], *inputs, *tile[cut:], *outputs)
 
     def run(self, workers):
         """Run its tiles. They are dealt in order to the partial results of its sums; each adds up
         its tiles in order, and the partial results are added in order."""
-        tiles, outputs, sums = self._tiles, self._outputs, self._line.sums
+        tiles, outputs, sums = self._tiles, self._outputs(), self._line.sums
         if not sums:
             chains = [(self._on(tile, outputs),) for tile in tiles]
             threads.run(threads.Chains(chains), len(tiles), workers, self.guard)

@@ -24,6 +24,7 @@ class Line:
         self.arguments = (*inputs, *outputs)
         self.arrays = [argument.name for argument in self.arguments]
         self.count = len(inputs)
+        self.cut = 2 * len(axes)  # bounds that a tile begins with
         self.required = [k for k, argument in enumerate(inputs) if not argument.optional]
         self.sums = [k for k, argument in enumerate(outputs) if argument.mark == "+"]
 
