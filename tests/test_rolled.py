@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _backends, _blocks
+from hotloops._run import backends
+from hotloops._run.guard import blas_on_one_thread
 
 FLOATS = [np.float32, np.float64, np.complex64, np.complex128]
 INTEGERS = [np.dtype(c) for c in "bBhHiIlLqQ"]
@@ -109,9 +110,11 @@ def test_long_integers_are_exact_around_the_switch_to_floats(backend, dtype, mos
 def test_the_switch_to_floats(monkeypatch):
     """Floats are for long integers alone, where no sum can pass 2^51 and there is much to do."""
     made = []
-    kernel = _backends.load("rolled", "numpy")
-    for block in ("fill_exact", "fill_integer"):
-        monkeypatch.setattr(kernel, block, lambda *args, block=block: made.append(block))
+    monkeypatch.setattr(
+        backends.resolve("numpy", "rolled"),
+        "block",
+        lambda subject, name, dtype: lambda *args: made.append(name),
+    )
 
     def block(a, b, k=100, dtype=np.int64):
         A, B = np.full((9, 8, 8), a, dtype), np.full((9, 8, 8), b, dtype)
@@ -200,9 +203,11 @@ def test_one_product_is_cut_into_rows(backend):
 def test_blas_runs_on_one_thread(monkeypatch, dtype, size):
     """Where OpenBLAS would take more: beyond 64^3 multiplications, 32^3 of complex numbers."""
     held = []
-    kernel, hold = _backends.load("rolled", "numpy"), _blocks.blas_on_one_thread
-    for block in ("fill", "fill_exact", "fill_integer"):
-        monkeypatch.setattr(kernel, block, lambda *args: held.append(bool(hold.inside)))
+    monkeypatch.setattr(
+        backends.resolve("numpy", "rolled"),
+        "block",
+        lambda subject, name, dtype: lambda *args: held.append(bool(blas_on_one_thread.inside)),
+    )
     A = np.ones((3, size, size), dtype)
     hl.rolled_matmul(A, A, 40, backend="numpy", workers=1)
     assert all(held) == (size**3 > (32**3 if np.iscomplexobj(A) else 64**3))
@@ -230,7 +235,7 @@ def test_a_block_writes_its_own_rows_alone(backend, block, dtype, size):
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, 2, (2, 3, size, size)).astype(dtype)
     out = np.full((6, size, size), 7, dtype)
-    getattr(_backends.load("rolled", backend), block)(2, 5, 1, 3, a, b, 2, out)
+    getattr(backends.resolve(backend, "rolled").load("rolled"), block)(2, 5, 1, 3, a, b, 2, out)
     owned = np.zeros(out.shape, bool)
     owned[2:5, 1:3] = True
     if block == "fill_exact":

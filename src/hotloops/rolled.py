@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from . import _arrays, _backends, _blocks
+from . import _arrays
+from ._run import Call, Output, Step, run, tiles
 
 _BLAS_LIMIT = 2**31  # rows and columns
+_FLOAT64 = np.dtype(np.float64)
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 _COST = {"f": 0.05, "c": 0.2, "i": 0.2, "u": 0.2, "b": 0.1}  # ns a multiplication
 
 
@@ -73,36 +76,42 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
         )
     dtype = _arrays.common_dtype(a, b)
     k = _arrays.integer("k", k, maximum=_arrays.most(dtype, (d, m, l)))
-    kernel = _backends.kernel("rolled", backend)
-    workers = _blocks.workers(workers)
     if max(m, n, l) >= _BLAS_LIMIT and dtype.kind in "fc":
         raise ValueError(
             f"A and B must have matrices of less than 2**31 rows and columns, "
             f"got shapes {a.shape} and {b.shape}"
         )
-    result = _arrays.output(out, (d, k, m, l), dtype, A=a, B=b)
-    if not result.size:
-        return result
-    if not n:
-        result[...] = 0
-        return result
-    products = np.asarray(result).reshape(d * k, m, l)
-    if dtype.kind in "fc":
-        block, seen_as = kernel.fill, dtype
-    elif dtype.kind == "b":
-        block, seen_as = kernel.fill_bool, np.dtype(np.uint8)
-    elif _exact_in_float64(a, b, k, dtype):
-        block, seen_as = kernel.fill_exact, np.dtype(np.float64)
-        dtype = seen_as
-    else:
-        block, seen_as = kernel.fill_integer, np.dtype(f"u{dtype.itemsize}")
-    a, b = (_arrays.ready(array, dtype).view(seen_as) for array in (a, b))
-    args = a, b, k, products.view(seen_as)
+    block, multiplied, seen_as = _arithmetic(a, b, k, dtype)
     volume = m * n * l
-    bounds = _bounds(d * k, m, 5 + volume * _COST[dtype.kind])
-    blas = _blocks.threads_blas(volume, dtype)
-    _blocks.fill(block, bounds, args, workers=workers, blas=blas)
-    return result
+    cost = 5 + volume * _COST[multiplied.kind]
+    call = Call(
+        "rolled",
+        seen_as,
+        {
+            "a": _seen(a, multiplied, seen_as),
+            "b": _seen(b, multiplied, seen_as),
+            "k": k,
+            "out": Output((d, k, m, l), dtype, (d * k, m, l), seen_as),
+        },
+        [Step(block, _bounds(d * k, m, cost if m * l else 0), multiplications=volume)],
+    )
+    return run(call, backend, workers, out=out, A=a, B=b)
+
+
+def _arithmetic(a, b, k, dtype):
+    """The block that multiplies numbers of this dtype, the dtype in which it takes them, and the
+    one as which it sees them."""
+    if dtype.kind in "fc":
+        return "fill", dtype, dtype
+    if dtype.kind == "b":
+        return "fill_bool", dtype, _UNSIGNED[1]
+    if _exact_in_float64(a, b, k, dtype):
+        return "fill_exact", _FLOAT64, _FLOAT64
+    return "fill_integer", dtype, _UNSIGNED[dtype.itemsize]
+
+
+def _seen(array, dtype, seen_as):
+    return array if array.dtype is seen_as else _arrays.ready(array, dtype).view(seen_as)
 
 
 def _exact_in_float64(a, b, k, dtype):
@@ -122,6 +131,8 @@ def _largest(array):
 
 def _bounds(products, m, cost):
     """Whole products where there are enough of them, else rows of one."""
-    piece = _blocks.split(products, cost)
-    rows = _blocks.split(m, cost / m) if piece == 1 else m
-    return _blocks.grid((products, m), (piece, rows))
+    if tiles.is_short(products * cost):
+        return [(0, products, 0, m)]
+    piece = tiles.split(products, cost)
+    rows = tiles.split(m, cost / m) if piece == 1 else m
+    return tiles.grid((products, m), (piece, rows))
