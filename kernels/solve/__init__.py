@@ -18,3 +18,8 @@ number of the elimination, the measure that is LAPACK's too.
 Source: N. J. Higham, Accuracy and Stability of Numerical Algorithms (2nd ed., 2002), chapters 9
 and 10.
 """
+
+BLOCKS = """
+    side_by_side  s | a:snnp b:sncp positive > x:sncp failed:s
+    one_by_one    s | a:snn b:snc positive > x:snc failed:s
+"""

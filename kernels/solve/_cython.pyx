@@ -53,7 +53,7 @@ cdef cloned _group(
 
 def side_by_side(
     Py_ssize_t s0, Py_ssize_t s1, const floating[:, :, :, ::1] a, const floating[:, :, :, ::1] b,
-    floating[:, :, :, ::1] x, unsigned char[::1] failed, bint positive,
+    bint positive, floating[:, :, :, ::1] x, unsigned char[::1] failed,
 ):
     cdef Py_ssize_t s = s0, n = b.shape[1], columns = b.shape[2], parts = b.shape[3]
     cdef floating* rows = <floating*> malloc(
@@ -117,7 +117,7 @@ cdef void _by_lapack(
 
 def one_by_one(
     Py_ssize_t s0, Py_ssize_t s1, const number[:, :, ::1] a, const number[:, :, ::1] b,
-    number[:, :, ::1] x, unsigned char[::1] failed, bint positive,
+    bint positive, number[:, :, ::1] x, unsigned char[::1] failed,
 ):
     cdef Py_ssize_t s, n = a.shape[1], columns = b.shape[2]
     cdef Py_ssize_t width = min(columns, max(1, PIECE // n))

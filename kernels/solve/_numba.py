@@ -162,7 +162,7 @@ def _load(lanes, count, start, row, stride, array, to, rows):
 
 
 @jit
-def side_by_side(s0, s1, a, b, x, failed, positive):
+def side_by_side(s0, s1, a, b, positive, x, failed):
     n, columns, parts = b.shape[1:]
     a, b, x = a.reshape(-1), b.reshape(-1), x.reshape(-1)
     # a number that the compiler does not know: it would write each lane out, and not see vectors
@@ -207,7 +207,7 @@ def _transpose(a, t):
 
 
 @jit
-def one_by_one(s0, s1, a, b, x, failed, positive):
+def one_by_one(s0, s1, a, b, positive, x, failed):
     n, columns = b.shape[1:]
     width = min(columns, max(1, PIECE // n))
     factor, piece = np.empty((n, n), a.dtype), np.empty((width, n), a.dtype)

@@ -2,12 +2,12 @@ import numpy as np
 import scipy.linalg
 
 
-def side_by_side(s0, s1, a, b, x, failed, positive):
+def side_by_side(s0, s1, a, b, positive, x, failed):
     """The same for numbers with a last axis of their parts."""
-    one_by_one(s0, s1, _joined(a), _joined(b), _joined(x), failed, positive)
+    one_by_one(s0, s1, _joined(a), _joined(b), positive, _joined(x), failed)
 
 
-def one_by_one(s0, s1, a, b, x, failed, positive):
+def one_by_one(s0, s1, a, b, positive, x, failed):
     """a[s] @ x[s] = b[s]; `positive`: a[s] is, and given by its lower triangle."""
     read, solve = (np.tril, _solve_positive) if positive else (np.asarray, np.linalg.solve)
     for s in range(s0, s1):

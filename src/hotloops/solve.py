@@ -4,13 +4,16 @@ import math
 
 import numpy as np
 
-from . import _arrays, _backends, _blocks
+from . import _arrays
+from ._run import Call, Output, Step, run, tiles
 
 _SMALL = 48  # rows, and columns of b, up to which systems side by side are faster than LAPACK
 _FEW = 4  # systems that take LAPACK as long as a group takes
 _GROUP = 32  # systems, a multiple of the lanes of every backend
 _LAPACK_LIMIT = 2**31  # rows and columns
 _NAMED = 8  # systems that an error names
+_BYTE = np.dtype(np.uint8)
+_REAL = {np.dtype(c): np.dtype(c.lower()) for c in "fdFD"}  # what a number has one or two of
 
 
 def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, workers=None):
@@ -100,7 +103,7 @@ def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, w
     if right.ndim < 2 or right.shape[-2] != n:
         raise ValueError(_unfit(given.shape, matrices.shape, vectors))
     try:
-        batch = np.broadcast_shapes(matrices.shape[:-2], right.shape[:-2])
+        batch = _batch(matrices.shape, right.shape)
     except ValueError:
         raise ValueError(
             f"the leading axes of A and b, {matrices.shape[:-2]} and {right.shape[:-2]}, must be "
@@ -113,32 +116,58 @@ def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, w
             f"{given.shape}"
         )
     dtype = _arrays.common_dtype(matrices, right)
-    kernel = _backends.kernel("solve", backend)
-    workers = _blocks.workers(workers)
     shape = (*batch, n) if vector else (*batch, n, columns)
-    result = _arrays.output(out, shape, dtype, A=matrices, b=given)
-    if not result.size:
-        return result
-    a, right = (
-        _arrays.read_only(_arrays.ready(np.broadcast_to(array, (*batch, n, size)), dtype))
-        .reshape(-1, n, size)
-        for array, size in ((matrices, n), (right, columns))
-    )  # fmt: skip
-    failed = np.empty(math.prod(batch), np.uint8)
-    arrays = a, right, np.asarray(result).reshape(*a.shape[:2], columns)
-    piece = _blocks.split(len(a), 20 + n * n * (2 + 0.1 * (n + columns)))
-    if max(n, columns) <= _SMALL and len(a) >= _FEW:
-        block, piece = kernel.side_by_side, -(-piece // _GROUP) * _GROUP
-        part = np.dtype(f"f{dtype.itemsize // (2 if dtype.kind == 'c' else 1)}")
-        arrays = (array.view(part).reshape(*array.shape, -1) for array in arrays)
+    systems = math.prod(batch)
+    if not (systems and n and columns):
+        call = Call("solve", dtype, {"x": Output(shape, dtype)}, [], ("x",))
+        return run(call, backend, workers, out=out, A=matrices, b=given)
+    if max(n, columns) <= _SMALL and systems >= _FEW:
+        block, group, multiplications = "side_by_side", _GROUP, 0
+        axis, seen_as = (1,), _REAL[dtype]
     else:
-        block = kernel.one_by_one
-    bounds, args = _blocks.grid((len(a),), (piece,)), (*arrays, failed, assume_a == "pos")
-    blas = _blocks.threads_blas(n * n * max(n, columns), dtype)
-    _blocks.fill(block, bounds, args, workers=workers, blas=blas)
-    if failed.any():
-        raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a, a))
-    return result
+        block, group, multiplications = "one_by_one", 1, n * n * max(n, columns)
+        axis, seen_as = (), dtype
+    of_a, of_b = (systems, n, n, *axis), (systems, n, columns, *axis)
+    a = _ready(matrices, batch, dtype).reshape(of_a)
+    call = Call(
+        "solve",
+        seen_as,
+        {
+            "a": a.view(seen_as),
+            "b": _ready(right, batch, dtype).reshape(of_b).view(seen_as),
+            "positive": assume_a == "pos",
+            "x": Output(shape, dtype, of_b, seen_as),
+            "failed": Output((systems,), _BYTE),
+        },
+        [Step(block, _bounds(systems, n, columns, group), multiplications=multiplications)],
+        ("x", "failed"),
+    )
+    x, failed = run(call, backend, workers, out=out, A=matrices, b=given)
+    if np.count_nonzero(failed):
+        raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a, a.reshape(of_a[:3])))
+    return x
+
+
+def _batch(of_A, of_b):
+    """The shape of the batch, from those of A and of b with columns."""
+    A, b = of_A[:-2], of_b[:-2]
+    return A if A == b else np.broadcast_shapes(A, b)
+
+
+def _ready(array, batch, dtype):
+    """The matrices of all systems, as one C-contiguous array."""
+    if array.shape[:-2] != batch:
+        array = np.broadcast_to(array, (*batch, *array.shape[-2:]))
+    return _arrays.ready(array, dtype)
+
+
+def _bounds(systems, n, columns, group):
+    """Pieces of the batch, of whole groups."""
+    cost = 20 + n * n * (2 + 0.1 * (n + columns))
+    if tiles.is_short(systems * cost):
+        return [(0, systems)]
+    piece = -(-tiles.split(systems, cost) // group) * group
+    return tiles.grid((systems,), (piece,))
 
 
 def _unfit(of_b, of_A, vectors):
