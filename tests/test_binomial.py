@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _backends, _binomial_stream, binomial
+from hotloops import _binomial_stream, binomial
+from hotloops._run import backends
 
 METHODS = ["multinomial", "stream"]
 PROBABILITIES = [0.0, 5e-324, 1e-310, 1e-160, 1e-9, 0.05, 1 / 3, 0.5, 0.7, 1 - 2**-53, 1.0]
@@ -23,8 +24,8 @@ def table(backend, n, p):
     first = np.empty(1, np.int64)
     columns = binomial.width(n)
     values, probabilities = np.empty((1, columns), np.int64), np.empty((1, columns))
-    kernel = _backends.load("binomial", backend)
-    kernel.fill(0, 1, n, np.array([p]), first, values, probabilities)
+    kernel = backends.resolve(backend, "binomial").load("binomial")
+    kernel.tables(0, 1, np.array([p]), n, first, values, probabilities)
     return values[0, first[0] :], probabilities[0, first[0] :]
 
 
@@ -98,15 +99,19 @@ def test_any_floating_point_errors_may_raise(backend, n):
 
 
 def test_a_kernel_fills_its_rows_alone(backend):
-    kernel = _backends.load("binomial", backend)
+    kernel = backends.resolve(backend, "binomial").load("binomial")
     p = np.array([0.1, 0.5, 0.9])
     first = np.full(3, -1)
     values, ascending = np.full((3, 8), -1), np.full((3, 8), np.nan)
-    kernel.fill(1, 2, 7, p, first, values, ascending)
+    kernel.tables(1, 2, p, 7, first, values, ascending)
     assert first.tolist() == [-1, 0, -1]
     assert (values[[0, 2]] == -1).all()
     assert np.isnan(ascending[[0, 2]]).all()
     np.testing.assert_array_equal(ascending[1], table("numpy", 7, 0.5)[1])
+    out = np.full((3, 8), np.nan)
+    kernel.pmf(1, 2, p, 7, out)
+    assert np.isnan(out[[0, 2]]).all()
+    np.testing.assert_array_equal(out[1, values[1]], ascending[1])
 
 
 def test_pmf_puts_the_table_in_order(backend):
@@ -534,7 +539,7 @@ def test_a_kernel_sorts_doubles(backend, bits, words):
     ours, theirs = halved(bits), halved(bits)
     hits = table.hits()
     hits[3] = 7
-    kernel = _backends.load("binomial", backend)
+    kernel = backends.resolve(backend, "binomial").load("binomial")
     words &= bits is not np.random.MT19937
     assert _binomial_stream._has_words(bits) == (bits is not np.random.MT19937)
     kernel.count(10, 1011, ours.bit_generator, words, table.guide, table.thresholds, hits)

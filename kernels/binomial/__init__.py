@@ -1,13 +1,12 @@
-"""Tables of the binomial distribution, the rarest values first; and doubles counted.
-
-`fill` makes tables:
+"""Probabilities of the binomial distribution, and doubles counted.
 
     P(v) = n! / (v! (n - v)!) p^v (1 - p)^(n - v),        0 <= v <= n
 
-For each p: `probabilities` has P in ascending order and `values` the v that they belong to, both
-(rows, width(n)), from the column `first` on; what is rarer underflows, and is not written.
-Ascending, because a multinomial sampler that takes each value's share of what remains then
-subtracts small numbers from large ones, and no tail is lost.
+Of each p (rows,), `pmf` writes P into out (rows, n + 1). `tables` sorts P: `probabilities` has it
+in ascending order and `values` the v that it belongs to, both (rows, width(n)), from the column
+`first` (rows,) on; what is rarer underflows, and is not written. Ascending, because a multinomial
+sampler that takes each value's share of what remains then subtracts small numbers from large ones,
+and no tail is lost.
 
 From the mode outwards each weight is the last one times a ratio,
 
@@ -16,12 +15,12 @@ From the mode outwards each weight is the last one times a ratio,
 and downwards the same with v -> n - v and p -> 1 - p; then all are divided by their sum. Numbers
 are pairs (high, low) with 78 bits. A product that goes into a sum has two factors of at most 26
 bits, hence is exact: whether a compiler fuses the two does not matter, and the tables are the same
-bit for bit wherever they are made.
+bit for bit wherever they are made, and `pmf` has the bits of `tables`.
 
 Accuracy: within 2 ulps, and half the smallest subnormal. Source for the arithmetic: T. J. Dekker,
 A floating-point technique for extending the available precision, Numer. Math. 18 (1971).
 
-`count` takes the next stop - start doubles u of a NumPy bit generator and counts in `hits` how many
+`count` takes the next t1 - t0 doubles u of a NumPy bit generator and counts in `hits` how many
 have 0, 1, … of the ascending `thresholds` up to u 2**53; the last threshold is 2**53. `guide[c]` is
 the number of thresholds up to c 2**SHIFT: where to begin the search. With `words`, u 2**53 is the
 upper 53 bits of the next word, which takes less time. Both come through the bit generator's C
@@ -30,6 +29,12 @@ https://numpy.org/doc/stable/reference/random/extending.html
 """
 
 import math
+
+BLOCKS = """
+    tables  i | p:i n > first:i values:iw probabilities:iw
+    pmf     i | p:i n > out:iv
+    count   t | bit_generator words guide thresholds > +hits
+"""
 
 #: The weight of the mode, and the least that counts: the smallest subnormal, and room for a sum.
 MOST, LEAST = 2.0**960, 2.0**-115

@@ -55,44 +55,70 @@ cdef inline pair _next(pair weight, Py_ssize_t n, Py_ssize_t v, pair odds) noexc
     return _times(weight, _times(odds, ratio))
 
 
-cdef Py_ssize_t _table(
+cdef struct span:
+    Py_ssize_t first
+    Py_ssize_t end
+
+
+cdef span _table(
     Py_ssize_t n, double p, Py_ssize_t columns, int64_t* values, double* probabilities,
 ) noexcept nogil:
+    # without `values` the probability of v stands at v
     cdef pair success = pair(p, 0), failure = pair(1 - p, (1 - (1 - p)) - p)
     cdef pair up = _over(success, failure), down = _over(failure, success)
     cdef Py_ssize_t v = min(n, <Py_ssize_t> (<double> (n + 1) * p)), u = n - v
-    cdef Py_ssize_t column = columns - 1, k
+    cdef Py_ssize_t column = columns - 1, value, k
     cdef pair weight = pair(MOST, 0)
     cdef pair above = _next(weight, n, v, up)
     cdef pair below = _next(weight, n, u, down)  # downwards we count failures
     cdef double high = MOST, low = 0, total, scale
-    values[column], probabilities[column] = v, MOST
+    cdef span its
+    if values != NULL:
+        values[column], probabilities[column] = v, MOST
+    else:
+        probabilities[v] = MOST
     while max(above.high, below.high) >= LEAST:
-        column -= 1
         if above.high >= below.high:
             v += 1
-            weight, values[column], above = above, v, _next(above, n, v, up)
+            weight, value, above = above, v, _next(above, n, v, up)
         else:
             u += 1
-            weight, values[column], below = below, n - u, _next(below, n, u, down)
-        probabilities[column] = weight.high
+            weight, value, below = below, n - u, _next(below, n, u, down)
+        if values != NULL:
+            column -= 1
+            values[column], probabilities[column] = value, weight.high
+        else:
+            probabilities[value] = weight.high
         total = high + weight.high
         low += (weight.high - (total - high)) + weight.low
         high = total
+    its = span(column, columns) if values != NULL else span(n - u, v + 1)
     scale = 1 / ((high + low) / MOST)
-    for k in range(column, columns):
+    for k in range(its.first, its.end):
         probabilities[k] = probabilities[k] * scale / MOST
-    return column
+    return its
 
 
-def fill(
-    Py_ssize_t start, Py_ssize_t stop, Py_ssize_t n, const double[::1] p, int64_t[::1] first,
+def tables(
+    Py_ssize_t i0, Py_ssize_t i1, const double[::1] p, Py_ssize_t n, int64_t[::1] first,
     int64_t[:, ::1] values, double[:, ::1] probabilities,
 ):
     cdef Py_ssize_t i, columns = values.shape[1]
     with nogil:
-        for i in range(start, stop):
-            first[i] = _table(n, p[i], columns, &values[i, 0], &probabilities[i, 0])
+        for i in range(i0, i1):
+            first[i] = _table(n, p[i], columns, &values[i, 0], &probabilities[i, 0]).first
+
+
+def pmf(
+    Py_ssize_t i0, Py_ssize_t i1, const double[::1] p, Py_ssize_t n, double[:, ::1] out,
+):
+    cdef Py_ssize_t i
+    cdef span its
+    with nogil:
+        for i in range(i0, i1):
+            its = _table(n, p[i], 0, NULL, &out[i, 0])
+            out[i, :its.first] = 0
+            out[i, its.end:] = 0
 
 
 cdef inline inlined _sort_of(
@@ -125,9 +151,9 @@ cdef void _sort(
 
 
 def count(
-    Py_ssize_t start, Py_ssize_t stop, bit_generator, bint words, const uint8_t[::1] guide,
+    Py_ssize_t t0, Py_ssize_t t1, bit_generator, bint words, const uint8_t[::1] guide,
     const int64_t[::1] thresholds, int64_t[::1] hits,
 ):
     cdef bitgen_t* bits = <bitgen_t*> PyCapsule_GetPointer(bit_generator.capsule, "BitGenerator")
     with nogil:
-        _sort(stop - start, bits, words, &guide[0], &thresholds[0], &hits[0])
+        _sort(t1 - t0, bits, words, &guide[0], &thresholds[0], &hits[0])

@@ -44,36 +44,55 @@ def _next(weight, n, v, odds):
 
 @jit
 def _table(n, p, values, probabilities):
+    # without `values` the probability of v stands at v; returns where the first one stands, and
+    # where the last one ends
     success, failure = (p, 0.0), (1 - p, (1 - (1 - p)) - p)
     up, down = _over(success, failure), _over(failure, success)
     v = min(n, int((n + 1) * p))
     u = n - v  # downwards we count failures
+    ascending = len(values) > 0
     column = len(values) - 1
-    values[column], probabilities[column] = v, MOST
+    if ascending:
+        values[column], probabilities[column] = v, MOST
+    else:
+        probabilities[v] = MOST
     high, low = MOST, 0.0
     above, below = _next((MOST, 0.0), n, v, up), _next((MOST, 0.0), n, u, down)
     while max(above[0], below[0]) >= LEAST:
-        column -= 1
         if above[0] >= below[0]:
             weight, v = above, v + 1
-            values[column], above = v, _next(above, n, v, up)
+            above, value = _next(above, n, v, up), v
         else:
             weight, u = below, u + 1
-            values[column], below = n - u, _next(below, n, u, down)
-        probabilities[column] = weight[0]
+            below, value = _next(below, n, u, down), n - u
+        if ascending:
+            column -= 1
+            values[column], probabilities[column] = value, weight[0]
+        else:
+            probabilities[value] = weight[0]
         total = high + weight[0]
         low += (weight[0] - (total - high)) + weight[1]
         high = total
+    first, end = (column, len(values)) if ascending else (n - u, v + 1)
     scale = 1 / ((high + low) / MOST)
-    for k in range(column, len(values)):
+    for k in range(first, end):
         probabilities[k] = probabilities[k] * scale / MOST
-    return column
+    return first, end
 
 
 @jit
-def fill(start, stop, n, p, first, values, probabilities):
-    for i in range(start, stop):
-        first[i] = _table(n, p[i], values[i], probabilities[i])
+def tables(i0, i1, p, n, first, values, probabilities):
+    for i in range(i0, i1):
+        first[i], _ = _table(n, p[i], values[i], probabilities[i])
+
+
+@jit
+def pmf(i0, i1, p, n, out):
+    nowhere = np.empty(0, np.int64)
+    for i in range(i0, i1):
+        first, end = _table(n, p[i], nowhere, out[i])
+        out[i, :first] = 0
+        out[i, end:] = 0
 
 
 def _call(result, llvm):
@@ -109,8 +128,8 @@ def _sort(count, words, function, state, guide, thresholds, hits):
         hits[x] += 1
 
 
-def count(start, stop, bit_generator, words, guide, thresholds, hits):
+def count(t0, t1, bit_generator, words, guide, thresholds, hits):
     interface = bit_generator.ctypes
     function = interface.next_uint64 if words else interface.next_double
     address = ctypes.cast(function, ctypes.c_void_p).value
-    _sort(stop - start, words, address, interface.state_address, guide, thresholds, hits)
+    _sort(t1 - t0, words, address, interface.state_address, guide, thresholds, hits)

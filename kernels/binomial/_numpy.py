@@ -37,29 +37,44 @@ def _weights(n, start, odds):
     return weights
 
 
-def fill(start, stop, n, p, first, values, probabilities):
-    """The tables of p[start:stop]."""
+def _table(n, p):
+    """The values whose P does not underflow, by ascending P, and P."""
+    success = p, np.float64(0)
+    failure = 1 - p, (1 - (1 - p)) - p
+    mode = min(n, int((n + 1) * p))
+    above = _weights(n, mode, _over(success, failure))
+    below = _weights(n, n - mode, _over(failure, success))
+    weights = np.array([*below[::-1], (MOST, 0.0), *above])
+    order = np.argsort(weights[:, 0], kind="stable")
+    high, low = MOST, 0.0
+    for weight in weights[order[-2::-1]]:
+        total = high + weight[0]
+        low += (weight[0] - (total - high)) + weight[1]
+        high = total
+    scaled = weights[order, 0] * (1 / ((high + low) / MOST))
+    return mode - len(below) + order, scaled / MOST
+
+
+def tables(i0, i1, p, n, first, values, probabilities):
+    """The tables of p[i0:i1]."""
     with np.errstate(all="ignore"):
-        for i in range(start, stop):
-            success = p[i], np.float64(0)
-            failure = 1 - p[i], (1 - (1 - p[i])) - p[i]
-            mode = min(n, int((n + 1) * p[i]))
-            above = _weights(n, mode, _over(success, failure))
-            below = _weights(n, n - mode, _over(failure, success))
-            weights = np.array([*below[::-1], (MOST, 0.0), *above])
-            order = np.argsort(weights[:, 0], kind="stable")
-            high, low = MOST, 0.0
-            for weight in weights[order[-2::-1]]:
-                total = high + weight[0]
-                low += (weight[0] - (total - high)) + weight[1]
-                high = total
-            first[i] = values.shape[1] - len(order)
-            values[i, first[i] :] = mode - len(below) + order
-            scaled = weights[order, 0] * (1 / ((high + low) / MOST))
-            probabilities[i, first[i] :] = scaled / MOST
+        for i in range(i0, i1):
+            its_values, its_probabilities = _table(n, p[i])
+            first[i] = values.shape[1] - len(its_values)
+            values[i, first[i] :] = its_values
+            probabilities[i, first[i] :] = its_probabilities
 
 
-def count(start, stop, bit_generator, words, guide, thresholds, hits):
-    """Add to hits[k] how many of the next stop - start doubles have k thresholds up to them."""
-    doubles = np.random.Generator(bit_generator).random(stop - start) * 2**53
+def pmf(i0, i1, p, n, out):
+    """out[i, v] = P(v) of p[i0:i1]."""
+    with np.errstate(all="ignore"):
+        for i in range(i0, i1):
+            values, probabilities = _table(n, p[i])
+            out[i] = 0
+            out[i, values] = probabilities
+
+
+def count(t0, t1, bit_generator, words, guide, thresholds, hits):
+    """Add to hits[k] how many of the next t1 - t0 doubles have k thresholds up to them."""
+    doubles = np.random.Generator(bit_generator).random(t1 - t0) * 2**53
     hits += np.bincount(np.searchsorted(thresholds, doubles, side="right"), minlength=len(hits))

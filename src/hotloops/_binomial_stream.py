@@ -14,7 +14,7 @@ import types
 
 import numpy as np
 
-from . import _backends, _blocks
+from ._run import Call, Output, Step, each, resolve, run, stopped, tiles
 from .kernels.binomial import SHIFT
 
 _CHUNK = 2**14  # draws of NumPy's held at a time
@@ -38,7 +38,7 @@ _KNOWN = (
 _ADVANCE = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox)
 
 
-def fill(n, p, draws, rng, kernel, workers, counts):
+def fill(n, p, draws, rng, backend, workers, counts):
     """counts (len(p), n + 1) of `draws` draws for each p, as rng.binomial would make them."""
     if _has_its_own(rng):
         for row, q in zip(counts, p.tolist(), strict=True):
@@ -52,18 +52,19 @@ def fill(n, p, draws, rng, kernel, workers, counts):
     several = _CHUNK // (draws + n)  # p, whose draws are held together
     with bits.lock:
         if several > 1 and len(p) > 1:
-            bounds = _blocks.grid(p.shape, (several,))
-            _blocks.fill(_draw_each, bounds, (n, p, draws, generator, counts), workers=1)
+            _in_turn(_draw_each, tiles.grid(p.shape, (several,)), n, p, draws, generator, counts)
             return
         for row, q in zip(counts, p.tolist(), strict=True):
             row[...] = 0
-            table = _table_for(n, q, draws, bits, kernel)
+            table = _table_for(n, q, draws, bits, backend)
+            if table is not None and apart:
+                _at_once(table, draws, bits, backend, workers, row)
+                continue
+            bounds = tiles.grid((draws,), (_block(draws),))
             if table is None:
-                _in_turn(_draw, draws, (n, q, generator, row))
-            elif apart:
-                _at_once(table, draws, bits, kernel, workers, row)
+                _in_turn(_draw, bounds, n, q, generator, row)
             else:
-                _in_turn(_count, draws, (table, bits, kernel, row))
+                _in_turn(_count, bounds, table, bits, backend, row)
 
 
 def _has_its_own(rng):
@@ -72,9 +73,9 @@ def _has_its_own(rng):
     return not inherited or "binomial" in getattr(rng, "__dict__", ())
 
 
-def _table_for(n, p, draws, bits, kernel):
+def _table_for(n, p, draws, bits, backend):
     """The table that these draws are made with; None where NumPy makes them."""
-    if type(bits) not in _KNOWN or _backends.name(kernel) == "numpy":
+    if type(bits) not in _KNOWN or not resolve(backend, "binomial").compiled:
         return None
     spent = _spent(n, p)
     spent[0] += draws * (_DRAW + _TRIAL * n * min(p, 1 - p))
@@ -96,9 +97,8 @@ def _block(draws):
 # --- one thread, in the order of the stream -------------------------------------------------
 
 
-def _in_turn(block, draws, args):
-    bounds = _blocks.grid((draws,), (_block(draws),))
-    _blocks.fill(block, bounds, args, workers=1)
+def _in_turn(task, bounds, *args):
+    each(lambda k: task(*bounds[k], *args), len(bounds), 1)
 
 
 def _draw(start, stop, n, p, generator, counts):
@@ -118,21 +118,34 @@ def _draw_each(start, stop, n, p, draws, generator, counts):
     counts[start:stop] = found.reshape(stop - start, n + 1)
 
 
-def _count(start, stop, table, bits, kernel, counts):
+def _count(start, stop, table, bits, backend, counts):
     left = stop - start
     while left:
-        hits = table.hits()
-        _sort(0, left, bits, kernel, table, hits)
-        left = table.add(hits, counts)
+        left = table.add(_sort(left, bits, backend, table), counts)
 
 
-def _sort(start, stop, bits, kernel, table, hits):
-    words = _has_words(type(bits))
-    for a in range(start, stop, _CALL):
-        if _blocks.stopped():
-            return
-        b = min(a + _CALL, stop)
-        kernel.count(a, b, bits, words, table.guide, table.thresholds, hits)
+def _sort(draws, bits, backend, table):
+    """How many of the next doubles belong to each of the table's values; the last of the counts is
+    of those that give none."""
+    hits = table.hits()
+    for start in range(0, draws, _CALL):
+        if stopped():
+            break
+        call = Call(
+            "binomial",
+            table.thresholds.dtype,
+            {
+                "bit_generator": bits,
+                "words": _has_words(type(bits)),
+                "guide": table.guide,
+                "thresholds": table.thresholds,
+                "hits": Output(hits.shape, hits.dtype),
+            },
+            [Step("count", [(start, min(start + _CALL, draws))])],
+            ("hits",),
+        )
+        hits += run(call, backend, 1)
+    return hits
 
 
 @functools.cache
@@ -145,18 +158,22 @@ def _has_words(kind):
 # --- workers, each at its own place of the stream -------------------------------------------
 
 
-def _at_once(table, draws, bits, kernel, workers, counts):
+def _at_once(table, draws, bits, backend, workers, counts):
+    adding = threading.Lock()
     while draws:
-        bounds = _blocks.grid((draws,), (max(_block(draws), _blocks.split(draws, _COST)),))
+        bounds = tiles.grid((draws,), (max(_block(draws), tiles.split(draws, _COST)),))
         # the state is read here: another thread that asks for it may have to wait for the lock
-        args = type(bits), bits.state, kernel, table
-        hits = _blocks.reduce(_sort_ahead, bounds, args, table.hits, workers=workers)
+        kind, state, hits = type(bits), bits.state, table.hits()
+
+        def count(k, kind=kind, state=state, bounds=bounds, hits=hits):
+            start, stop = bounds[k]
+            its = _sort(stop - start, _ahead(kind, state, start), backend, table)
+            with adding:
+                hits += its
+
+        each(count, len(bounds), workers)
         _skip(bits, draws)
         draws = table.add(hits, counts)  # what was dropped is drawn anew
-
-
-def _sort_ahead(start, stop, kind, state, kernel, table, hits):
-    _sort(start, stop, _ahead(kind, state, start), kernel, table, hits)
 
 
 def _ahead(kind, state, doubles):
@@ -198,10 +215,10 @@ class _Table:
         cells = np.arange(2**53, step=2**SHIFT)
         self.guide = np.searchsorted(thresholds, cells, side="right").astype(np.uint8)
 
-    def hits(self, *shape):
+    def hits(self):
         """Zeros, one for each value, one for what gives none, and the width of a cache line or two
-        to the next row, which another thread may write."""
-        return np.zeros((*shape, len(self.thresholds) + 16), np.int64)
+        to what another thread writes."""
+        return np.zeros(len(self.thresholds) + 16, np.int64)
 
     def add(self, hits, counts):
         """Add the hits to the counts of their values; how many gave none."""

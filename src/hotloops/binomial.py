@@ -5,9 +5,11 @@ import math
 import numpy as np
 from scipy.special import erfinv
 
-from . import _arrays, _backends, _binomial_stream, _blocks
+from . import _arrays, _binomial_stream
+from ._run import Call, Output, Step, each, kept, run, tiles
 from .kernels.binomial import width
 
+_INT64, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
 _METHODS = ("multinomial", "stream")
 _MOST_DRAWS = 2**57  # for which NumPy's sampler squares distances from the mean within 64 bits
 _RARE = 2**-26  # probability of what is drawn apart
@@ -103,21 +105,17 @@ def binomial_counts(
     draws = _arrays.integer("draws", draws)
     _arrays.choice("method", method, _METHODS)
     rng = _arrays.generator("rng", rng)
-    kernel = _backends.kernel("binomial", backend)
-    workers = _blocks.workers(workers)
-    result = _arrays.output(out, (*p.shape, n + 1), np.dtype(np.int64), p=p)
-    if not result.size:
-        return result
-    if not draws:
+    backend, workers = kept("binomial", backend, workers)
+    result = _arrays.output(out, (*p.shape, n + 1), _INT64, p=p)
+    if not (result.size and draws):
         result[...] = 0
         return result
-    p = _arrays.ready(p, np.float64).reshape(-1)
+    p = _arrays.ready(p, _FLOAT64).reshape(-1)
     counts = np.asarray(result).reshape(-1, n + 1)
     if method == "stream":
-        _binomial_stream.fill(n, p, draws, rng, kernel, workers, counts)
+        _binomial_stream.fill(n, p, draws, rng, backend, workers, counts)
     else:
-        bounds = _blocks.grid(p.shape, (_blocks.split(len(p), _cost(n)),))
-        _blocks.fill(_multinomial, bounds, (kernel, n, p, draws, rng, counts), workers=1)
+        _multinomial(n, p, draws, rng, backend, counts)
     return result
 
 
@@ -145,16 +143,54 @@ def _trials(n, p, out, other):
     return n
 
 
-def _multinomial(start, stop, kernel, n, p, draws, rng, counts):
-    for part, places, probabilities, held in _tables(start, stop, kernel, n, p):
-        counts[part] = 0
-        if draws <= _MANY:
-            # zeros in front of a table take nothing from the stream
-            drawn = rng.multinomial(draws, probabilities)
-            counts.reshape(-1)[places[held]] = drawn[held]
-            continue
-        for row, its in zip(places, probabilities, strict=True):
-            _many(rng, draws, its[its > 0], counts.reshape(-1), row[its > 0])
+def _multinomial(n, p, draws, rng, backend, counts):
+    """counts (len(p), n + 1) of `draws` draws for each p, from some tables at a time."""
+    rows = max(1, _ROOM // width(n))
+
+    def draw(k):
+        some = slice(k * rows, (k + 1) * rows)
+        _draw(n, p[some], draws, rng, backend, counts[some])
+
+    each(draw, -(-len(p) // rows), 1)
+
+
+def _draw(n, p, draws, rng, backend, counts):
+    values, probabilities = _tables(n, p, backend)
+    counts[...] = 0
+    if draws <= _MANY:
+        # zeros in front of a table take nothing from the stream
+        drawn = rng.multinomial(draws, probabilities)
+        row, column = np.nonzero(drawn)
+        counts[row, values[row, column]] = drawn[row, column]
+        return
+    for row, its_values, its in zip(counts, values, probabilities, strict=True):
+        _many(rng, draws, its[its > 0], row, its_values[its > 0])
+
+
+def _tables(n, p, backend):
+    """The values of some p by their probabilities, ascending, and these, with zeros in front where
+    another p has more."""
+    rows, columns = len(p), width(n)
+    shape = rows, columns
+    call = Call(
+        "binomial",
+        _FLOAT64,
+        {
+            "p": p,
+            "n": n,
+            "first": Output((rows,), _INT64),
+            "values": Output(shape, _INT64),
+            "probabilities": Output(shape, _FLOAT64),
+        },
+        [Step("tables", [(0, rows)])],
+        ("first", "values", "probabilities"),
+    )
+    first, values, probabilities = run(call, backend, 1)
+    least = int(first.min())
+    values, probabilities = values[:, least:], probabilities[:, least:]
+    if rows > 1:
+        probabilities[np.arange(least, columns) < first[:, None]] = 0
+    return values, probabilities
 
 
 def _many(rng, draws, probabilities, counts, places):
@@ -206,7 +242,7 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     -----
     Accuracy: each value is within 2 ulps, and half the smallest subnormal, of that of the given
     double p; the same bits in all backends. Cost: O(n) at most and O(√(n p (1 − p))) ratios.
-    Memory: O(√n) a worker besides the result.
+    Memory: the result.
 
     Source: the ratio of neighbours, from the mode outwards, in double-double arithmetic: T. J.
     Dekker, A floating-point technique for extending the available precision, Numer. Math. 18
@@ -220,45 +256,23 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     """
     p = _probabilities(p)
     n = _trials(n, p, out, "scipy.stats.binom.pmf(v, n, p) has the probability of single values v")
-    kernel = _backends.kernel("binomial", backend)
-    workers = _blocks.workers(workers)
-    result = _arrays.output(out, (*p.shape, n + 1), np.dtype(np.float64), p=p)
-    if result.size:
-        rows = np.asarray(result).reshape(-1, n + 1)
-        args = kernel, n, _arrays.ready(p, np.float64).reshape(-1), rows
-        _blocks.fill_rows(_pmf, len(rows), _cost(n), args, workers=workers)
-    return result
-
-
-def _pmf(start, stop, kernel, n, p, result):
-    for part, places, probabilities, held in _tables(start, stop, kernel, n, p):
-        result[part] = 0
-        result.reshape(-1)[places[held]] = probabilities[held]
+    cost = _cost(n)
+    call = Call(
+        "binomial",
+        _FLOAT64,
+        {
+            "p": _arrays.ready(p, _FLOAT64).reshape(-1),
+            "n": n,
+            "out": Output((*p.shape, n + 1), _FLOAT64, (p.size, n + 1)),
+        },
+        [Step("pmf", tiles.rows(p.size, cost), p.size * cost)],
+    )
+    return run(call, backend, workers, out=out, p=p)
 
 
 def _cost(n):
     """ns that a table takes, and its row of the result."""
     return 200 + 60 * width(n) + n
-
-
-def _tables(start, stop, kernel, n, p):
-    """The tables of some p after another: which p; for each of its rows, the places of the values
-    in the whole result, flat; their probabilities, ascending, with zeros in front where another row
-    has more; and where there are none of these zeros."""
-    columns = width(n)
-    rows = min(max(1, _ROOM // columns), stop - start)
-    first = np.empty(rows, np.int64)
-    values, probabilities = np.empty((rows, columns), np.int64), np.empty((rows, columns))
-    for a in range(start, stop, rows):
-        b = min(a + rows, stop)
-        kernel.fill(0, b - a, n, p[a:b], first, values, probabilities)
-        least, most = first[: b - a].min(), first[: b - a].max()
-        its, held = probabilities[: b - a, least:], slice(None)
-        if least < most:
-            held = np.arange(least, columns) >= first[: b - a, None]
-            its[~held] = 0
-        places = values[: b - a, least:] + np.arange(a, b)[:, None] * (n + 1)
-        yield slice(a, b), places, its, held
 
 
 def binomial_probabilities(

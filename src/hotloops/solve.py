@@ -151,7 +151,7 @@ def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, w
 def _batch(of_A, of_b):
     """The shape of the batch, from those of A and of b with columns."""
     A, b = of_A[:-2], of_b[:-2]
-    return A if A == b else np.broadcast_shapes(A, b)
+    return A if b == A else np.broadcast_shapes(A, b)
 
 
 def _ready(array, batch, dtype):
