@@ -1,5 +1,6 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memset
 
 
 cdef extern from "numpy/random/bitgen.h" nogil:
@@ -117,8 +118,8 @@ def pmf(
     with nogil:
         for i in range(i0, i1):
             its = _table(n, p[i], 0, NULL, &out[i, 0])
-            out[i, :its.first] = 0
-            out[i, its.end:] = 0
+            memset(&out[i, 0], 0, its.first * sizeof(double))
+            memset(&out[i, 0] + its.end, 0, (n + 1 - its.end) * sizeof(double))
 
 
 cdef inline inlined _sort_of(

@@ -160,7 +160,7 @@ def _draw(n, p, draws, rng, backend, counts):
     if draws <= _MANY:
         # zeros in front of a table take nothing from the stream
         drawn = rng.multinomial(draws, probabilities)
-        row, column = np.nonzero(drawn)
+        row, column = np.nonzero(drawn) if len(p) > 1 else (0, slice(None))
         counts[row, values[row, column]] = drawn[row, column]
         return
     for row, its_values, its in zip(counts, values, probabilities, strict=True):
@@ -186,7 +186,7 @@ def _tables(n, p, backend):
         ("first", "values", "probabilities"),
     )
     first, values, probabilities = run(call, backend, 1)
-    least = int(first.min())
+    least = min(first.tolist())
     values, probabilities = values[:, least:], probabilities[:, least:]
     if rows > 1:
         probabilities[np.arange(least, columns) < first[:, None]] = 0

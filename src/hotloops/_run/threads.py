@@ -245,4 +245,7 @@ def run(source, blocks, workers, blas):
 def each(function, count, workers=None, *, blas=False):
     """Call function(k) for each k below `count`, in any order; on one thread in theirs."""
     workers = number_of_workers(workers)
+    if count == 1 and not blas:
+        function(0)
+        return
     run(Chains([(functools.partial(function, k),) for k in range(count)]), count, workers, blas)
