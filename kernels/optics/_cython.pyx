@@ -522,14 +522,15 @@ cdef cloned _strip(
         start = stop
 
 
-def depth(
-    Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t z0, Py_ssize_t z1, const Py_ssize_t[:, ::1] rows,
-    const double complex[:, ::1] n, const double[:, ::1] thickness, const double[::1] k0,
-    const double complex[::1] a, const double complex[::1] low, int first, const double[::1] z,
-    int what, const double[::1] weights, Py_ssize_t K, double[:, ::1] out,
-):
+cdef int _add(
+    Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t z0, Py_ssize_t z1, Py_ssize_t stacks, Py_ssize_t pols,
+    Py_ssize_t each, const Py_ssize_t* rows, const double complex[:, ::1] n,
+    const double[:, ::1] thickness, const double* k0, const double complex* a,
+    const double complex* low, int first, const double[::1] z, int what, const double* weights,
+    double* out,
+) except -1:
+    # of b0:b1, of so many stacks, at z[z0:z1]; each row of out is the sum of so many items
     cdef Py_ssize_t b = b0, count, item, iz, j, length, media = n.shape[1], p, w
-    cdef Py_ssize_t stacks = rows.shape[0]
     cdef double[2 * LANES] sine_square
     cdef double[2 * LANES] r
     cdef double[2 * LANES] t
@@ -547,10 +548,10 @@ def depth(
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
+            _media(count, media, rows + 2 * b, &n[0, 0], &thickness[0, 0], k0 + b, a + b, low + b,
                    found)
-            _sine_squares(count, &a[b], &low[b], sine_square)
-            for p in range(weights.shape[0] // stacks):
+            _sine_squares(count, a + b, low + b, sine_square)
+            for p in range(pols):
                 _sweep(media, found, sine_square, first + p, r, t, found_waves)
                 _amplitudes(count, media, found, found_waves, first + p, amplitudes)
                 for w in range(count):
@@ -561,7 +562,7 @@ def depth(
                     for j in range(media):
                         index, q = _at(found[j].n, w), _at(found[j].q, w)
                         kz[j] = _scaled(q, k0[b + w])
-                        edges[j] = thickness[rows[b + w, 1], j] + (edges[j - 1] if j else 0)
+                        edges[j] = thickness[rows[2 * (b + w) + 1], j] + (edges[j - 1] if j else 0)
                         _form(what, first + p, index, q, k0[b + w], _at(sine_square, w),
                               per_incident, forms + 4 * j)
                     iz = z0
@@ -571,7 +572,37 @@ def depth(
                                     <const double*> (amplitudes + 2 * w * media), True, &strip)
                         _strip(length, strip.layer, strip.forward_re,
                                strip.forward_im, strip.backward_re, strip.backward_im, forms,
-                               weights[item], &out[item // K, iz])
+                               weights[item], out + item // each * z.shape[0] + iz)
                         iz += length
             b += count
     free(found)
+    return 0
+
+
+def depth(
+    Py_ssize_t g0, Py_ssize_t g1, Py_ssize_t z0, Py_ssize_t z1, const Py_ssize_t[:, :, ::1] rows,
+    const double complex[:, ::1] n, const double[:, ::1] thickness, const double[:, ::1] k0,
+    const double complex[:, ::1] a, const double complex[:, ::1] low, int first,
+    const double[::1] z, int what, const double[:, :, ::1] weights, double[:, :, ::1] out,
+):
+    cdef Py_ssize_t groups = rows.shape[0], K = rows.shape[1], pols = weights.shape[0]
+    with nogil:
+        out[:, g0:g1, z0:z1] = 0
+    _add(
+        g0 * K, g1 * K, z0, z1, groups * K, pols, pols * K // out.shape[0], &rows[0, 0, 0], n,
+        thickness, &k0[0, 0], &a[0, 0], &low[0, 0], first, z, what, &weights[0, 0, 0],
+        &out[0, 0, 0],
+    )
+
+
+def add_depth(
+    Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
+    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
+    const double complex[::1] low, int first, const double[::1] z, int what,
+    const double[:, ::1] weights, double[:, ::1] out,
+):
+    cdef Py_ssize_t stacks = rows.shape[0], pols = weights.shape[0]
+    _add(
+        b0, b1, 0, z.shape[0], stacks, pols, pols * stacks // out.shape[0], &rows[0, 0], n,
+        thickness, &k0[0], &a[0], &low[0], first, z, what, &weights[0, 0], &out[0, 0],
+    )

@@ -391,8 +391,27 @@ def _strip(count, strip, forms, weight, out):
 
 
 @jit
-def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, K, out):
-    stacks, media = len(rows), n.shape[1]
+def depth(g0, g1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+    K = rows.shape[1]
+    out[:, g0:g1, z0:z1] = 0
+    _add(
+        g0 * K, g1 * K, z0, z1, rows.reshape((-1, 2)), n, thickness, k0.reshape(-1),
+        a.reshape(-1), low.reshape(-1), first, z, what, weights.reshape(-1),
+        out.reshape((-1, len(z))),
+    )  # fmt: skip
+
+
+@jit
+def add_depth(b0, b1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+    _add(
+        b0, b1, 0, len(z), rows, n, thickness, k0, a, low, first, z, what, weights.reshape(-1), out
+    )
+
+
+@jit
+def _add(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+    # item p * stacks + b adds to the row of out that it is in, of equal shares
+    stacks, media, each = len(rows), n.shape[1], len(weights) // len(out)
     group, common = _new_group(media)
     amplitudes, kz = np.empty((LANES, media, 2), np.complex128), np.empty(media, np.complex128)
     edges, forms, strip = np.empty(media - 1), np.empty((media, 4)), new_waves()
@@ -417,4 +436,4 @@ def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weight
                 for start in range(z0, z1, STRIP):
                     stop = min(start + STRIP, z1)
                     waves_at(stop - start, z[start:stop], edges, kz, amplitudes[w], True, strip)
-                    _strip(stop - start, strip, forms, weights[item], out[item // K, start:stop])
+                    _strip(stop - start, strip, forms, weights[item], out[item // each, start:stop])

@@ -176,10 +176,26 @@ def absorb(b0, b1, rows, n, thickness, k0, a, low, first, absorbed):
             absorbed[p, b] = found[1:-1].T
 
 
-def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, K, out):
-    """Add weights · (A |u|² + B |w|² + 2 Re(C u conj(w))) of b0:b1 to out[:, z0:z1]."""
+def depth(g0, g1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+    """The sums of the groups g0:g1 at z[z0:z1]."""
+    K = rows.shape[1]
+    out[:, g0:g1, z0:z1] = 0
+    stacks = rows.reshape(-1, 2), n, thickness, k0.ravel(), a.ravel(), low.ravel(), first
+    sums = out.reshape(-1, len(z))  # a view
+    _add(g0 * K, g1 * K, slice(z0, z1), *stacks, z, what, weights.ravel(), sums)
+
+
+def add_depth(b0, b1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+    """Add the terms of b0:b1 to the sums."""
+    stacks = rows, n, thickness, k0, a, low, first
+    _add(b0, b1, slice(None), *stacks, z, what, weights.ravel(), out)
+
+
+def _add(b0, b1, planes, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+    """Add weights · (A |u|² + B |w|² + 2 Re(C u conj(w))) of b0:b1 to out[:, planes]."""
+    each = len(weights) // len(out)
     with np.errstate(all="ignore"):
-        z, sine_square = z[z0:z1], (a + low) ** 2
+        z, sine_square = z[planes], (a + low) ** 2
         for start in range(b0, b1, STACKS):
             b = slice(start, min(start + STACKS, b1))
             media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
@@ -193,7 +209,7 @@ def depth(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weight
                     A, B, C = _form(what, index, q, k0[i], sine_square[i], pol)
                     value = A[m] * np.abs(u) ** 2 + B[m] * np.abs(w) ** 2
                     value += 2 * (C[m] * u * np.conj(w)).real
-                    out[(p * len(rows) + i) // K, z0:z1] += items[i] * value
+                    out[(p * len(rows) + i) // each, planes] += items[i] * value
 
 
 def _standing(z, edges, kz, amplitudes):

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from . import _arrays, _backends, _blocks, _optics_checks
+from . import _arrays, _optics_checks, _run
+from ._run import Call, Output, Step, tiles
 from .field import layered_field
 from .kernels.optics import ABSORPTION, INTENSITY, POYNTING
 
@@ -16,6 +17,7 @@ _LAYER, _PLANE = 40, 60  # ns in one stack and polarisation, above the compiled 
 _STRIP = 1024  # planes at least for which a stack is solved
 _SINE, _PRODUCT = 40, 10  # ns for one
 _PER_TURN = np.float64(0.15915494309189535), np.float64(-9.839338337591243e-18)  # 1 / 2π, two parts
+_COMPLEX = np.dtype(complex)
 _POL_HINT = ': "s" is TE and "p" is TM; unpolarised light is the mean of the two that "both" gives'
 
 
@@ -131,12 +133,12 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
     _optics_checks.media(n)
     wavelength = _arrays.real("wavelength", wavelength).astype(np.float64)
     _optics_checks.wavelength(wavelength, thickness)
-    kernel, run = _backends.kernel("optics", backend), (backend, _blocks.workers(workers))
+    kept = _run.kept("optics", backend, workers)
     k0 = 2 * np.pi / wavelength
     if kx is None:
         theta = _optics_checks.angle(theta)
         batch = _optics_checks.batch(n, d, wavelength, theta=theta)
-        a, low = _products(kernel, run, n[..., 0], *_sines(kernel, run, theta))
+        a, low = _products(kept, n[..., 0], *_sines(kept, theta))
         _optics_checks.incidence(n[..., 0], a)
         kx = k0 * a
     else:
@@ -145,33 +147,26 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
         kx = _arrays.complex_("kx", kx).astype(np.complex128)
         _optics_checks.along(kx, wavelength)
         batch = _optics_checks.batch(n, d, wavelength, kx=kx)
-        per_k0 = _products(kernel, run, wavelength, *_PER_TURN)
-        a, low = _products(kernel, run, kx, *(part.real for part in per_k0))
-    rows = np.empty((*batch, 2), np.intp)
-    for k, array in enumerate((n, thickness)):
-        lead = array.shape[:-1]
-        rows[..., k] = np.arange(math.prod(lead)).reshape(lead)
+        per_k0 = _products(kept, wavelength, *_PER_TURN)
+        a, low = _products(kept, kx, *(part.real for part in per_k0))
     media = n.shape[-1]
-    stacks = (
-        rows.reshape(-1, 2),
-        np.array(n, np.complex128, order="C").reshape(-1, media),  # whatever happens to n
-        thickness.reshape(-1, media),
-        _flat(k0, batch),
-        _flat(a, batch),
-        _flat(low, batch),
-        first,
-    )
-    shape = (count, len(stacks[0]))
-    r, t = np.empty(shape, complex), np.empty(shape, complex)
-    R, T, entering = np.empty(shape), np.empty(shape), np.empty(shape)
-    if r.size:
-        args, cost = (*stacks, r, t, R, T, entering), _LAYER * media * count
-        _blocks.fill_rows(kernel.solve, shape[1], cost, args, workers=run[1])
+    stacks = {
+        "rows": _rows(batch, n.shape[:-1], thickness.shape[:-1]),
+        "n": np.array(n, np.complex128, order="C").reshape(-1, media),  # whatever happens to n
+        "thickness": thickness.reshape(-1, media),
+        "k0": _flat(k0, batch),
+        "a": _flat(a, batch),
+        "low": _flat(low, batch),
+        "first": first,
+    }
+    seen = count, math.prod(batch)
+    shape = (2, *batch) if count == 2 else batch
+    amplitude, power = (Output(shape, dtype, seen) for dtype in (complex, float))
+    found = {"r": amplitude, "t": amplitude, "R": power, "T": power, "entering": power}
+    solve = Step("solve", tiles.rows(seen[1], _LAYER * media * count))
+    found = _run.run(Call("optics", _COMPLEX, {**stacks, **found}, [solve], tuple(found)), *kept)
     kx = _flat(kx, batch).reshape(batch)[()]
-    if count == 2:
-        batch = (2, *batch)
-    found = (array.reshape(batch)[()] for array in (r, t, R, T, entering))
-    return StackSolution(stacks, run, count, thickness, kx, *found)
+    return StackSolution(stacks, kept, count, thickness, kx, *(array[()] for array in found))
 
 
 def from_tmm(coh_tmm_data, *, backend=None, workers=None):
@@ -296,16 +291,16 @@ class StackSolution:
     array([0.378, 0.371, 0.338])
     """
 
-    def __init__(self, stacks, run, count, thickness, kx, r, t, R, T, power_entering):
-        self._stacks, self._run, self._count = stacks, run, count
+    def __init__(self, stacks, kept, count, thickness, kx, r, t, R, T, power_entering):
+        self._stacks, self._kept, self._count = stacks, kept, count
         self.r, self.t, self.R, self.T, self.power_entering = r, t, R, T, power_entering
         self.A = power_entering - T
         self.kx = kx
-        self.interfaces = thickness[..., :-1].cumsum(axis=-1)
+        self._thickness = thickness
 
     def __repr__(self):
-        first, media = self._stacks[-1], self._stacks[1].shape[1]
-        pol = "both" if self._count == 2 else "sp"[first]
+        pol = "both" if self._count == 2 else "sp"[self._stacks["first"]]
+        media = self._thickness.shape[-1]
         lines = [f'StackSolution: {media} media, pol="{pol}", stacks of shape {self._shape}']
         for name in ("R", "T", "A"):
             lines.append(f"{name} = {_short(getattr(self, name))}")
@@ -316,29 +311,21 @@ class StackSolution:
         return self.r.shape
 
     @functools.cached_property
+    def interfaces(self):
+        return self._thickness[..., :-1].cumsum(axis=-1)
+
+    @functools.cached_property
     def _waves(self):
-        stacks, media = self.kx.size, self._stacks[1].shape[1]
-        kz, amplitudes = self._room(stacks)
-        if kz.size:
-            kernel, workers = self._backend()
-            args, cost = (*self._stacks, kz, amplitudes), _LAYER * media * self._count
-            _blocks.fill_rows(kernel.waves, stacks, cost, args, workers=workers)
-        return (
-            kz.reshape(*self.kx.shape, media),
-            amplitudes.reshape(*self._shape, media, 2),
-        )
+        stacks, media = self.kx.size, self._thickness.shape[-1]
+        kz = Output((*self.kx.shape, media), complex, (stacks, media))
+        seen = self._count, stacks, media, 2
+        amplitudes = Output((*self._shape, media, 2), complex, seen)
+        waves = Step("waves", tiles.rows(stacks, _LAYER * media * self._count))
+        return self._carry_out(waves, self._stacks, kz=kz, amplitudes=amplitudes)
 
-    def _room(self, stacks):
-        """For kz and the amplitudes of so many stacks."""
-        media = self._stacks[1].shape[1]
-        return (
-            np.empty((stacks, media), complex),
-            np.empty((self._count, stacks, media, 2), complex),
-        )
-
-    def _backend(self):
-        backend, workers = self._run
-        return _backends.kernel("optics", backend), workers
+    def _carry_out(self, step, arrays, **outputs):
+        call = Call("optics", _COMPLEX, {**arrays, **outputs}, [step], tuple(outputs))
+        return _run.run(call, *self._kept)
 
     @property
     def kz(self):
@@ -351,9 +338,9 @@ class StackSolution:
     @functools.cached_property
     def _media(self):
         """n, and the sine and cosine of the angle in each medium."""
-        rows, n, _, k0, *_ = self._stacks
+        rows, n = self._stacks["rows"], self._stacks["n"]
         n = n[rows[:, 0]].reshape(self.kz.shape)
-        k = k0.reshape(self.kx.shape)[..., None] * n
+        k = self._stacks["k0"].reshape(self.kx.shape)[..., None] * n
         return n, self.kx[..., None] / k, self.kz / k
 
     @functools.cached_property
@@ -374,19 +361,16 @@ class StackSolution:
 
     def _of_each(self, vectors):
         """What `vectors(pol)` gives for the polarisations asked for."""
-        first = self._stacks[-1]
+        first = self._stacks["first"]
         found = [vectors(pol) for pol in range(first, first + self._count)]
         return np.stack(np.broadcast_arrays(*found)) if self._count == 2 else found[0]
 
     @functools.cached_property
     def layer_absorption(self):
-        stacks, layers = self.kx.size, self._stacks[1].shape[1] - 2
-        absorbed = np.empty((self._count, stacks, layers))
-        if absorbed.size:
-            kernel, workers = self._backend()
-            args, cost = (*self._stacks, absorbed), 2 * _LAYER * layers * self._count
-            _blocks.fill_rows(kernel.absorb, stacks, cost, args, workers=workers)
-        return absorbed.reshape(*self._shape, layers)
+        stacks, layers = self.kx.size, self._thickness.shape[-1] - 2
+        absorbed = Output((*self._shape, layers), float, (self._count, stacks, layers))
+        absorb = Step("absorb", tiles.rows(stacks, 2 * _LAYER * layers * self._count))
+        return self._carry_out(absorb, self._stacks, absorbed=absorbed)
 
     def field(self, z, x=None, *, coherent_weights=None):
         """Electric field.
@@ -484,7 +468,7 @@ class StackSolution:
         return self._depth(ABSORPTION, z, incoherent_weights)
 
     def _map(self, z, x, vectors, **keywords):
-        backend, workers = self._run
+        backend, workers = self._kept
         kx = None if x is None else self.kx
         return layered_field(
             z, self.interfaces, self.kz, self.amplitudes, vectors, backward_reference="far",
@@ -497,41 +481,45 @@ class StackSolution:
         if not z.ndim:
             return self._depth(what, z[None], incoherent_weights)[..., 0][()]
         z = _arrays.ready(z, np.float64)
-        shape, stacks = self._shape, self.kx.size
+        shape = self._shape
         if incoherent_weights is None:
-            weights, K, lead = np.ones(self.r.size), 1, shape
+            return self._sums(what, z, np.ones(shape), shape, self._count, self.kx.size, 1)
+        weights = _arrays.real("incoherent_weights", incoherent_weights)
+        more = weights.shape[: -len(shape)] if shape else ()
+        if more:  # several sums of all stacks
+            sums = np.empty((math.prod(more), *shape[:-1], len(z)))
+            sets = weights.reshape(len(sums), *weights.shape[len(more) :])
+            for one, total in zip(sets, sums, strict=True):
+                total[...] = self._depth(what, z, one)
+            return sums.reshape(*more, *sums.shape[1:])
+        weights = _weights("incoherent_weights", weights, shape)
+        if not self.kx.ndim:  # the sum of both polarisations
+            return self._sums(what, z, weights, (), 1, 1, 1)
+        *groups, K = self.kx.shape
+        return self._sums(what, z, weights, shape[:-1], self._count, math.prod(groups), K)
+
+    def _sums(self, what, z, weights, lead, sums, groups, K):
+        """The weighted sums of K stacks each, shape (*lead, Nz), for blocks (sums, groups, Nz)."""
+        stacks, planes = groups * K, len(z)
+        arrays = {**self._stacks, "z": z, "what": what}
+        cost = _PLANE * self._count * K
+        if tiles.is_short(cost * groups * planes):
+            bounds = [(0, groups, 0, planes)]
         else:
-            weights = _arrays.real("incoherent_weights", incoherent_weights)
-            more = weights.shape[: -len(shape)] if shape else ()
-            if more:  # several sums of all stacks
-                sums = np.empty((math.prod(more), *shape[:-1], len(z)))
-                sets = weights.reshape(len(sums), *weights.shape[len(more) :])
-                for one, total in zip(sets, sums, strict=True):
-                    total[...] = self._depth(what, z, one)
-                return sums.reshape(*more, *sums.shape[1:])
-            weights = _weights("incoherent_weights", weights, shape)
-            K, lead = shape[-1], shape[:-1]
-        out = np.zeros((math.prod(lead), len(z)))
-        if out.size and weights.size:
-            kernel, workers = self._backend()
-            args = *self._stacks, z, what, weights, K
-            # stacks that add to one row of the output
-            together = min(K, stacks)
-            groups, cost = stacks // together, _PLANE * self._count * together
-            count = _blocks.split(groups * len(z), cost)
-            step, planes = max(1, count // len(z)), min(len(z), max(count, _STRIP))
-            tiles = _blocks.grid((groups, len(z)), (step, planes))
-            if together > 1 and len(tiles) < 8 and not _blocks.is_short(cost * groups * len(z)):
-                # each of a few sums in parts
-                step = _blocks.split(stacks, _PLANE * self._count * len(z))
-                out = _blocks.reduce(
-                    kernel.depth, [(*b, 0, len(z)) for b in _blocks.grid((stacks,), (step,))],
-                    args, lambda count: np.zeros((count, *out.shape)), workers=workers,
-                )  # fmt: skip
-            else:
-                bounds = [(g0 * together, g1 * together, *z) for g0, g1, *z in tiles]
-                _blocks.fill(kernel.depth, bounds, (*args, out), workers=workers)
-        return out.reshape(*lead, len(z))
+            count = tiles.split(groups * planes, cost)
+            tile = max(1, count // planes), min(planes, max(count, _STRIP))
+            bounds = tiles.grid((groups, planes), tile)
+            if K > 1 and len(bounds) < 8:  # each of a few sums in parts
+                arrays["weights"] = weights.reshape(self._count, stacks)
+                step = Step("add_depth", tiles.rows(stacks, _PLANE * self._count * planes))
+                out = Output((*lead, planes), float, (sums * groups, planes))
+                return self._carry_out(step, arrays, out=out)
+        arrays["weights"] = weights.reshape(self._count, groups, K)
+        arrays["rows"] = arrays["rows"].reshape(groups, K, 2)
+        for name in ("k0", "a", "low"):
+            arrays[name] = arrays[name].reshape(groups, K)
+        out = Output((*lead, planes), float, (sums, groups, planes))
+        return self._carry_out(Step("depth", bounds), arrays, out=out)
 
 
 def _short(numbers):
@@ -551,13 +539,13 @@ def _vectors(x, y, z):
 
 
 def _weights(name, weights, shape):
-    """Weights of all stacks, flat."""
+    """Weights of all stacks."""
     if not shape:
         raise ValueError(f"{name} needs an axis of stacks to sum over, and the solution has none")
     try:
         if not weights.ndim:
             raise ValueError
-        return _arrays.ready(np.broadcast_to(weights, shape), np.float64).reshape(-1)
+        return _arrays.ready(np.broadcast_to(weights, shape), np.float64)
     except ValueError:
         raise ValueError(
             f"{name} must have shape (..., {shape[-1]}) and broadcast to {shape}, the axes of the "
@@ -565,24 +553,35 @@ def _weights(name, weights, shape):
         ) from None
 
 
-def _products(kernel, run, x, y, rest):
-    """x (y + rest), of complex x and real y, and what these numbers lack."""
-    shape = np.broadcast(x, y).shape
-    x, y, rest = (_flat(array, shape) for array in (x.astype(np.complex128), y, rest))
-    product, low = np.empty(x.size, complex), np.empty(x.size, complex)
-    if x.size:
-        args = x, y, rest, product, low
-        _blocks.fill_rows(kernel.products, x.size, _PRODUCT, args, workers=run[1])
-    return product.reshape(shape), low.reshape(shape)
-
-
-def _sines(kernel, run, theta):
+def _sines(kept, theta):
     """The sines of theta, and what these numbers lack."""
-    sine, low = np.empty(theta.size), np.empty(theta.size)
-    if theta.size:
-        args = _flat(theta, theta.shape), sine, low
-        _blocks.fill_rows(kernel.sines, theta.size, _SINE, args, workers=run[1])
-    return sine.reshape(theta.shape), low.reshape(theta.shape)
+    return _each("sines", _SINE, kept, theta.shape, float, ("sine", "low"), theta=theta)
+
+
+def _products(kept, x, y, rest):
+    """x (y + rest), of complex x and real y, and what these numbers lack."""
+    shape, x = np.broadcast(x, y).shape, x.astype(np.complex128)
+    names = "product", "low"
+    return _each("products", _PRODUCT, kept, shape, complex, names, x=x, y=y, rest=rest)
+
+
+def _each(block, cost, kept, shape, dtype, names, **inputs):
+    """The results `names` of a block for each element of the inputs, which broadcast to `shape`."""
+    size = math.prod(shape)
+    arrays = {name: _flat(array, shape) for name, array in inputs.items()}
+    arrays |= dict.fromkeys(names, Output(shape, dtype, (size,)))
+    return _run.run(
+        Call("optics", _COMPLEX, arrays, [Step(block, tiles.rows(size, cost))], names), *kept
+    )
+
+
+def _rows(batch, *leads):
+    """For each stack the row of each operand, of these leading axes."""
+    rows = np.zeros((*batch, len(leads)), np.intp)
+    for k, lead in enumerate(leads):
+        if lead:
+            rows[..., k] = np.arange(math.prod(lead)).reshape(lead)
+    return rows.reshape(-1, len(leads))
 
 
 def _flat(array, batch):
