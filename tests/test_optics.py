@@ -2,6 +2,7 @@ import doctest
 import functools
 import itertools
 import math
+import pickle
 import tracemalloc
 
 import mpmath
@@ -818,6 +819,27 @@ def test_any_number_of_workers(backend, monkeypatch):
         results.append([getattr(film, name).tobytes() for name in ATTRIBUTES])
         results[-1] += [array.tobytes() for array in sums]
     assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_solution_travels(backend, asked):
+    n, d, wavelength, theta = spectrum()
+    stack = n[:, None], d, wavelength[:, None], theta
+    with hl.set_backend("numpy" if asked else backend), hl.set_workers(1):
+        film = solve(*stack, pol="both", backend=backend if asked else None)
+    z, weights = np.linspace(-0.1, 0.9, 5), np.linspace(0, 1, 7)
+
+    def everything(film):
+        found = [getattr(film, name) for name in (*ATTRIBUTES, "interfaces", "vectors")]
+        found += [film.field(z), film.poynting(z), film.absorption(z, incoherent_weights=weights)]
+        return [array.tobytes() for array in found]
+
+    # whatever is set where it arrives, its blocks are those of its own backend
+    with hl.set_backend("numba" if backend == "numpy" else "numpy"):
+        arrived = pickle.loads(pickle.dumps(film))
+        assert repr(arrived) == repr(film)
+        assert everything(arrived) == everything(solve(*stack, pol="both", backend=backend))
+        assert everything(arrived) == everything(pickle.loads(pickle.dumps(film)))
 
 
 @pytest.mark.parametrize("pol", ["s", "p", "both"])

@@ -572,6 +572,16 @@ def _intensity(z, *, backend=None, workers=None, **stack):
     return found.intensity(z, incoherent_weights=weights).sum(axis=0)
 
 
+def _amplitudes(*, backend=None, workers=None, **stack):
+    found = optics.solve_stack(**stack, pol="s", backend=backend, workers=workers)
+    return found.amplitudes
+
+
+def _layer_absorption(*, backend=None, workers=None, **stack):
+    found = optics.solve_stack(**stack, pol="p", backend=backend, workers=workers)
+    return found.layer_absorption
+
+
 def _one_stack(n, d, wavelength, theta, pol):
     """r, t, kz, cosines, and the waves at the near interfaces, from products of matrices."""
     sine = n[0] * np.sin(theta) / n
@@ -610,6 +620,26 @@ def _powers_question(n, d, wavelength, theta):
             flux = index * (cosine if pol == "s" else np.conj(cosine))
             powers[:, p, w, a] = abs(r) ** 2, abs(t) ** 2 * flux[-1].real / flux[0].real
     return powers
+
+
+def _amplitudes_question(n, d, wavelength, theta):
+    amplitudes = np.empty((len(wavelength), len(theta), n.shape[-1], 2), complex)
+    for w, a, index, lam, angle in _stacks(n, wavelength, theta):
+        *_, kz, _, waves = _one_stack(index, d, lam, angle, "s")
+        amplitudes[w, a] = waves
+        amplitudes[w, a, 1:-1, 1] *= np.exp(-1j * kz[1:-1] * d)  # the backward one's, far away
+    return amplitudes
+
+
+def _layer_absorption_question(n, d, wavelength, theta):
+    absorbed = np.empty((len(wavelength), len(theta), len(d)))
+    for w, a, index, lam, angle in _stacks(n, wavelength, theta):
+        *_, cosine, waves = _one_stack(index, d, lam, angle, "p")
+        forward, backward = waves.T
+        admittance = index * np.conj(cosine)
+        flux = (admittance * (forward + backward) * np.conj(forward - backward)).real
+        absorbed[w, a] = -np.diff(flux[1:]) / admittance[0].real
+    return absorbed
 
 
 def _parratt(n, d, wavelength, theta, pol):
@@ -737,6 +767,15 @@ _OPTICS = (
         _intensity_question, _intensity_numpy,
         {"layers": 20, "wavelengths": 20, "angles": 10, "nz": 1000},
         {"layers": 20, "wavelengths": 4, "angles": 5, "nz": 300},
+    ),
+    Case(
+        "optics", "amplitudes of the waves in stacks", _amplitudes, _stack_make,
+        {"layers": 5, "wavelengths": 4, "angles": 5}, _OPTICS_TOLERANCE, _amplitudes_question,
+    ),
+    Case(
+        "optics", "absorption in each layer of stacks", _layer_absorption, _stack_make,
+        {"layers": 5, "wavelengths": 4, "angles": 5}, _OPTICS_TOLERANCE,
+        _layer_absorption_question,
     ),
 )  # fmt: skip
 
