@@ -30,8 +30,8 @@ def thickness(n, d):
                 f"{ends[ends != np.inf][0]}: those media are unbounded"
             )
         d = d[..., 1:-1]
-    unfit = ~((d >= 0) & (d < np.inf))
-    if unfit.any():
+    if d.size and not 0 <= d.min() <= d.max() < np.inf:
+        unfit = ~((d >= 0) & (d < np.inf))
         raise ValueError(f"d must be finite and >= 0 between the ends, got {d[unfit][0]}")
     found = np.zeros((*d.shape[:-1], media))
     found[..., 1:-1] = d
@@ -55,7 +55,8 @@ def _other_axis(n, d):
 
 def media(n):
     """Sizes that products can hold; no gain at the ends, and inside not without a word."""
-    size = (np.abs(n.real) + np.abs(n.imag)).astype(np.float64)
+    size = np.abs(n.real) + np.abs(n.imag)
+    size = size.astype(np.float64, copy=False)
     if n.size and not _SIZES[0] <= size.min() <= size.max() <= _SIZES[1]:
         unfit = (size < _SIZES[0]) | (size > _SIZES[1])  # NaN is neither
         if unfit.any():
@@ -103,14 +104,16 @@ def wavelength(wavelength, thickness):
 
 def angle(theta):
     """`theta` in double precision."""
-    if np.iscomplexobj(theta):
+    theta = _arrays.any_array("theta", theta)
+    if theta.dtype.kind == "c":
         raise TypeError(
-            f"theta must be real, got {np.asarray(theta).reshape(-1)[:1]}: the wave of a complex "
+            f"theta must be real, got {theta.reshape(-1)[:1]}: the wave of a complex "
             f"angle is given by kx=2 * np.pi / wavelength * n[..., 0] * np.sin(theta)"
         )
     theta = _arrays.real("theta", theta)
-    steep = ~(np.abs(theta) <= theta.dtype.type(np.pi / 2))
-    if steep.any():
+    size = np.abs(theta)
+    if theta.size and not size.max() <= theta.dtype.type(np.pi / 2):
+        steep = ~(size <= theta.dtype.type(np.pi / 2))
         raise ValueError(
             f"theta must be in radians, |theta| <= pi/2, got {theta[steep][0]}: "
             f"np.deg2rad converts degrees"
@@ -156,6 +159,8 @@ def batch(n, d, wavelength, **along):
         "wavelength": wavelength.shape,
         name: array.shape,
     }
+    if not any(leads.values()):
+        return ()
     try:
         return np.broadcast_shapes(*leads.values())
     except ValueError:
