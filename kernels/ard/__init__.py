@@ -11,18 +11,43 @@ exponent is carried along, so that a profile is within a few ulps of that of q a
 
 `prepare` writes the features where there is a projection, `prepare_products` the scaled features
 less a centre (`rows` of x, `columns` of y) and their norms, where there are many. `fill` writes k;
-with `symmetric`, x and y are one set, a block computes its own tile and mirrors it, and `noise` is
-added on the diagonal. `apply` adds k @ v without k. Given rows and columns both take q from a
-matrix product, and anew from differences wherever that cancels. `pull` adds up, for a cotangent c,
-what the derivatives of the sum of c k are made of: by the scales but for 2 variance / s, by the
-variance, and by α but for the variance. `pull_points` writes that by the features x.
+`apply` adds k @ v without k; `fill_diagonal` writes what a tile holds of the diagonal of k, as
+`fill` would. Given rows and columns they take q from a matrix product, and anew from differences
+wherever that cancels. `pull` adds up, for a cotangent c, what the derivatives of the sum of c k are
+made of: by the scales but for 2 variance / s, by the variance, and by α but for the variance.
+`pull_points` writes that by the features x, for c = straight + transposed^T, of which one may be
+empty; `pull_features` makes of such a gradient by the features that by the points.
 
-Shapes: x (N, F), y (M, F), scale (F,), output (N, M); rows and columns as x and y, or (0, 0).
+A tile's own numbers: `diagonal` is the offset of the matrix's diagonal in it, as NumPy counts
+offsets: an element in the row a and the column b, counted from the tile's first ones, is on the
+diagonal where b - a = diagonal, i0 - j0 of the bounds in the whole matrix. There x and y are one
+set, and the noise is added. A square tile with diagonal 0 is exactly symmetric; NOWHERE is the
+number of all tiles of two sets. With `mirror` a tile above the diagonal stands for its mirror image
+too, which is written, or added, with it.
+
+Shapes: x (N, F), y (M, F), scale (F,), output (N, M); rows and columns as x and y, or (0, 0); of
+`prepare` and `pull_features` the points (N, D), centre (D,) and projection (D, R).
 
 Accuracy: a difference is taken before it is scaled, so that its relative error is half an ulp at
 any offset, and q's a few ulps; identical rows have q = 0 exactly; q is symmetric bit for bit.
 Source: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), sections 4.2 and 5.1.
 """
+
+import sys
+
+BLOCKS = """
+prepare           i   | x:id plain centre projection > features:if
+prepare_products  i   | x:if scale centre > rows:if norms:i
+fill              i j | x:if y:jf scale rows:if? row_norms:i? columns:jf? column_norms:j? profile alpha variance noise @diagonal @mirror > out:ij,ji
+fill_diagonal     i j | x y scale rows? row_norms? columns? column_norms? profile alpha variance noise > out
+apply             i j | x:if y:jf scale rows:if? row_norms:i? columns:jf? column_norms:j? profile alpha variance v:jc,ic @mirror > +out:ic,jc
+pull              i j | x:if y:jf scale profile alpha cotangent:ij,ji @mirror > +sums
+pull_points       i   | x:if y scale profile alpha variance straight:im? transposed:mi? > gradient:if
+pull_features     i   | gradient:if plain projection > points:id
+"""  # noqa: E501
+
+#: The diagonal's offset in a tile that it does not meet, whatever the tile's size.
+NOWHERE = sys.maxsize // 2
 
 #: What a block makes of q.
 QUADFORM, SE, MATERN12, MATERN32, MATERN52, RQ = range(6)

@@ -194,16 +194,16 @@ cdef cloned _project(
 
 
 def prepare(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, Py_ssize_t plain,
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, Py_ssize_t plain,
     const floating[::1] centre, const floating[:, ::1] projection, floating[:, ::1] features,
 ):
     cdef Py_ssize_t i, f
     with nogil:
-        for i in range(start, stop):
+        for i in range(i0, i1):
             for f in range(plain):
                 features[i, f] = x[i, f]
-        _project(stop - start, x.shape[1], projection.shape[1], &x[start, 0], &centre[0],
-                 &projection[0, 0], &features[start, plain], features.shape[1])
+        _project(i1 - i0, x.shape[1], projection.shape[1], &x[i0, 0], &centre[0],
+                 &projection[0, 0], &features[i0, plain], features.shape[1])
 
 
 cdef cloned _normalise(
@@ -234,12 +234,12 @@ cdef cloned _normalise(
 
 
 def prepare_products(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, const floating[::1] scale,
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[::1] scale,
     const floating[::1] centre, floating[:, ::1] rows, floating[::1] norms,
 ):
     with nogil:
-        _normalise(stop - start, x.shape[1], &x[start, 0], &scale[0], &centre[0], &rows[start, 0],
-                   &norms[start])
+        _normalise(i1 - i0, x.shape[1], &x[i0, 0], &scale[0], &centre[0], &rows[i0, 0],
+                   &norms[i0])
 
 
 cdef void _load(
@@ -379,15 +379,17 @@ cdef cloned _finish(
 
 
 cdef void _mirror(
-    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, floating* out, Py_ssize_t stride,
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating* out,
+    floating* image, Py_ssize_t stride, bint symmetric,
 ) noexcept nogil:
-    # out[j, i] = out[i, j] for i < j, written in long runs, read from lines the first cache holds
+    # image[j, i] = out[i, j], if `symmetric` for i < j; written in long runs, read from lines the
+    # first cache holds
     cdef Py_ssize_t a, b, i, j
     for a in range(i0, i1, 128):
         for b in range(j0, j1, 8):
             for j in range(b, min(b + 8, j1)):
-                for i in range(a, min(a + 128, i1, j)):
-                    out[j * stride + i] = out[i * stride + j]
+                for i in range(a, min(a + 128, i1, j) if symmetric else min(a + 128, i1)):
+                    image[j * stride + i] = out[i * stride + j]
 
 
 cdef floating* _scratch(Py_ssize_t size, floating like) except? NULL:
@@ -397,55 +399,106 @@ cdef floating* _scratch(Py_ssize_t size, floating like) except? NULL:
     return scratch
 
 
+cdef floating* _strip(bint products, Py_ssize_t count, floating like) except? NULL:
+    # what _fill needs beside its arguments
+    return _scratch[floating](1 if products else count * STRIP, like)
+
+
+cdef void _fill(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* rows, const floating* row_norms,
+    const floating* columns, const floating* column_norms, int profile, double alpha,
+    floating variance, floating* strip, bint symmetric, floating* out, floating* image,
+    Py_ssize_t stride,
+) noexcept nogil:
+    # The tile out (m, n) of the points from x and y on, with rows from products; if `symmetric`
+    # its upper half. image[j, i] = out[i, j], where image is not NULL.
+    cdef Py_ssize_t first, i, j, high, wide
+    cdef bint products = rows != NULL
+    # a product of many terms is worth more rows than the second cache holds
+    cdef Py_ssize_t height = 512 if products and count >= MANY else ROWS
+    cdef Py_ssize_t width = 4096 if products and count >= MANY else STRIP
+    if not products and n < 16 and m > n:
+        for i in range(0, m, 512):  # too few columns for a group: groups of rows
+            high = min(STRIP, m - i)
+            _load(high, count, x + i * count, strip)
+            _tile(n, high, count, y, strip, scale, profile, alpha, variance, out + i * stride, 1,
+                  stride)
+        if image != NULL:
+            _mirror(0, m, 0, n, out, image, stride, symmetric)
+        return
+    j = 0
+    while j < n:
+        wide, i = min(width, n - j), 0
+        if not products:
+            _load(wide, count, y + j * count, strip)
+        while i < (min(m, j + wide) if symmetric else m):
+            high = min(height, m - i)
+            first = max(i, j) if symmetric else j
+            if products:
+                gemm[floating](high, j + wide - first, count, rows + i * count, count,
+                               columns + first * count, count, out + i * stride + first, stride,
+                               False, False, True)
+                _finish(high, j + wide - first, count, x + i * count, y + first * count, scale,
+                        row_norms + i, column_norms + first, profile, alpha, variance,
+                        out + i * stride + first, stride)
+            else:
+                _tile(high, j + wide - first, count, x + i * count, strip + (first - j), scale,
+                      profile, alpha, variance, out + i * stride + first, stride, 1)
+            if image != NULL:
+                _mirror(i, i + high, first, j + wide, out, image, stride, symmetric)
+            i += high
+        j += wide
+
+
 def fill(
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
     const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] rows,
     const floating[::1] row_norms, const floating[:, ::1] columns,
     const floating[::1] column_norms, int profile, double alpha, floating variance,
-    floating noise, bint symmetric, floating[:, ::1] out,
+    floating noise, Py_ssize_t diagonal, bint mirror, floating[:, ::1] out,
 ):
-    cdef Py_ssize_t first, i, j, m, n, count = x.shape[1], stride = out.shape[1]
-    cdef bint products = rows.shape[0] > 0
-    # a product of many terms is worth more rows than the second cache holds
-    cdef Py_ssize_t height = 512 if products and count >= MANY else ROWS
-    cdef Py_ssize_t width = 4096 if products and count >= MANY else STRIP
-    cdef floating* strip = _scratch[floating](1 if products else count * STRIP, variance)
+    cdef Py_ssize_t a, m = i1 - i0, n = j1 - j0, count = x.shape[1]
+    cdef bint products = rows.shape[0] > 0, symmetric = diagonal == 0 and m == n
+    cdef floating* strip = _strip[floating](products, count, variance)
+    cdef floating* image = NULL
     with nogil:
-        if not products and j1 - j0 < 16 and i1 - i0 > j1 - j0:
-            for i in range(i0, i1, 512):  # too few columns for a group: groups of rows
-                m = min(STRIP, i1 - i)
-                _load(m, count, &x[i, 0], strip)
-                _tile(j1 - j0, m, count, &y[j0, 0], strip, &scale[0], profile, alpha, variance,
-                      &out[i, j0], 1, stride)
-            if symmetric:
-                _mirror(i0, i1, j0, j1, &out[0, 0], stride)
-        else:
-            j = j0
-            while j < j1:
-                n, i = min(width, j1 - j), i0
-                if not products:
-                    _load(n, count, &y[j, 0], strip)
-                while i < (min(i1, j + n) if symmetric else i1):
-                    m = min(height, i1 - i)
-                    first = max(i, j) if symmetric else j
-                    if products:
-                        gemm[floating](m, j + n - first, count, &rows[i, 0], count,
-                                       &columns[first, 0], count, &out[i, first], stride, False,
-                                       False, True)
-                        _finish(m, j + n - first, count, &x[i, 0], &y[first, 0], &scale[0],
-                                &row_norms[i], &column_norms[first], profile, alpha, variance,
-                                &out[i, first], stride)
-                    else:
-                        _tile(m, j + n - first, count, &x[i, 0], strip + (first - j), &scale[0],
-                              profile, alpha, variance, &out[i, first], stride, 1)
-                    if symmetric:
-                        _mirror(i, i + m, first, j + n, &out[0, 0], stride)
-                    i += m
-                j += n
-        if symmetric and i0 == j0:
-            for i in range(i0, i1):
-                out[i, i] += noise
+        if symmetric:
+            image = &out[i0, j0]
+        elif mirror:
+            image = &out[j0, i0]
+        _fill(m, n, count, &x[i0, 0], &y[j0, 0], &scale[0], &rows[i0, 0] if products else NULL,
+              &row_norms[i0] if products else NULL, &columns[j0, 0] if products else NULL,
+              &column_norms[j0] if products else NULL, profile, alpha, variance, strip, symmetric,
+              &out[i0, j0], image, out.shape[1])
+        for a in range(max(0, -diagonal), min(m, n - diagonal)):
+            out[i0 + a, j0 + a + diagonal] += noise
     free(strip)
+
+
+def fill_diagonal(
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
+    const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] rows,
+    const floating[::1] row_norms, const floating[:, ::1] columns,
+    const floating[::1] column_norms, int profile, double alpha, floating variance,
+    floating noise, floating[::1] out,
+):
+    cdef Py_ssize_t i, m = i1 - i0, n = j1 - j0, count = x.shape[1]
+    cdef bint products = rows.shape[0] > 0
+    cdef floating* tile = _scratch[floating](m * n, variance)
+    cdef floating* strip = NULL
+    try:
+        strip = _strip[floating](products, count, variance)
+        with nogil:
+            _fill(m, n, count, &x[i0, 0], &y[j0, 0], &scale[0],
+                  &rows[i0, 0] if products else NULL, &row_norms[i0] if products else NULL,
+                  &columns[j0, 0] if products else NULL, &column_norms[j0] if products else NULL,
+                  profile, alpha, variance, strip, False, tile, NULL, n)
+            for i in range(max(i0, j0), min(i1, j1)):
+                out[i] = tile[(i - i0) * n + i - j0] + noise
+    finally:
+        free(strip)
+        free(tile)
 
 
 def apply(
@@ -453,7 +506,7 @@ def apply(
     const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] rows,
     const floating[::1] row_norms, const floating[:, ::1] columns,
     const floating[::1] column_norms, int profile, double alpha, floating variance,
-    const floating[:, ::1] v, bint symmetric, floating[:, ::1] out,
+    const floating[:, ::1] v, bint mirror, floating[:, ::1] out,
 ):
     cdef Py_ssize_t i, j, m, n, count = x.shape[1], width = v.shape[1]
     cdef bint products = rows.shape[0] > 0
@@ -477,7 +530,7 @@ def apply(
                     _tile(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, variance, tile,
                           STRIP, 1)
                 gemm[floating](m, width, n, tile, STRIP, &v[j, 0], width, &out[i, 0], width, True)
-                if symmetric and i0 != j0:
+                if mirror:
                     gemm[floating](n, width, m, tile, STRIP, &v[i, 0], width, &out[j, 0], width,
                                    True, True)
     free(tile)
@@ -489,14 +542,15 @@ cdef Py_ssize_t _width(Py_ssize_t count) noexcept nogil:
 
 
 cdef void _weights(
-    Py_ssize_t m, Py_ssize_t n, const floating* c, const floating* transposed, Py_ssize_t stride,
-    floating* weights,
+    Py_ssize_t m, Py_ssize_t n, const floating* straight, Py_ssize_t stride,
+    const floating* transposed, Py_ssize_t transposed_stride, floating* weights,
 ) noexcept nogil:
-    # weights[i, j] = c[i, j] + transposed[j, i], one of them may be NULL; zeros up to a whole group
+    # weights[i, j] = straight[i, j] + transposed[j, i], one of which may be NULL; zeros up to a
+    # whole group
     cdef Py_ssize_t a, b, i, j, padded = n + (-n) % (256 // sizeof(floating))
     for i in range(m):
         for j in range(n):
-            weights[i * STRIP + j] = c[i * stride + j] if c != NULL else 0
+            weights[i * STRIP + j] = straight[i * stride + j] if straight != NULL else 0
         for j in range(n, padded):
             weights[i * STRIP + j] = 0
     if transposed != NULL:
@@ -504,7 +558,7 @@ cdef void _weights(
             for b in range(0, n, 32):  # squares that the first cache holds
                 for i in range(a, min(a + 32, m)):
                     for j in range(b, min(b + 32, n)):
-                        weights[i * STRIP + j] += transposed[j * stride + i]
+                        weights[i * STRIP + j] += transposed[j * transposed_stride + i]
 
 
 cdef inline inlined _slopes_of(
@@ -575,12 +629,11 @@ cdef cloned _pull(
 def pull(
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
     const floating[:, ::1] y, const floating[::1] scale, int profile, double alpha,
-    const floating[:, ::1] cotangent, bint symmetric, double[::1] sums,
+    const floating[:, ::1] cotangent, bint mirror, double[::1] sums,
 ):
     cdef Py_ssize_t i, j, m, n, count = x.shape[1], stride = cotangent.shape[1]
     cdef floating* weights = _scratch[floating](ROWS * STRIP + count * STRIP, scale[0])
     cdef floating* strip = weights + ROWS * STRIP
-    cdef bint mirrored = symmetric and i0 != j0
     with nogil:
         j = j0
         while j < j1:
@@ -588,8 +641,8 @@ def pull(
             _load(n, count, &y[j, 0], strip)
             for i in range(i0, i1, 128):
                 m = min(ROWS, i1 - i)
-                _weights(m, n, &cotangent[i, j], &cotangent[j, i] if mirrored else NULL, stride,
-                         weights)
+                _weights(m, n, &cotangent[i, j], stride, &cotangent[j, i] if mirror else NULL,
+                         stride, weights)
                 _pull(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights, &sums[0])
             j += n
     free(weights)
@@ -624,9 +677,10 @@ cdef cloned _pull_points(
 def pull_points(
     Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[:, ::1] y,
     const floating[::1] scale, int profile, double alpha, floating variance,
-    const floating[:, ::1] cotangent, bint straight, bint transposed, floating[:, ::1] gradient,
+    const floating[:, ::1] straight, const floating[:, ::1] transposed,
+    floating[:, ::1] gradient,
 ):
-    cdef Py_ssize_t f, i, j, k, m, n, count = x.shape[1], stride = cotangent.shape[1]
+    cdef Py_ssize_t f, i, j, k, m, n, count = x.shape[1]
     cdef floating* weights = _scratch[floating](ROWS * STRIP + count * STRIP, variance)
     cdef floating* strip = weights + ROWS * STRIP
     cdef double* totals = <double*> malloc(ROWS * count * sizeof(double))
@@ -643,8 +697,9 @@ def pull_points(
             while j < y.shape[0]:
                 n = min(_width(count), y.shape[0] - j)
                 _load(n, count, &y[j, 0], strip)
-                _weights(m, n, &cotangent[i, j] if straight else NULL,
-                         &cotangent[j, i] if transposed else NULL, stride, weights)
+                _weights(m, n, &straight[i, j] if straight.shape[0] else NULL, straight.shape[1],
+                         &transposed[j, i] if transposed.shape[0] else NULL, transposed.shape[1],
+                         weights)
                 _pull_points(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights,
                              totals)
                 j += n
@@ -654,3 +709,16 @@ def pull_points(
                     gradient[i + k, f] = <floating> (2 * variance * s * (s * totals[k * count + f]))
     free(totals)
     free(weights)
+
+
+def pull_features(
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] gradient, Py_ssize_t plain,
+    const floating[:, ::1] projection, floating[:, ::1] points,
+):
+    cdef Py_ssize_t f, i, d = projection.shape[0], r = projection.shape[1]
+    with nogil:
+        gemm[floating](i1 - i0, d, r, &gradient[i0, plain], gradient.shape[1], &projection[0, 0],
+                       r, &points[i0, 0], d, False, False, True)
+        for i in range(i0, i1):
+            for f in range(plain):
+                points[i, f] += gradient[i, f]

@@ -5,7 +5,7 @@ import numpy as np
 from ..blas_numba import gemm
 from ..jit_numba import inlined, jit, summed
 from ..vmath_numba import exp, exp_128, exponent, leading, product_rest
-from . import MATERN12, MATERN32, MATERN52, RQ, SE
+from . import MATERN12, MATERN32, MATERN52, NOWHERE, RQ, SE
 
 STRIP = 512  # columns whose features, or values, stay in the first cache
 ROWS = 128  # rows of a strip that stay in the second
@@ -173,9 +173,9 @@ def _slope(profile, alpha, p, slope, by_alpha):
 
 
 @jit
-def prepare(start, stop, x, plain, centre, projection, features):
+def prepare(i0, i1, x, plain, centre, projection, features):
     d, r = projection.shape
-    for i in range(start, stop):
+    for i in range(i0, i1):
         features[i, :plain] = x[i, :plain]
         features[i, plain:] = 0
         for j in range(d):
@@ -185,8 +185,8 @@ def prepare(start, stop, x, plain, centre, projection, features):
 
 
 @jit
-def prepare_products(start, stop, x, scale, centre, rows, norms):
-    for i in range(start, stop):
+def prepare_products(i0, i1, x, scale, centre, rows, norms):
+    for i in range(i0, i1):
         norm = 0.0
         for f in range(len(scale)):
             z = scale[f] * (x[i, f] - centre[f])
@@ -196,13 +196,14 @@ def prepare_products(start, stop, x, scale, centre, rows, norms):
 
 
 @jit
-def _mirror(i0, i1, j0, j1, out):
-    # out[j, i] = out[i, j] for i < j, written in long runs, read from lines the first cache holds
+def _mirror(i0, i1, j0, j1, shift, out):
+    # out[j + shift, i - shift] = out[i, j] above the diagonal, where that is beside the former;
+    # written in long runs, read from lines the first cache holds
     for a in range(i0, i1, 128):
         for b in range(j0, j1, 8):
             for j in range(b, min(b + 8, j1)):
-                for i in range(a, min(a + 128, i1, j)):
-                    out[j, i] = out[i, j]
+                for i in range(a, min(a + 128, i1, j + shift)):
+                    out[j + shift, i - shift] = out[i, j]
 
 
 @summed
@@ -245,20 +246,23 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
 
 @jit
 def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
-         variance, noise, symmetric, out):  # fmt: skip
+         variance, noise, diagonal, mirror, out):  # fmt: skip
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
     strip = np.empty((0 if len(rows) else len(scale), STRIP), out.dtype)
     # a product of many terms is worth more rows than the second cache holds
     height, width = (ROWS, STRIP) if len(scale) < MANY else (4 * ROWS, 8 * STRIP)
+    # a symmetric tile is its own mirror image: of [i, j] that is [j + shift, i - shift]
+    symmetric = diagonal == 0 and i1 - i0 == j1 - j0
+    shift = i0 - j0 if symmetric else 0
     if len(rows):
         for j in range(j0, j1, width):
             b = min(j + width, j1)
-            for i in range(i0, min(i1, b) if symmetric else i1, height):
-                a, stop = max(i, j) if symmetric else j, min(i + height, i1)
+            for i in range(i0, min(i1, b + shift) if symmetric else i1, height):
+                a, stop = max(i - shift, j) if symmetric else j, min(i + height, i1)
                 _product(i, stop, a, b, x, y, scale, rows, row_norms, columns, column_norms,
                          profile, alpha, variance, out, i, a)  # fmt: skip
-                if symmetric:
-                    _mirror(i, stop, a, b, out)
+                if symmetric or mirror:
+                    _mirror(i, stop, a, b, shift, out)
     elif j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a strip: strips of rows
         q = np.empty(min(STRIP, i1 - i0), out.dtype)
         for a in range(i0, i1, STRIP):
@@ -269,26 +273,36 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
                 _profile(profile, alpha, variance, q[: b - a])
                 for i in range(a, b):
                     out[i, j] = q[i - a]
-        if symmetric:
-            _mirror(i0, i1, j0, j1, out)
+        if mirror:
+            _mirror(i0, i1, j0, j1, shift, out)
     else:
         for a in range(j0, j1, STRIP):
             b = min(a + STRIP, j1)
-            stop = min(i1, b) if symmetric else i1
+            stop = min(i1, b + shift) if symmetric else i1
             _load(a, b, y, strip)
             for i in range(i0, stop):
                 _quadform(x, i, strip, scale, out[i, a:b])
                 _profile(profile, alpha, variance, out[i, a:b])
-            if symmetric:
-                _mirror(i0, stop, a, b, out)
-    if symmetric and i0 == j0:
-        for i in range(i0, i1):
-            out[i, i] += noise
+            if symmetric or mirror:
+                _mirror(i0, stop, a, b, shift, out)
+    for a in range(max(0, -diagonal), min(i1 - i0, j1 - j0 - diagonal)):
+        out[i0 + a, j0 + a + diagonal] += noise
+
+
+@jit
+def fill_diagonal(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile,
+                  alpha, variance, noise, out):  # fmt: skip
+    tile = np.empty((i1 - i0, j1 - j0), out.dtype)
+    fill(0, i1 - i0, 0, j1 - j0, x[i0:i1], y[j0:j1], scale, rows[i0:i1], row_norms[i0:i1],
+         columns[j0:j1], column_norms[j0:j1], profile, alpha, variance, 0.0, NOWHERE, False,
+         tile)  # fmt: skip
+    for i in range(max(i0, j0), min(i1, j1)):
+        out[i] = tile[i - i0, i - j0] + out.dtype.type(noise)
 
 
 @jit
 def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
-          variance, v, symmetric, out):  # fmt: skip
+          variance, v, mirror, out):  # fmt: skip
     variance, width = out.dtype.type(variance), v.shape[1]
     tile = np.empty((ROWS, STRIP), out.dtype)
     strip = np.empty((0 if len(rows) else len(scale), STRIP), out.dtype)
@@ -307,7 +321,7 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
                     _quadform(x, i + k, strip, scale, tile[k, :n])
                     _profile(profile, alpha, variance, tile[k, :n])
             gemm(m, width, n, tile, STRIP, v[a:], width, out[i:], width, True, False, False)
-            if symmetric and i0 != j0:
+            if mirror:
                 gemm(n, width, m, tile, STRIP, v[i:], width, out[a:], width, True, True, False)
 
 
@@ -345,10 +359,9 @@ def _width(count):
 
 
 @jit
-def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums):
+def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, mirror, sums):
     buffers = np.zeros((6, STRIP), cotangent.dtype)
     strip = np.empty((len(scale), STRIP), cotangent.dtype)
-    mirrored = symmetric and i0 != j0
     width = _width(len(scale))
     for a in range(j0, j1, width):
         b = min(a + width, j1)
@@ -357,7 +370,7 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
         for i in range(i0, i1):
             for j in range(a, b):
                 c[j - a] = cotangent[i, j]
-            if mirrored:
+            if mirror:
                 for j in range(a, b):
                     c[j - a] += cotangent[j, i]
             by_variance, by_alpha = _weigh(x, i, strip, scale, profile, alpha, c, buffers)
@@ -371,10 +384,9 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
 
 
 @jit
-def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straight, transposed,
-                gradient):  # fmt: skip
-    buffers = np.zeros((5, STRIP), cotangent.dtype)
-    strip = np.empty((len(scale), STRIP), cotangent.dtype)
+def pull_points(i0, i1, x, y, scale, profile, alpha, variance, straight, transposed, gradient):
+    buffers = np.zeros((5, STRIP), gradient.dtype)
+    strip = np.empty((len(scale), STRIP), gradient.dtype)
     width = _width(len(scale))
     totals, one = np.empty((ROWS, len(scale))), scale.dtype.type(1)
     for start in range(i0, i1, ROWS):
@@ -386,12 +398,12 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straig
             _load(a, b, y, strip)
             for i in range(start, stop):
                 c[:] = 0
-                if straight:
+                if straight.size:
                     for j in range(a, b):
-                        c[j - a] += cotangent[i, j]
-                if transposed:
+                        c[j - a] += straight[i, j]
+                if transposed.size:
                     for j in range(a, b):
-                        c[j - a] += cotangent[j, i]
+                        c[j - a] += transposed[j, i]
                 _weigh(x, i, strip, scale, profile, alpha, c, buffers)
                 for f in range(len(scale)):
                     _differences(x[i, f], one, strip, f, d)
@@ -400,3 +412,13 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straig
             for f in range(len(scale)):
                 s = np.float64(scale[f])
                 gradient[i, f] = 2 * variance * s * (s * totals[i - start, f])
+
+
+@jit
+def pull_features(i0, i1, gradient, plain, projection, points):
+    d, r = projection.shape
+    gemm(i1 - i0, d, r, gradient[i0:, plain:], gradient.shape[1], projection, r, points[i0:], d,
+         False, False, True)  # fmt: skip
+    for i in range(i0, i1):
+        for f in range(plain):
+            points[i, f] += gradient[i, f]

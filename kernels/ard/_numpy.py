@@ -1,22 +1,22 @@
 import numpy as np
 
-from . import MATERN12, MATERN32, MATERN52, QUADFORM, RQ, SE
+from . import MATERN12, MATERN32, MATERN52, NOWHERE, QUADFORM, RQ, SE
 
 
-def prepare(start, stop, x, plain, centre, projection, features):
-    """features[start:stop] = first x itself, if `plain` is D not 0, then its projection."""
-    x = x[start:stop]
+def prepare(i0, i1, x, plain, centre, projection, features):
+    """features[i0:i1] = first x itself, if `plain` is D not 0, then its projection."""
+    x = x[i0:i1]
     with np.errstate(all="ignore"):
-        features[start:stop, :plain] = x[:, :plain]
+        features[i0:i1, :plain] = x[:, :plain]
         # einsum adds in one order for every row: identical rows keep identical features
-        features[start:stop, plain:] = np.einsum("nd,dr->nr", x - centre, projection)
+        features[i0:i1, plain:] = np.einsum("nd,dr->nr", x - centre, projection)
 
 
-def prepare_products(start, stop, x, scale, centre, rows, norms):
+def prepare_products(i0, i1, x, scale, centre, rows, norms):
     """The scaled features less their centre, and the sums of their squares."""
     with np.errstate(all="ignore"):
-        rows[start:stop] = scale * (x[start:stop] - centre)
-        norms[start:stop] = (rows[start:stop] ** 2).sum(axis=1)
+        rows[i0:i1] = scale * (x[i0:i1] - centre)
+        norms[i0:i1] = (rows[i0:i1] ** 2).sum(axis=1)
 
 
 def _quadform(x, y, scale):
@@ -102,41 +102,54 @@ def _rows(i0, i1, columns):
 
 
 def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
-         variance, noise, symmetric, out):  # fmt: skip
+         variance, noise, diagonal, mirror, out):  # fmt: skip
     """out[i0:i1, j0:j1] = variance · profile(q) (+ noise on the diagonal), and its mirror."""
+    tile = out[i0:i1, j0:j1]
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, j1 - j0):
             q = _quadform(x[a:b], y[j0:j1], scale)
-            out[a:b, j0:j1] = variance * _profile(profile, alpha, q)[0]
-        if symmetric and i0 == j0:
-            out[range(i0, i1), range(i0, i1)] += noise
-        elif symmetric:
-            out[j0:j1, i0:i1] = out[i0:i1, j0:j1].T
+            tile[a - i0 : b - i0] = variance * _profile(profile, alpha, q)[0]
+        on = np.arange(max(0, -diagonal), min(i1 - i0, j1 - j0 - diagonal))
+        tile[on, on + diagonal] += noise
+    if mirror:
+        out[j0:j1, i0:i1] = tile.T
+
+
+def fill_diagonal(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile,
+                  alpha, variance, noise, out):  # fmt: skip
+    """out[i] = variance · profile(q[i, i]) + noise for each i of both i0:i1 and j0:j1."""
+    tile = np.empty((i1 - i0, j1 - j0), out.dtype)
+    fill(0, i1 - i0, 0, j1 - j0, x[i0:i1], y[j0:j1], scale, rows[i0:i1], row_norms[i0:i1],
+         columns[j0:j1], column_norms[j0:j1], profile, alpha, variance, 0.0, NOWHERE, False,
+         tile)  # fmt: skip
+    a, b = max(i0, j0), min(i1, j1)
+    out[a:b] = tile[a - i0 : b - i0, a - j0 : b - j0].diagonal()
+    out[a:b] += noise
 
 
 def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
-          variance, v, symmetric, out):  # fmt: skip
-    """out[i0:i1] += k[i0:i1, j0:j1] @ v[j0:j1], and beside the diagonal its mirror."""
+          variance, v, mirror, out):  # fmt: skip
+    """out[i0:i1] += k[i0:i1, j0:j1] @ v[j0:j1], and with `mirror` that of the mirror image."""
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, j1 - j0):
             q = _quadform(x[a:b], y[j0:j1], scale)
             k = (variance * _profile(profile, alpha, q)[0]).astype(out.dtype)
             out[a:b] += k @ v[j0:j1]
-            if symmetric and i0 != j0:
+            if mirror:
                 out[j0:j1] += k.T @ v[a:b]
 
 
-def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums):
+def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, mirror, sums):
     """Add to `sums` those over the tile of
 
     c p'(q) (s[f] (x[i, f] - y[j, f]))^2 for each f, c p, and c dp/dα for the rational quadratic,
 
-    c the cotangent; with `symmetric` that of the tile and its mirror.
+    c the cotangent; with `mirror` that of the tile and its mirror image.
     """
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, j1 - j0):
             c, q = cotangent[a:b, j0:j1], _quadform(x[a:b], y[j0:j1], scale)
-            if symmetric and i0 != j0:
+            if mirror:
                 c = c + cotangent[j0:j1, a:b].T
             p, slope = _profile(profile, alpha, q)
             for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y[j0:j1].T, scale, strict=True)):
@@ -147,17 +160,25 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, symmetric, sums
                 sums[-1] += (c * _rational(alpha, q.astype(np.float64))[2]).sum()
 
 
-def pull_points(i0, i1, x, y, scale, profile, alpha, variance, cotangent, straight, transposed,
-                gradient):  # fmt: skip
+def pull_points(i0, i1, x, y, scale, profile, alpha, variance, straight, transposed, gradient):
     """gradient[i, f] = variance · sum over j of c[i, j] p'(q[i, j]) 2 s[f]^2 (x[i, f] - y[j, f]),
 
-    c the cotangent if `straight`, its transpose if `transposed`, or their sum.
+    c[i, j] = straight[i, j] + transposed[j, i], one of which may be empty.
     """
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, len(y)):
-            c = cotangent[a:b] if straight else 0
-            c = c + cotangent[:, a:b].T if transposed else c
+            c = straight[a:b] if straight.size else 0
+            c = c + transposed[:, a:b].T if transposed.size else c
             slope = _profile(profile, alpha, _quadform(x[a:b], y, scale))[1]
             for f, (xf, yf, s) in enumerate(zip(x[a:b].T, y.T, scale, strict=True)):
                 weighted = c * slope * (xf[:, None] - yf)
                 gradient[a:b, f] = 2 * variance * s * (s * weighted.sum(axis=1, dtype=np.float64))
+
+
+def pull_features(i0, i1, gradient, plain, projection, points):
+    """points[i0:i1] = the first `plain` of the gradient + the next, projection's, times P^T."""
+    by_features = gradient[i0:i1]
+    with np.errstate(all="ignore"):
+        last = by_features[:, plain : plain + projection.shape[1]]
+        np.matmul(last, projection.T, out=points[i0:i1])
+        points[i0:i1, :plain] += by_features[:, :plain]

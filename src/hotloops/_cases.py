@@ -166,6 +166,10 @@ def _product_make(rng, dtype, n, columns, m=None, **others):
     return arguments | {"V": rng.normal(size=(m or n, columns)).astype(dtype)}
 
 
+def _diagonal(*, backend=None, workers=None, **kernel):
+    return ard.KernelOperator(**kernel, backend=backend, workers=workers).diagonal()
+
+
 def _vjp(cotangent, *, backend=None, workers=None, **kernel):
     """All gradients in one array."""
     gradients = ard.ard_kernel_vjp(cotangent, **kernel, backend=backend, workers=workers)
@@ -233,12 +237,25 @@ _ARD = (
     ),
     *(
         Case(
+            "ard", name, _diagonal, _kernel_make, size, _ARD_TOLERANCE,
+            lambda **kernel: _kernel_formula(**kernel).diagonal(),
+        )
+        for name, size in {
+            "diagonal of an operator": {"n": 530, "m": 140, "d": 20, "kind": "rq"},
+            "diagonal of an operator, one set": {"n": 130, "d": 3, "noise_variance": 0.1},
+        }.items()
+    ),
+    *(
+        Case(
             "ard", name, _vjp, _vjp_make, size, {np.float32: 3e-6, np.float64: 1e-14}, _vjp_formula
         )
         for name, size in {
             "gradients": {
                 "n": 23, "m": 70, "d": 3, "r": 2, "kind": "rq", "rq_alpha": 0.7, "variance": 1.5,
                 "wrt": ("length_scale", "factors", "variance", "rq_alpha", "X", "Y"),
+            },
+            "gradients, one set": {
+                "n": 130, "d": 2, "variance": 1.5, "wrt": ("length_scale", "variance"),
             },
             "gradients, one set, full metric": {
                 "n": 40, "d": 3, "full_metric": True, "kind": "matern52", "noise_variance": 0.1,

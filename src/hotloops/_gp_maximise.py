@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.optimize
 
-from . import _arrays, _blocks
+from . import _arrays, _run
 from ._gp_checks import exception
 from ._warnings import warn
 from .ard import ard_kernel
@@ -61,16 +61,15 @@ def most_promising(likelihood, starts):
 
 
 def _each(likelihood, starts, function):
+    # a start alone leaves the threads to BLAS, where the matrix is worth them
+    if len(starts) == 1 and len(likelihood.X) >= 400:
+        return [function(starts[0])]
     found = [None] * len(starts)
 
-    def run(first, last):
-        for k in range(first, last):
-            found[k] = function(starts[k])
+    def run(k):
+        found[k] = function(starts[k])
 
-    # a start alone leaves the threads to BLAS, where the matrix is worth them
-    alone = len(starts) == 1 and len(likelihood.X) >= 400
-    grid = _blocks.grid((len(starts),), (1,))
-    _blocks.fill(run, grid, (), workers=_blocks.workers(), blas=not alone)
+    _run.each(run, len(starts), blas=True)
     return found
 
 
@@ -83,7 +82,7 @@ class _Objective:
         self.best, self.first = (np.inf, None), None
 
     def __call__(self, theta, eval_gradient=True):
-        if _blocks.stopped():
+        if _run.stopped():
             raise _Stopped
         theta = np.array(theta, np.float64)
         value, gradient = self.likelihood(theta, eval_gradient, self.scratch)

@@ -6,8 +6,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse.linalg
 
-from . import _arrays, _backends, _blocks, _rows
-from .kernels.ard import MATERN12, MATERN32, MATERN52, QUADFORM, RQ, SE
+from . import _arrays, _rows, _run
+from ._run import Call, HostStep, Output, Step, run, tiles
+from .kernels.ard import MATERN12, MATERN32, MATERN52, NOWHERE, QUADFORM, RQ, SE
 
 _KINDS = {
     "se": SE,
@@ -15,6 +16,13 @@ _KINDS = {
     "matern32": MATERN32,
     "matern52": MATERN52,
     "rq": RQ,
+}
+_NO_PRODUCTS = {
+    np.dtype(number): {
+        name: np.empty((0,) * ndim, number)
+        for name, ndim in {"rows": 2, "row_norms": 1, "columns": 2, "column_norms": 1}.items()
+    }
+    for number in (np.float32, np.float64)
 }
 _MANY = 16  # features, and points, from which on a matrix product beats differences
 _KIND_HINT = (
@@ -82,8 +90,8 @@ def quadform(
     array([[ 0.],
            [13.]])
     """
-    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
-    return pairs.fill(QUADFORM, 1.0, 1.0, 0.0, out)
+    pairs = _Pairs(X, Y, length_scale, factors, metric)
+    return run(pairs.fill(QUADFORM, 1.0, 1.0, 0.0), backend, workers, out=out, **pairs.given)
 
 
 def ard_kernel(
@@ -158,9 +166,9 @@ def ard_kernel(
     ... )
     array([[1.47151776, 1.47151776]])
     """
-    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+    pairs = _Pairs(X, Y, length_scale, factors, metric)
     profile = _profile(kind, rq_alpha, variance, noise_variance, pairs)
-    return pairs.fill(*profile, out)
+    return run(pairs.fill(*profile), backend, workers, out=out, **pairs.given)
 
 
 def ard_kernel_vjp(
@@ -231,10 +239,9 @@ def ard_kernel_vjp(
     >>> hl.ard_kernel_vjp([[1.0]], [[0.0]], [[2.0]], length_scale=2.0, wrt=["variance"])
     {'variance': 0.6065306597126334}
     """
-    pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+    pairs = _Pairs(X, Y, length_scale, factors, metric)
     profile, alpha, variance, _ = _profile(kind, rq_alpha, variance, noise_variance, pairs)
-    given = {"length_scale": length_scale, "factors": factors, "metric": metric, "Y": Y}
-    wrt = _names(wrt, kind, given)
+    wrt = _names(wrt, kind, pairs.given)
     cotangent = _arrays.real("cotangent", cotangent, 2)
     _arrays.in_range("cotangent", cotangent, pairs.dtype)
     cotangent = _arrays.ready(cotangent, pairs.dtype)
@@ -242,14 +249,16 @@ def ard_kernel_vjp(
         raise ValueError(
             f"cotangent must have the shape of the kernel, {pairs.shape}, got {cotangent.shape}"
         )
-    pull = profile, alpha, variance, cotangent
+    kept = _run.kept("ard", backend, workers)
+    pairs.keep_features(*kept)
     gradients = {}
     if "noise_variance" in wrt:
         gradients["noise_variance"] = float(np.trace(cotangent, dtype=np.float64))
     if {"length_scale", "variance", "rq_alpha"} & set(wrt):
-        gradients |= pairs.pull(*pull, length_scale)
+        sums = run(pairs.pull(profile, alpha, cotangent), *kept)
+        gradients |= pairs.by_parameters(sums, variance)
     if {"X", "Y", "factors", "metric"} & set(wrt):
-        gradients |= pairs.pull_points(*pull, wrt)
+        gradients |= pairs.pull_points(profile, alpha, variance, cotangent, wrt, *kept)
     return {name: gradients[name] for name in wrt}
 
 
@@ -290,7 +299,7 @@ def _profile(kind, rq_alpha, variance, noise_variance, pairs):
     noise = _arrays.scalar("noise_variance", noise_variance, minimum=0)
     _arrays.in_range("variance", variance, pairs.dtype)
     _arrays.in_range("noise_variance", noise, pairs.dtype)
-    if noise and not pairs.symmetric:
+    if noise and not pairs.one:
         raise ValueError(
             f"noise_variance must be 0 where Y is given, got {noise}: noise belongs to a point "
             f"and itself. Pass Y=None, or add it to the diagonal"
@@ -354,9 +363,10 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
         backend=None,
         workers=None,
     ):
-        self._pairs = _Pairs(X, Y, length_scale, factors, metric, backend, workers)
+        self._pairs = _Pairs(X, Y, length_scale, factors, metric)
         self._profile = _profile(kind, rq_alpha, variance, noise_variance, self._pairs)
-        self._pairs.keep()
+        self._kept = _run.kept("ard", backend, workers)
+        self._pairs.keep(*self._kept)
         super().__init__(self._pairs.dtype, self._pairs.shape)
 
     def matvec(self, V):
@@ -389,7 +399,7 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
             return self._matmat(v.view(self.dtype)).view(v.dtype)
         v = _arrays.ready(_arrays.real("V", V), self.dtype)
         profile, alpha, variance, noise = self._profile
-        product = self._pairs.apply(profile, alpha, variance, v)
+        product = run(self._pairs.apply(profile, alpha, variance, v), *self._kept)
         if noise:
             product += self.dtype.type(noise) * v
         return product
@@ -404,11 +414,11 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
     def diagonal(self):
         """The entries k[i, i], to the bit those of the array; of two sets with 16 features or more
         at the cost of the tiles that hold them."""
-        return self._pairs.diagonal(*self._profile)
+        return run(self._pairs.diagonal(*self._profile), *self._kept)
 
     def toarray(self):
         """The matrix itself, as `ard_kernel` gives it."""
-        return self._pairs.fill(*self._profile, None)
+        return run(self._pairs.fill(*self._profile), *self._kept)
 
 
 def _check_factor(V, *shapes):
@@ -420,101 +430,129 @@ def _check_factor(V, *shapes):
 
 
 class _Pairs:
-    """Two sets of points and a metric, as the kernels take them."""
+    """Two sets of points and a metric, and the calls that they are the arrays of.
 
-    def __init__(self, X, Y, length_scale, factors, metric, backend, workers):
+    `features` and `products` are named arrays; those that are not there yet are outputs, which the
+    steps of the same name (`projecting`, `normalising`) write.
+    """
+
+    def __init__(self, X, Y, length_scale, factors, metric):
         x = _arrays.real("X", X, 2)
         y = x if Y is None else _arrays.real("Y", Y, 2)
         if x.shape[1] != y.shape[1]:
             raise ValueError(
                 f"X and Y must have the same number of columns, got shapes {x.shape} and {y.shape}"
             )
-        self.inputs = {"X": x, "Y": y, "length_scale": length_scale, "factors": factors,
-                       "metric": metric}  # fmt: skip
+        self.given = {"X": x, "Y": None if Y is None else y, "length_scale": length_scale,
+                      "factors": factors, "metric": metric}  # fmt: skip
         self.shape = len(x), len(y)
-        self.dtype = _arrays.common_dtype(x, y)
-        self.symmetric = Y is None
-        self.plain, self.scale, self.projection = _metric(
-            self.dtype, x.shape[1], length_scale, factors, metric
+        self.one = Y is None
+        self.dtype = dtype = _arrays.common_dtype(x, y)
+        self.plain, scale, self.projection = _metric(
+            dtype, x.shape[1], length_scale, factors, metric
         )
-        if not len(self.scale):
-            self.scale = np.ones(1, self.dtype)
-        self.many = min(len(self.scale), *self.shape) >= _MANY
-        self.kernel = _backends.kernel("ard", backend)
-        self.workers = _blocks.workers(workers)
-        self._features = self._products = None
-
-    def points(self):
-        """X and Y as kernels take them."""
-        x = _arrays.ready(self.inputs["X"], self.dtype)
-        return x, x if self.symmetric else _arrays.ready(self.inputs["Y"], self.dtype)
-
-    def keep(self):
-        """Have features of X and Y as they are now, whatever happens to them."""
-        x, y = self.features()
-        x = np.array(x)
-        self._features = x, x if self.symmetric else np.array(y)
-        self.inputs = {}
-
-    def __getstate__(self):
-        return self.__dict__ | {"kernel": _backends.name(self.kernel), "_products": None}
-
-    def __setstate__(self, state):
-        self.__dict__.update(state, kernel=_backends.load("ard", state["kernel"]))
-
-    def features(self):
-        """Those of x and of y, made when they are first asked for: the points themselves, unless
-        there is a projection."""
-        if self._features is None:
-            x, y = self.points()
-            d, r = self.projection.shape
-            if r or self.plain < d:
-                centre = _centre(x, y, self.symmetric)
-                first = self._project(x, centre)
-                x, y = first, first if self.symmetric else self._project(y, centre)
-            if not x.shape[1]:  # none are as one that is the same for all
-                x, y = (np.zeros((len(points), 1), self.dtype) for points in (x, y))
-            self._features = x, y
-        return self._features
-
-    def _project(self, points, centre):
+        x = _arrays.ready(x, dtype)
+        y = x if self.one else _arrays.ready(y, dtype)
+        self.points, self.scale = (x, y), scale
+        self.features = {"x": x, "y": y, "scale": scale}
+        self.projecting = self.normalising = ()
+        self.same = {}  # names of the second set that are other names of the first's
         d, r = self.projection.shape
-        features = np.empty((len(points), self.plain + r), self.dtype)
-        if features.size:
-            args, cost = (points, self.plain, centre, self.projection, features), 2 * d * (1 + r)
-            _blocks.fill_rows(self.kernel.prepare, len(points), cost, args, workers=self.workers)
-        return features
+        if r or self.plain < d:
+            self._project()
+        if not len(scale):  # no features are as one that is the same for all
+            self.projecting, self.same = (), {}
+            x, y = (np.zeros((length, 1), dtype) for length in self.shape)
+            self.scale = np.ones(1, dtype)
+            self.features = {"x": x, "y": y, "scale": self.scale}
+        self.many = min(len(self.scale), *self.shape) >= _MANY
+        self.products = _NO_PRODUCTS[dtype]
+        if self.many:
+            self._normalise()
 
-    def products(self):
-        """The scaled features less their centre, and their norms, of x and of y; empty where
-        differences are as fast."""
-        if self._products is None:
-            x, y = self.features()
-            if not self.many:
-                none = np.empty((0, 0), self.dtype), np.empty(0, self.dtype)
-                self._products = none + none
-            else:
-                centre = _centre(x, y, self.symmetric)
-                rows = self._normalise(x, centre)
-                self._products = rows + (rows if self.symmetric else self._normalise(y, centre))
-        return self._products
+    def _sets(self):
+        """(number of points, names of their arrays) of the two sets, or of the only one."""
+        names = ("points", "x", "rows", "row_norms"), ("others", "y", "columns", "column_norms")
+        return list(zip(self.shape, names, strict=True))[: 1 if self.one else 2]
 
-    def _normalise(self, x, centre):
-        rows, norms = np.empty_like(x), np.empty(len(x), x.dtype)
-        args, cost = (x, self.scale, centre, rows, norms), x.shape[1]
-        _blocks.fill_rows(self.kernel.prepare_products, len(x), cost, args, workers=self.workers)
-        return rows, norms
+    def _project(self):
+        """Features that are made of the points."""
+        (x, y), width = self.points, len(self.scale)
+        d, r = self.projection.shape
+        sets = self._sets()
+        centre = Output((d,), self.dtype)
+        self.features |= {"points": x, "others": y, "centre": centre, "plain": self.plain,
+                          "projection": self.projection}  # fmt: skip
+        steps = [HostStep(_centre, [points for _, (points, *_) in sets], ["centre"])]
+        for n, (points, features, *_) in sets:
+            self.features[features] = Output((n, width), self.dtype)
+            cost = 2 * d * (1 + r)
+            steps.append(
+                Step("prepare", tiles.rows(n, cost), n * cost, x=points, features=features)
+            )
+        self.projecting = steps
+        if self.one:
+            del self.features["y"]
+            self.same["y"] = "x"
+
+    def _normalise(self):
+        """The scaled features less their centre, and their norms: rows of the one set and columns
+        of the other."""
+        width, sets = len(self.scale), self._sets()
+        self.products = {"middle": Output((width,), self.dtype)}
+        steps = [HostStep(_centre, [features for _, (_, features, *_) in sets], ["middle"])]
+        for n, (_, features, rows, norms) in sets:
+            self.products |= {
+                rows: Output((n, width), self.dtype), norms: Output((n,), self.dtype)
+            }  # fmt: skip
+            names = {"x": features, "centre": "middle", "rows": rows, "norms": norms}
+            steps.append(Step("prepare_products", tiles.rows(n, width), n * width, **names))
+        self.normalising = steps
+        if self.one:
+            self.same |= {"columns": "rows", "column_norms": "row_norms"}
+
+    def keep_features(self, backend, workers):
+        """Have features that later calls need not make."""
+        if self.projecting:
+            self.features = self._kept(self.features, self.projecting, backend, workers)
+            self.features.setdefault("y", self.features["x"])
+            self.projecting = ()
+
+    def keep(self, backend, workers):
+        """Have the arrays of later calls as they are now, whatever happens to the points."""
+        if self.projecting:
+            self.keep_features(backend, workers)
+        else:
+            x = np.array(self.features["x"])
+            y = x if self.one else np.array(self.features["y"])
+            self.features |= {"x": x, "y": y}
+        if self.normalising:
+            arrays = self.features | self.products
+            kept = self._kept(arrays, self.normalising, backend, workers)
+            self.products = {"rows": kept["rows"], "row_norms": kept["row_norms"]}
+            for name, first in ("columns", "rows"), ("column_norms", "row_norms"):
+                self.products[name] = kept.get(name, self.products[first])
+            self.normalising = ()
+        self.features = {name: self.features[name] for name in ("x", "y", "scale")}
+        self.given, self.points, self.same = {}, (), {}
+
+    def _kept(self, arrays, steps, backend, workers):
+        """The arrays, with those that the steps write."""
+        names = [name for name, value in arrays.items() if type(value) is Output]
+        results = run(Call("ard", self.dtype, arrays, steps, names), backend, workers)
+        return arrays | dict(zip(names, results, strict=True))
 
     def transposed(self):
-        """The same with the two sets exchanged."""
-        if self.symmetric:
+        """The same with the two sets exchanged, after `keep`."""
+        if self.one:
             return self
-        x, y = self.features()
-        a, b, c, d = self.products()
-        other = object.__new__(_Pairs)
-        other.__dict__.update(
-            self.__dict__, shape=self.shape[::-1], _features=(y, x), _products=(c, d, a, b)
-        )
+        other = copy.copy(self)
+        other.shape = self.shape[::-1]
+        (x, y, scale), products = self.features.values(), self.products
+        other.features = {"x": y, "y": x, "scale": scale}
+        exchanged = {"rows": "columns", "row_norms": "column_norms"}
+        exchanged |= {name: first for first, name in exchanged.items()}
+        other.products = {name: products[exchanged[name]] for name in products}
         return other
 
     def _cost(self, columns=0):
@@ -531,73 +569,82 @@ class _Pairs:
         """Tiles of the result: wide ones, so that rows of it are written in long runs, and at
         least `height` rows high."""
         n, m = self.shape
-        if self.symmetric:
-            side = max(min(n, height), _blocks.square(n, cost, 128))
-            return _blocks.grid(self.shape, (side, side), upper=True)
-        if _blocks.is_short(n * m * cost):
+        if tiles.is_short(n * m * cost):
             return [(0, n, 0, m)]
+        if self.one:
+            side = max(min(n, height), tiles.square(n, cost, 128))
+            return tiles.grid(self.shape, (side, side), upper=True)
         width = min(m, max(512, min(4096, int(6e6 / (height * cost)))))
-        return _blocks.grid(self.shape, (max(height, _blocks.split(n, cost * width)), width))
+        return tiles.grid(self.shape, (max(height, tiles.split(n, cost * width)), width))
 
     def _height(self):
         """Rows for which a matrix product is worth its preparation."""
         return 1 if not self.many else 128 if len(self.scale) < 128 else 512
 
-    def fill(self, profile, alpha, variance, noise, out):
+    def _terms(self):
+        """Of the products that pairs are made from, if they are."""
+        return len(self.scale) if self.many else 0
+
+    def _mirrored(self, bounds):
+        """Tiles that say whether they stand for their mirror image too."""
+        return [(*tile, self.one and tile[0] != tile[2]) for tile in bounds]
+
+    def _call(self, block, bounds, cost, arrays, out, terms=0):
+        """The call of a block over the pairs. `terms`: of the matrix products of a tile's size."""
+        n, m = self.shape
+        if terms:
+            i0, i1, j0, j1, *_ = bounds[0]
+            terms *= (i1 - i0) * (j1 - j0)
+        step = Step(block, bounds, n * m * cost, terms, **self.same)
+        arrays = {**self.features, **self.products, **arrays, "out": out}
+        return Call("ard", self.dtype, arrays, [*self.projecting, *self.normalising, step])
+
+    def fill(self, profile, alpha, variance, noise):
         """The matrix of the pairs."""
-        if out is None:  # without the arguments of a check
-            result = np.empty(self.shape, self.dtype)
+        cost = self._cost()
+        if self.one:
+            bounds = [
+                (i0, i1, j0, j1, i0 - j0, i0 != j0)
+                for i0, i1, j0, j1 in self._tiles(cost, self._height())
+            ]
         else:
-            result = _arrays.output(out, self.shape, self.dtype, **self.inputs)
-        if result.size:
-            args = *self.features(), self.scale, *self.products(), profile, alpha, variance, noise
-            args += self.symmetric, np.asarray(result)
-            bounds = self._tiles(self._cost(), self._height())
-            _blocks.fill(self.kernel.fill, bounds, args, workers=self.workers, blas=self.many)
-        return result
+            bounds = [(*tile, NOWHERE, False) for tile in self._tiles(cost, self._height())]
+        numbers = {"profile": profile, "alpha": alpha, "variance": variance, "noise": noise}
+        out = Output(self.shape, self.dtype)
+        return self._call("fill", bounds, cost, numbers, out, self._terms())
 
     def apply(self, profile, alpha, variance, v):
         """The matrix times v."""
-        n, width = len(self.features()[0]), v.shape[1]
-        if not (n and v.size):
-            return np.zeros((n, width), self.dtype)
-        args = *self.features(), self.scale, *self.products(), profile, alpha, variance, v
-        return _blocks.reduce(
-            self.kernel.apply,
-            self._tiles(self._cost(width), self._height()),
-            (*args, self.symmetric),
-            lambda count: np.zeros((count, n, width), self.dtype),
-            workers=self.workers,
-            blas=True,
-        )
+        width = v.shape[1]
+        cost = self._cost(width)
+        bounds = self._mirrored(self._tiles(cost, self._height()))
+        arrays = {"profile": profile, "alpha": alpha, "variance": variance, "v": v}
+        out = Output((self.shape[0], width), self.dtype)
+        return self._call("apply", bounds, cost, arrays, out, max(width, self._terms()))
 
     def diagonal(self, profile, alpha, variance, noise):
         """That of the matrix, to the bit."""
         n = min(self.shape)
-        diagonal = np.empty(n, self.dtype)
         bounds = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
-        if self.many and not self.symmetric:
+        if self.many and not self.one:
             # BLAS's rounding depends on the sizes: the tiles of the matrix, as far as they matter
-            tiles = self._tiles(self._cost(), self._height())
-            bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in tiles if i0 < j1 and j0 < i1]
-        if n:
-            args = self.kernel.fill, *self.features(), self.scale, *self.products()
-            args += (profile, alpha, variance, noise, self.symmetric), diagonal
-            _blocks.fill(_diagonal, bounds, args, workers=self.workers, blas=self.many)
-        return diagonal
+            bounds = self._tiles(self._cost(), self._height())
+            bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in bounds if i0 < j1 and j0 < i1]
+        numbers = {"profile": profile, "alpha": alpha, "variance": variance, "noise": noise}
+        out = Output((n,), self.dtype)
+        return self._call("fill_diagonal", bounds, self._cost(), numbers, out, self._terms())
 
-    def pull(self, profile, alpha, variance, cotangent, length_scale):
+    def pull(self, profile, alpha, cotangent):
+        """What the gradients with respect to length_scale, variance and rq_alpha are made of."""
+        arrays = {**self.features, "profile": profile, "alpha": alpha, "cotangent": cotangent}
+        arrays["sums"] = Output((len(self.scale) + 2,), np.dtype(np.float64))
+        bounds = self._mirrored(self._tiles(self._slope_cost()))
+        step = Step("pull", bounds, cotangent.size * self._slope_cost())
+        return Call("ard", self.dtype, arrays, [step], ["sums"])
+
+    def by_parameters(self, sums, variance):
         """The gradients with respect to length_scale, variance and rq_alpha."""
-        sums = np.zeros(len(self.scale) + 2)
-        if cotangent.size:
-            args = *self.features(), self.scale, profile, alpha, cotangent, self.symmetric
-            sums = _blocks.reduce(
-                self.kernel.pull,
-                self._tiles(self._slope_cost()),
-                args,
-                lambda count: np.zeros((count, len(sums))),
-                workers=self.workers,
-            )
+        length_scale = self.given["length_scale"]
         gradients = {"variance": float(sums[-2]), "rq_alpha": float(variance * sums[-1])}
         if length_scale is not None:
             # q moves with the scale s = 1 / length_scale by 2 / s of its part
@@ -609,61 +656,51 @@ class _Pairs:
             gradients["length_scale"] = float(gradient[0]) if scalar else self._cast(gradient)
         return gradients
 
-    def pull_points(self, profile, alpha, variance, cotangent, wrt):
+    def pull_points(self, profile, alpha, variance, cotangent, wrt, *kept):
         """The gradients with respect to X, Y, factors and metric."""
-        points, features = self.points(), self.features()
-        centre = _centre(*points, self.symmetric)
-        p, plain = self.projection, self.plain
-        gradients, projected = {}, np.zeros(p.shape)
+        p, none = self.projection, np.empty((0, 0), self.dtype)
+        numbers = {"profile": profile, "alpha": alpha, "variance": variance}
+        x, y = self.features["x"], self.features["y"]
         # with one set k[i, j] and k[j, i] both move with x[i]
-        sides = {"X": (True, self.symmetric), "Y": (False, True)}
-        for k, (name, which) in enumerate(sides.items()):
-            chained = {"factors", "metric"} & set(wrt)
-            if name not in wrt and not (chained and (name == "X" or not self.symmetric)):
+        sides = {
+            "X": {"x": x, "y": y, "straight": cotangent,
+                  "transposed": cotangent if self.one else none},
+            "Y": {"x": y, "y": x, "straight": none, "transposed": cotangent},
+        }  # fmt: skip
+        chained = {"factors", "metric"} & set(wrt)
+        gradients, projected = {}, np.zeros(p.shape)
+        for points, (name, arrays) in zip(self.points, sides.items(), strict=True):
+            if name not in wrt and not (chained and (name == "X" or not self.one)):
                 continue
-            x, y = features[k], features[1 - k]
-            gradient = np.zeros_like(x)
-            if cotangent.size:
-                args = x, y, self.scale, profile, alpha, variance, cotangent, *which, gradient
-                cost = self._slope_cost() * len(y)
-                _blocks.fill_rows(self.kernel.pull_points, len(x), cost, args, workers=self.workers)
-            first, last = gradient[:, :plain], gradient[:, plain : plain + p.shape[1]]
-            gradients[name] = self._product(last, p.T)
-            if plain:
-                gradients[name] += first
-            projected += _rows.products(points[k] - centre, last, self.workers)
+            gradients[name], by_features = self._pull_side(arrays | numbers, *kept)
+            if chained and p.shape[1]:
+                last = by_features[:, self.plain :]
+                projected += _rows.products(points - self.features["centre"], last, kept[1])
         gradients["factors"] = self._cast(projected)
-        if self.inputs["metric"] is not None:
+        if self.given["metric"] is not None:
             # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P
             half = scipy.linalg.solve_triangular(p.T, projected.T, lower=False).T / 2
             gradients["metric"] = self._cast((half + half.T) / 2)
         return gradients
 
-    def _product(self, a, b):
-        """a @ b, the same bits for any number of workers."""
-        product = np.zeros((len(a), b.shape[1]), self.dtype)
-        if product.size:
-            args, cost = (a, b, product), b.size / 10
-            _blocks.fill_rows(_multiply, len(a), cost, args, workers=self.workers, blas=True)
-        return product
+    def _pull_side(self, arrays, *kept):
+        """The gradients with respect to the points of one set, and to its features."""
+        n, m, (d, r) = len(arrays["x"]), len(arrays["y"]), self.projection.shape
+        arrays |= {"scale": self.scale, "gradient": Output((n, len(self.scale)), self.dtype)}
+        cost = m * self._slope_cost()
+        steps = [Step("pull_points", tiles.rows(n, cost), n * cost)]
+        if not r:
+            gradient = run(Call("ard", self.dtype, arrays, steps, ["gradient"]), *kept)
+            return gradient if self.plain else np.zeros((n, d), self.dtype), gradient
+        arrays |= {"plain": self.plain, "projection": self.projection,
+                   "points": Output((n, d), self.dtype)}  # fmt: skip
+        cost = d * r / 10
+        bounds = tiles.rows(n, cost)
+        steps.append(Step("pull_features", bounds, n * cost, bounds[0][1] * d * r))
+        return run(Call("ard", self.dtype, arrays, steps, ["points", "gradient"]), *kept)
 
     def _cast(self, array):
         return array.astype(self.dtype)
-
-
-def _multiply(start, stop, a, b, product):
-    np.matmul(a[start:stop], b, out=product[start:stop])
-
-
-def _diagonal(
-    i0, i1, j0, j1, fill, x, y, scale, rows, row_norms, columns, column_norms, profile, diagonal
-):
-    """What a tile of the matrix holds of the diagonal."""
-    tile = np.empty((i1 - i0, j1 - j0), diagonal.dtype)
-    products = rows[i0:i1], row_norms[i0:i1], columns[j0:j1], column_norms[j0:j1]
-    fill(0, i1 - i0, 0, j1 - j0, x[i0:i1], y[j0:j1], scale, *products, *profile, tile)
-    a, b = max(i0, j0), min(i1, j1)
-    diagonal[a:b] = tile[a - i0 : b - i0, a - j0 : b - j0].diagonal()
 
 
 def _metric(dtype, d, length_scale, factors, metric):
@@ -736,16 +773,15 @@ def _cholesky(metric, d):
         raise ValueError(f"metric must be positive definite, and is not; {advice}") from None
 
 
-def _centre(x, y, symmetric):
-    """The mean of the finite rows."""
-    points = (x,) if symmetric else (x, y)
+def _centre(*points_and_centre):
+    """centre = the mean of the finite rows of one or two sets of points."""
+    *points, result = points_and_centre
     with np.errstate(all="ignore"):
-        sums = [
-            np.einsum("nd->d", p, dtype=np.float64) for p in points
-        ]  # a third of sum's overhead
+        # a third of sum's overhead
+        sums = [np.einsum("nd->d", p, dtype=np.float64) for p in points]
         centre = sum(sums) / sum(map(len, points))
         if not np.isfinite(centre).all():
             rows = [p[np.isfinite(p).all(axis=1)] for p in points]
             count = max(1, sum(map(len, rows)))
             centre = sum((r / count).sum(axis=0, dtype=np.float64) for r in rows)
-        return centre.astype(x.dtype)
+        result[...] = centre

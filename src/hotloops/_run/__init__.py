@@ -20,5 +20,8 @@ __all__ = [
 
 
 def kept(subject, backend, workers):
-    """(backend, workers) as they are resolved now, for an object whose later calls use them."""
-    return resolve(backend, subject).name, number_of_workers(workers)
+    """(backend, workers) as they are resolved now, for an object whose later calls use them; an
+    ImportError if this backend does not have the subject."""
+    backend = resolve(backend, subject)
+    backend.load(subject)
+    return backend.name, number_of_workers(workers)

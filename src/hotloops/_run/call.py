@@ -83,7 +83,7 @@ def run(call, backend=None, workers=None, *, out=None, **given):
     backend = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
-    returns, ready, arrays, results = call.returns, backend.ready, {}, []
+    returns, ready, arrays, results = call.returns, backend.ready, {}, {}
     for name, value in call.arrays.items():
         kind = type(value)
         if kind is np.ndarray:
@@ -94,15 +94,17 @@ def run(call, backend=None, workers=None, *, out=None, **given):
             else:
                 array = np.empty(value.shape, value.dtype)
             if name in returns:
-                results.append(array)
+                results[name] = array
             value = value.seen(array)
         arrays[name] = value
-    for array in results:
+    for array in results.values():
         if array.size:
             if not backend.run(call, arrays):
                 _carry_out(call, backend, workers, arrays)
             break
-    return results[0] if len(results) == 1 else tuple(results)
+    if len(returns) == 1:
+        return array
+    return tuple(results[name] for name in returns)
 
 
 def _carry_out(call, backend, workers, arrays):
@@ -139,7 +141,10 @@ def _bind(step, call, backend, arrays):
     if type(step) is HostStep:
         return _BoundHostStep(step, arrays)
     block = backend.block(call.subject, step.block, call.dtype)
-    return _BoundStep(step, lines(call.subject)[step.block], block, call.dtype, arrays)
+    bound = _BoundStep(step, lines(call.subject)[step.block], block, call.dtype, arrays)
+    if len(call.steps) > 1:
+        bound.make_ready(backend)
+    return bound
 
 
 class _BoundHostStep:
@@ -175,6 +180,13 @@ class _BoundStep:
         self.guard = step.multiplications and threads_blas(step.multiplications, dtype)
         self._nothing = not step.tiles or self._has_no_terms()
         self.single = self._nothing or len(step.tiles) == 1
+
+    def make_ready(self, backend):
+        """Have inputs as the backend takes them, those too that other steps write."""
+        for k in range(self._line.count):
+            value = self._values[k]
+            if type(value) is np.ndarray:
+                self._values[k] = backend.ready(value)
 
     def _has_no_terms(self):
         """Whether the sums that the step takes are empty: then they are 0."""
