@@ -108,3 +108,41 @@ def test_an_error_in_a_task_ends_the_call(toy):
     with pytest.raises(np.linalg.LinAlgError):
         factored(-np.eye(64), 8, 3)
     factored(np.eye(64), 8, 3)
+
+
+def test_results_come_in_the_order_that_is_asked_for(toy):
+    def both(one, two):
+        one[...], two[...] = 1, 2
+
+    arrays = {name: Output((3,), np.dtype(np.float64)) for name in ("one", "two")}
+    call = Call("toy", np.dtype(np.float64), arrays, [HostStep(both, [], ["one", "two"])],
+                returns=("two", "one"))  # fmt: skip
+    two, one = run(call, "toy")
+    assert (two == 2).all()
+    assert (one == 1).all()
+
+
+def test_what_a_step_has_written_is_read_as_the_backend_takes_inputs(toy, monkeypatch):
+    class ReadOnly(backends.Backend):
+        def ready(self, array):
+            array = array.view()
+            array.flags.writeable = False
+            return array
+
+    seen = []
+
+    def solve(i0, i1, k0, k1, corner, a):
+        seen.append((corner.flags.writeable, a.flags.writeable))
+
+    monkeypatch.setattr(toy, "solve", solve)
+    backends.add(ReadOnly("read-only", lambda subject: toy))
+    matrix = np.eye(4)
+    call = Call(
+        "toy",
+        matrix.dtype,
+        {"given": matrix, "a": Output((4, 4), matrix.dtype)},
+        [HostStep(copy, ["given"], ["a"]), Step("solve", [(2, 4, 0, 2)], corner="a")],
+        returns=("a",),
+    )
+    run(call, "read-only")
+    assert seen == [(False, True)]

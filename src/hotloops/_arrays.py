@@ -215,7 +215,7 @@ def common_dtype(*arrays):
 def scalar(name, value, *, minimum=-math.inf, maximum=math.inf, strict=False):
     """`value` as a float, finite and in [minimum, maximum] (`strict`: above the minimum)."""
     try:
-        if isinstance(value, (str, bytes)) or np.iscomplexobj(value):
+        if type(value) is not float and (isinstance(value, (str, bytes)) or np.iscomplexobj(value)):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError):

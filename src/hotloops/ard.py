@@ -1,6 +1,7 @@
 """ARD kernels: quadratic forms, covariance matrices, their gradients and products."""
 
 import copy
+import functools
 
 import numpy as np
 import scipy.linalg
@@ -591,10 +592,10 @@ class _Pairs:
 
     def _call(self, block, bounds, cost, arrays, out, terms=0):
         """The call of a block over the pairs. `terms`: of the matrix products of a tile's size."""
-        n, m = self.shape
         if terms:
             i0, i1, j0, j1, *_ = bounds[0]
             terms *= (i1 - i0) * (j1 - j0)
+        n, m = self.shape
         step = Step(block, bounds, n * m * cost, terms, **self.same)
         arrays = {**self.features, **self.products, **arrays, "out": out}
         return Call("ard", self.dtype, arrays, [*self.projecting, *self.normalising, step])
@@ -602,13 +603,11 @@ class _Pairs:
     def fill(self, profile, alpha, variance, noise):
         """The matrix of the pairs."""
         cost = self._cost()
+        bounds = self._tiles(cost, self._height())
         if self.one:
-            bounds = [
-                (i0, i1, j0, j1, i0 - j0, i0 != j0)
-                for i0, i1, j0, j1 in self._tiles(cost, self._height())
-            ]
+            bounds = [(i0, i1, j0, j1, i0 - j0, i0 != j0) for i0, i1, j0, j1 in bounds]
         else:
-            bounds = [(*tile, NOWHERE, False) for tile in self._tiles(cost, self._height())]
+            bounds = [(*tile, NOWHERE, False) for tile in bounds]
         numbers = {"profile": profile, "alpha": alpha, "variance": variance, "noise": noise}
         out = Output(self.shape, self.dtype)
         return self._call("fill", bounds, cost, numbers, out, self._terms())
@@ -713,9 +712,11 @@ def _metric(dtype, d, length_scale, factors, metric):
         projection = _cholesky(_arrays.real("metric", metric, 2), d)
         _arrays.in_range("the Cholesky factor of metric", projection, dtype)
         return 0, np.ones(d, dtype), projection.astype(dtype)
-    scale = np.ones(d, dtype) if length_scale is None else _inverse(dtype, d, length_scale)
+    scale, none = _no_metric(dtype, d)
+    if length_scale is not None:
+        scale = _inverse(dtype, d, length_scale)
     if factors is None:
-        return d, scale, np.empty((d, 0), dtype)
+        return d, scale, none
     factors = _arrays.real("factors", factors, 2)
     _arrays.in_range("factors", factors, dtype)
     projection = _arrays.ready(factors, dtype)
@@ -729,6 +730,12 @@ def _metric(dtype, d, length_scale, factors, metric):
     return len(scale), np.append(scale, np.ones(projection.shape[1], dtype)), projection
 
 
+@functools.lru_cache(maxsize=64)
+def _no_metric(dtype, d):
+    """The scale of features that have none, and a projection to none."""
+    return _arrays.read_only(np.ones(d, dtype)), np.empty((d, 0), dtype)
+
+
 def _inverse(dtype, d, length_scale):
     length_scale = _arrays.real("length_scale", length_scale)
     if length_scale.shape not in ((), (1,), (d,)):
@@ -736,6 +743,10 @@ def _inverse(dtype, d, length_scale):
             f"length_scale must be a scalar or have shape ({d},), one for each column of X, "
             f"got shape {length_scale.shape}"
         )
+    # most are told in a glance to be positive, with an inverse that every dtype has
+    if all(1e-30 < value < 1e30 for value in length_scale.reshape(-1).tolist()):
+        inverse = 1 / length_scale.astype(np.float64, copy=False)
+        return np.full(d, inverse, dtype) if inverse.size == 1 else inverse.astype(dtype)
     if not (length_scale > 0).all():
         raise ValueError(f"length_scale must be positive, got {length_scale}")
     with np.errstate(over="ignore"):
