@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.sparse.linalg
+from hotloops.kernels.ard import SE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
@@ -921,3 +922,25 @@ def test_out_must_not_share_memory(name):
     with pytest.raises(ValueError, match=f"out must not share memory with {name}"):
         hl.quadform(**keywords, out=out)
     assert (out == 1).all()
+
+
+@pytest.mark.parametrize("bounds", [(3, 10, 0, 8), (0, 4, 2, 9), (5, 8, 0, 3), (2, 8, 2, 8)])
+def test_noise_is_on_the_diagonal_of_the_matrix_and_not_of_a_tile(backend, bounds):
+    i0, i1, j0, j1 = bounds
+    X = points(1, 12, 3)
+    distances = cdist(X, X, "sqeuclidean")
+    expected = (np.exp(-distances / 2) + 0.5 * np.eye(12))[i0:i1, j0:j1]
+    version, none = resolve(backend, "ard"), np.empty(0)
+    block = version.block("ard", "fill", X.dtype)
+
+    def tile(bounds, x, y, out):
+        none_yet = np.empty((0, 0)), none, np.empty((0, 0)), none
+        arrays = [version.ready(a) for a in (x, y, np.ones(3), *none_yet)]
+        block(*bounds, *arrays, SE, 1.0, 1.0, 0.5, i0 - j0, False, out)
+        return out
+
+    whole = tile(bounds, X, X, np.full((12, 12), np.nan))
+    np.testing.assert_allclose(whole[i0:i1, j0:j1], expected, rtol=1e-14)
+    assert np.isnan(whole).sum() == 144 - expected.size
+    piece = tile((0, i1 - i0, 0, j1 - j0), X[i0:i1], X[j0:j1], np.empty(expected.shape))
+    np.testing.assert_array_equal(piece, whole[i0:i1, j0:j1])
