@@ -1,9 +1,11 @@
 from cython cimport floating
-from libc.math cimport INFINITY, sqrt
+from libc.math cimport INFINITY, sqrt, sqrtf
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
 from blas cimport gemm
+
+from hotloops.kernels import linalg as kernel
 
 
 cdef extern from "vmath.h" nogil:
@@ -17,15 +19,27 @@ cdef extern from "vmath.h" nogil:
 
 
 cdef enum:
-    TILE = 256  # rows whose deviations stay in the second cache
-    ROWS = 768  # rows that go through the layers together
-    STRIPE = 64  # columns of a scatter at a time: what lies above its diagonal is left out
     PIECE = 32  # groups after which a sum is added to that of the row
     CACHED = 4096  # groups that the second cache holds
-    RELU = 1
-    TANH = 2
-    SIGMOID = 3
-    SOFTMAX = 4
+
+cdef Py_ssize_t TILE = kernel.TILE
+cdef Py_ssize_t STRIPE = kernel.STRIPE
+cdef Py_ssize_t ROWS = kernel.ROWS
+cdef int RELU = kernel.RELU
+cdef int TANH = kernel.TANH
+cdef int SIGMOID = kernel.SIGMOID
+cdef int SOFTMAX = kernel.SOFTMAX
+
+
+cdef cloned _root(Py_ssize_t n, floating* q) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        q[i] = sqrtf(q[i]) if floating is float else sqrt(q[i])
+
+
+def root(Py_ssize_t i0, Py_ssize_t i1, floating[::1] q):
+    with nogil:
+        _root(i1 - i0, &q[i0])
 
 
 cdef inline inlined _load(
@@ -142,10 +156,10 @@ cdef cloned _softmax(
 
 
 def softmax(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, floating[:, ::1] out,
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, floating[:, ::1] out,
 ):
     with nogil:
-        _softmax(stop - start, x.shape[1], &x[start, 0], &out[start, 0])
+        _softmax(i1 - i0, x.shape[1], &x[i0, 0], &out[i0, 0])
 
 
 cdef cloned _softmax_across(
@@ -261,10 +275,10 @@ cdef cloned _normalize_rows(
 
 
 def normalize_rows(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, floating[:, ::1] out,
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, floating[:, ::1] out,
 ):
     with nogil:
-        _normalize_rows(stop - start, x.shape[1], &x[start, 0], &out[start, 0])
+        _normalize_rows(i1 - i0, x.shape[1], &x[i0, 0], &out[i0, 0])
 
 
 cdef cloned _mean(
@@ -309,11 +323,11 @@ cdef inline void _scatter(
     # total += the scatter of n rows, on and below the diagonal; their mean is scratch + rest / n
     cdef Py_ssize_t a, f, g, m, stop
     cdef floating* tile = scratch + d
-    cdef floating* product = tile + TILE * d
+    cdef floating* product = tile + min(TILE, n) * d
     _mean(n, d, x, rest, scratch)
     a = 0
     while a < n:
-        m = min(<Py_ssize_t> TILE, n - a)
+        m = min(TILE, n - a)
         _deviations(m, d, x + a * d, scratch, tile, rest)
         f = 0
         while f < d:
@@ -327,8 +341,32 @@ cdef inline void _scatter(
             total[f * d + g] -= rest[f] * rest[g] / n
 
 
+def covariances(
+    Py_ssize_t k0, Py_ssize_t k1, const floating[:, :, ::1] x, double freedom,
+    floating[:, :, ::1] out,
+):
+    cdef Py_ssize_t d = x.shape[2], f, g, k, rows = min(TILE, x.shape[1])
+    cdef floating* scratch = _scratch[floating](d * (1 + rows + min(STRIPE, d)), 0)
+    cdef double* rest
+    cdef double* total
+    try:
+        rest = _scratch[double](d + d * d, 0)
+        total = rest + d
+        with nogil:
+            for k in range(k0, k1):
+                for f in range(d * d):
+                    total[f] = 0
+                _scatter(x.shape[1], d, &x[k, 0, 0], scratch, rest, total)
+                for f in range(d):
+                    for g in range(f + 1):
+                        out[k, f, g] = out[k, g, f] = <floating> (total[f * d + g] / freedom)
+        free(rest)
+    finally:
+        free(scratch)
+
+
 def scatter(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, double[:, ::1] means,
+    Py_ssize_t t0, Py_ssize_t t1, const floating[:, ::1] x, double[:, ::1] means,
     double[:, ::1] total,
 ):
     cdef Py_ssize_t d = x.shape[1], f, m, t
@@ -337,8 +375,8 @@ def scatter(
     try:
         rest = _scratch[double](d, 0)
         with nogil:
-            for t in range(start, stop):
-                m = min(<Py_ssize_t> TILE, x.shape[0] - t * TILE)
+            for t in range(t0, t1):
+                m = min(TILE, x.shape[0] - t * TILE)
                 _scatter(m, d, &x[t * TILE, 0], scratch, rest, &total[0, 0])
                 for f in range(d):
                     means[t, f] = <double> (scratch[f] - x[0, f]) + rest[f] / m
@@ -347,28 +385,47 @@ def scatter(
         free(scratch)
 
 
-def covariances(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, :, ::1] x, double factor,
-    floating[:, :, ::1] out,
+def centre(Py_ssize_t n, double[:, ::1] means):
+    cdef Py_ssize_t d = means.shape[1], f, t
+    cdef double count
+    cdef double* mean = _scratch[double](d, 0)
+    with nogil:
+        for f in range(d):
+            mean[f] = 0
+        for t in range(means.shape[0]):
+            count = min(TILE, n - t * TILE)
+            for f in range(d):
+                mean[f] += count * means[t, f]
+        for f in range(d):
+            mean[f] /= n
+        for t in range(means.shape[0]):
+            count = min(TILE, n - t * TILE)
+            for f in range(d):
+                means[t, f] = (means[t, f] - mean[f]) * sqrt(count)
+    free(mean)
+
+
+def join(
+    Py_ssize_t i0, Py_ssize_t i1, const double[:, ::1] total, const double[:, ::1] means,
+    double freedom, floating[:, ::1] out,
 ):
-    cdef Py_ssize_t d = x.shape[2], f, g, k
-    cdef floating* scratch = _scratch[floating](d * (1 + TILE + STRIPE), 0)
-    cdef double* rest
-    cdef double* total
-    try:
-        rest = _scratch[double](d + d * d, 0)
-        total = rest + d
-        with nogil:
-            for k in range(start, stop):
-                for f in range(d * d):
-                    total[f] = 0
-                _scatter(x.shape[1], d, &x[k, 0, 0], scratch, rest, total)
-                for f in range(d):
-                    for g in range(f + 1):
-                        out[k, f, g] = out[k, g, f] = <floating> (factor * total[f * d + g])
-        free(rest)
-    finally:
-        free(scratch)
+    cdef Py_ssize_t d = means.shape[1], f, f0, f1, g
+    cdef double* product = _scratch[double](STRIPE * i1, 0)
+    with nogil:
+        f0 = i0
+        while f0 < i1:
+            f1 = min(f0 + STRIPE, i1)
+            gemm(
+                f1 - f0, f1, means.shape[0], &means[0, f0], d, &means[0, 0], d, product, f1,
+                False, True, False,
+            )
+            for f in range(f0, f1):
+                for g in range(f + 1):
+                    out[f, g] = out[g, f] = <floating> (
+                        (total[f, g] + product[(f - f0) * f1 + g]) / freedom
+                    )
+            f0 = f1
+    free(product)
 
 
 cdef cloned _activate(
@@ -405,7 +462,7 @@ cdef cloned _activate(
 
 
 def forward(
-    Py_ssize_t start, Py_ssize_t stop, const floating[:, ::1] x, const floating[::1] parameters,
+    Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[::1] parameters,
     const int64_t[::1] widths, int activation, int output_activation, floating[:, ::1] out,
 ):
     cdef Py_ssize_t i, k, layer, m, n, last = widths.shape[0] - 2, widest = 1
@@ -417,9 +474,9 @@ def forward(
         widest = max(widest, <Py_ssize_t> widths[layer])
     cdef floating* scratch = _scratch[floating](2 * ROWS * widest, 0)
     with nogil:
-        i = start
-        while i < stop:
-            m = min(<Py_ssize_t> ROWS, stop - i)
+        i = i0
+        while i < i1:
+            m = min(ROWS, i1 - i)
             source, p = &x[i, 0], &parameters[0]
             for layer in range(last + 1):
                 k, n = widths[layer], widths[layer + 1]

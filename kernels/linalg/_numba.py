@@ -5,11 +5,16 @@ import numpy as np
 from ..blas_numba import gemm
 from ..jit_numba import inlined, jit, summed
 from ..vmath_numba import exp, expm1
-from . import RELU, ROWS, SIGMOID, SOFTMAX, TANH, TILE
+from . import RELU, ROWS, SIGMOID, SOFTMAX, STRIPE, TANH, TILE
 
-STRIPE = 64  # columns of a scatter at a time: what lies above its diagonal is left out
 PIECE = 1024  # terms after which a sum is added to that of the row
 LANES = 64  # maxima at a time: a loop over one is not vectorised
+
+
+@jit
+def root(i0, i1, q):
+    for i in range(i0, i1):
+        q[i] = math.sqrt(q[i])
 
 
 @jit
@@ -61,9 +66,9 @@ def _softmax(x, lanes, out):
 
 
 @jit
-def softmax(start, stop, x, out):
+def softmax(i0, i1, x, out):
     lanes = np.empty(LANES, out.dtype)
-    for i in range(start, stop):
+    for i in range(i0, i1):
         _softmax(x[i], lanes, out[i])
 
 
@@ -126,9 +131,9 @@ def _normalize_carefully(x, small, out):
 
 
 @jit
-def normalize_rows(start, stop, x, out):
+def normalize_rows(i0, i1, x, out):
     least = 1e-25 if out.itemsize == 4 else 1e-280
-    for i in range(start, stop):
+    for i in range(i0, i1):
         row, total = x[i], 0.0
         for a in range(0, x.shape[1], PIECE):
             total += _squares(row[a : a + PIECE])
@@ -180,11 +185,24 @@ def _scatter(x, mean, tile, product, rest, total):
 
 
 @jit
-def scatter(start, stop, x, means, total):
+def covariances(k0, k1, x, freedom, out):
+    d = x.shape[2]
+    mean, rest, tile = np.empty(d, x.dtype), np.empty(d), np.empty((TILE, d), x.dtype)
+    product, total = np.empty((STRIPE, d), x.dtype), np.empty((d, d))
+    for k in range(k0, k1):
+        total[:] = 0
+        _scatter(x[k], mean, tile, product, rest, total)
+        for f in range(d):
+            for g in range(f + 1):
+                out[k, f, g] = out[k, g, f] = total[f, g] / freedom
+
+
+@jit
+def scatter(t0, t1, x, means, total):
     n, d = x.shape
     mean, rest, tile = np.empty(d, x.dtype), np.empty(d), np.empty((TILE, d), x.dtype)
     product = np.empty((STRIPE, d), x.dtype)
-    for t in range(start, stop):
+    for t in range(t0, t1):
         rows = x[t * TILE : min((t + 1) * TILE, n)]
         _scatter(rows, mean, tile, product, rest, total)
         for f in range(d):
@@ -192,17 +210,30 @@ def scatter(start, stop, x, means, total):
 
 
 @jit
-def covariances(start, stop, x, factor, out):
-    d = x.shape[2]
-    mean, rest, tile = np.empty(d, x.dtype), np.empty(d), np.empty((TILE, d), x.dtype)
-    product, total = np.empty((STRIPE, d), x.dtype), np.empty((d, d))
-    for k in range(start, stop):
-        total[:] = 0
-        _scatter(x[k], mean, tile, product, rest, total)
+def centre(n, means):
+    tiles, d = means.shape
+    mean = np.zeros(d)
+    for t in range(tiles):
         for f in range(d):
+            mean[f] += min(TILE, n - t * TILE) * means[t, f]
+    for f in range(d):
+        mean[f] /= n
+    for t in range(tiles):
+        root_of_count = math.sqrt(min(TILE, n - t * TILE))
+        for f in range(d):
+            means[t, f] = (means[t, f] - mean[f]) * root_of_count
+
+
+@jit
+def join(i0, i1, total, means, freedom, out):
+    d = means.shape[1]
+    product = np.empty((STRIPE, d))
+    for f0 in range(i0, i1, STRIPE):
+        f1 = min(f0 + STRIPE, i1)
+        gemm(f1 - f0, f1, len(means), means[:, f0:], d, means, d, product, d, False, True, False)
+        for f in range(f0, f1):
             for g in range(f + 1):
-                out[k, f, g] = factor * total[f, g]
-                out[k, g, f] = out[k, f, g]
+                out[f, g] = out[g, f] = (total[f, g] + product[f - f0, g]) / freedom
 
 
 @jit
@@ -230,11 +261,11 @@ def _activate(bias, activation, a):
 
 
 @jit
-def forward(start, stop, x, parameters, widths, activation, output_activation, out):
+def forward(i0, i1, x, parameters, widths, activation, output_activation, out):
     widest = max(1, widths[1:].max())
     lanes, values = np.empty(LANES, out.dtype), np.empty((2, ROWS, widest), out.dtype)
-    for i in range(start, stop, ROWS):
-        m, used = min(ROWS, stop - i), 0
+    for i in range(i0, i1, ROWS):
+        m, used = min(ROWS, i1 - i), 0
         for l in range(len(widths) - 1):
             k, n, p, a = widths[l], widths[l + 1], parameters[used:], values[l % 2]
             if l == 0:  # a leading dimension is not 0

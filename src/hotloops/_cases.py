@@ -1065,6 +1065,24 @@ def _rows_make(rng, dtype, n, m, spread=3.0, **others):
     return {"X": rng.normal(0, spread, (n, m)).astype(dtype, copy=False)} | others
 
 
+def _distances_make(rng, dtype, n, m, d):
+    return {name: rng.normal(size=(k, d)).astype(dtype) for name, k in (("X", n), ("Y", m))}
+
+
+def _distances_question(X, Y):
+    differences = X.astype(np.float64)[:, None] - Y
+    return np.sqrt((differences**2).sum(axis=-1))
+
+
+def _distances_numpy(X, Y):
+    q = X @ Y.T
+    q *= -2
+    q += np.einsum("if,if->i", X, X)[:, None]
+    q += np.einsum("jf,jf->j", Y, Y)
+    np.maximum(q, 0, out=q)
+    return np.sqrt(q, out=q)
+
+
 def _softmax_question(X, axis=-1):
     e = np.exp(X - X.max(axis, keepdims=True))
     return e / e.sum(axis, keepdims=True)
@@ -1143,6 +1161,12 @@ _MLP_TOLERANCE = {np.float64: 3e-15, np.float32: 2e-6}
 
 _LINALG = (
     Case(
+        "linalg", "distances", linalg.distances, _distances_make,
+        {"n": 50, "m": 37, "d": 20}, {np.float32: 1e-6, np.float64: 1e-14},
+        _distances_question, _distances_numpy, {"n": 2000, "m": 2000, "d": 20},
+        {"n": 500, "m": 500, "d": 20},
+    ),
+    Case(
         "linalg", "softmax", linalg.softmax, _rows_make,
         {"n": 130, "m": 99}, _ROWS_TOLERANCE,
         _softmax_question, _softmax_numpy, {"n": 4000, "m": 1000}, {"n": 500, "m": 1000},
@@ -1160,7 +1184,7 @@ _LINALG = (
     ),
     Case(
         "linalg", "covariance", linalg.covariance, _covariance_make,
-        {"n": 1300, "d": 9}, _ROWS_TOLERANCE,
+        {"n": 1100, "d": 70}, _ROWS_TOLERANCE,
         _covariance_question, _covariance_numpy, {"n": 100_000, "d": 50}, {"n": 20_000, "d": 50},
     ),
     Case(

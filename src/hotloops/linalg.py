@@ -7,10 +7,12 @@ import math
 import numpy as np
 import scipy.linalg
 
-from . import _arrays, _backends, _blocks, _feature_names, _rows
+from . import _arrays, _feature_names, _rows
+from ._run import Call, Output, Step, number_of_workers, run
+from ._run.tiles import grid, is_short, rows, split
 from ._warnings import warn
 from .ard import quadform
-from .kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, TANH, TILE
+from .kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, STRIPE, TANH, TILE
 from .lstsq import Differences, LeastSquares, rank_tolerance
 
 __all__ = [
@@ -39,7 +41,6 @@ _ACTIVATIONS = {
     "sigmoid": SIGMOID,
     "softmax": SOFTMAX,
 }
-_STRIPE = 64  # columns of a scatter that are multiplied at a time
 _FLOP = 0.02  # ns a multiplication in a matrix product
 _FEW = 64  # rows of a batch below which unpacking the weights takes longer than using them
 
@@ -93,17 +94,17 @@ def distances(X, Y=None, *, squared=False, out=None, backend=None, workers=None)
     array([[0., 5.],
            [5., 0.]])
     """
-    result = quadform(X, Y, out=out, backend=backend, workers=workers)
-    if not squared and result.size:
-        n, m = result.shape
-        _blocks.fill_rows(
-            _root, n, 0.5 * m, (np.asarray(result),), workers=_blocks.workers(workers)
-        )
-    return result
-
-
-def _root(start, stop, q):
-    np.sqrt(q[start:stop], out=q[start:stop])
+    q = quadform(X, Y, out=out, backend=backend, workers=workers)
+    if squared:
+        return q
+    call = Call(
+        "linalg",
+        q.dtype,
+        {"q": Output(q.shape, q.dtype, (q.size,))},
+        [Step("root", rows(q.size, 0.5))],
+        returns=("q",),
+    )
+    return run(call, backend, workers, out=q)
 
 
 def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
@@ -154,25 +155,16 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     if axis is None or isinstance(axis, tuple) or not x.ndim:
         return _softmax_over(_arrays.axes("axis", axis, x.ndim), x, out, backend, workers)
     axis = _arrays.integer("axis", axis, minimum=-x.ndim, maximum=x.ndim - 1) % x.ndim
-    kernel = _backends.kernel("linalg", backend)
-    workers = _blocks.workers(workers)
-    result = _arrays.output(out, x.shape, x.dtype, X=x)
-    if not result.size:
-        return result
     shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
     outer, m, inner = shape
-    x, flat = _input(x), np.asarray(result)
     if inner == 1:
-        shape, cost = (outer, m), 20 + 0.7 * m
-        args = x.reshape(shape), flat.reshape(shape)
-        _blocks.fill_rows(kernel.softmax, outer, cost, args, workers=workers)
-        return result
-    rows = _blocks.split(outer, m * inner)
-    columns = inner if rows > 1 else -(-_blocks.split(inner, m) // 64) * 64
-    bounds = _blocks.grid((outer, inner), (rows, columns))
-    args = x.reshape(shape), flat.reshape(shape)
-    _blocks.fill(kernel.softmax_across, bounds, args, workers=workers)
-    return result
+        shape, step = (outer, m), Step("softmax", rows(outer, 20 + 0.7 * m))
+    else:
+        height = split(outer, m * inner)
+        width = inner if height > 1 else -(-split(inner, m) // 64) * 64
+        step = Step("softmax_across", grid((outer, inner), (height, width)))
+    arrays = {"x": x.reshape(shape), "out": Output(x.shape, x.dtype, shape)}
+    return run(Call("linalg", x.dtype, arrays, [step]), backend, workers, out=out, X=x)
 
 
 def _softmax_over(axes, x, out, backend, workers):
@@ -181,11 +173,11 @@ def _softmax_over(axes, x, out, backend, workers):
     others = [k for k in range(x.ndim) if k not in axes]
     order = [*others, *axes] if x.ndim else []
     moved = x.transpose(order)
-    rows = moved.reshape(
+    lines = moved.reshape(
         math.prod(x.shape[k] for k in others), math.prod(moved.shape[len(others) :])
     )
-    rows = softmax(rows, backend=backend, workers=workers)
-    result.transpose(order)[...] = rows.reshape(moved.shape)
+    lines = softmax(lines, backend=backend, workers=workers)
+    result.transpose(order)[...] = lines.reshape(moved.shape)
     return result if result.ndim or out is not None else result[()]
 
 
@@ -231,15 +223,14 @@ def normalize_rows(X, *, out=None, backend=None, workers=None):
            [0. , 0. ]])
     """
     x = _real("X", X, 1)
-    kernel = _backends.kernel("linalg", backend)
-    workers = _blocks.workers(workers)
-    result = _arrays.output(out, x.shape, x.dtype, X=x)
-    if result.size:
-        shape = math.prod(x.shape[:-1]), x.shape[-1]
-        args = _input(x).reshape(shape), np.asarray(result).reshape(shape)
-        cost = 20 + 0.5 * shape[1]
-        _blocks.fill_rows(kernel.normalize_rows, shape[0], cost, args, workers=workers)
-    return result
+    shape = n, d = math.prod(x.shape[:-1]), x.shape[-1]
+    call = Call(
+        "linalg",
+        x.dtype,
+        {"x": x.reshape(shape), "out": Output(x.shape, x.dtype, shape)},
+        [Step("normalize_rows", rows(n, 20 + 0.5 * d))],
+    )
+    return run(call, backend, workers, out=out, X=x)
 
 
 def _real(name, value, ndim):
@@ -248,10 +239,6 @@ def _real(name, value, ndim):
     if array.ndim < ndim:
         raise ValueError(f"{name} must have at least {ndim} dimension(s), got shape {array.shape}")
     return array
-
-
-def _input(array, dtype=None):
-    return _arrays.read_only(_arrays.ready(array, dtype))
 
 
 def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
@@ -309,50 +296,50 @@ def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
     *batch, n, d = x.shape
     if n <= ddof:
         raise ValueError(f"X must have more than ddof={ddof} samples, got shape {x.shape}")
-    kernel = _backends.kernel("linalg", backend)
-    workers = _blocks.workers(workers)
-    result = _arrays.output(out, (*batch, d, d), x.dtype, X=x)
-    if not result.size:
-        return result
-    x = _input(x).reshape(-1, n, d)
-    matrices = np.asarray(result).reshape(-1, d, d)
-    blas = _blocks.threads_blas(min(_STRIPE, d) * d * min(TILE, n), x.dtype)
+    items, shape = math.prod(batch), (*batch, d, d)
+    data = x.reshape(items, n, d)
     cost = 500 + n * d * (1 + _FLOP * d)
-    if len(x) == 1 or not _blocks.is_short(cost / 50):
-        for item, matrix in zip(x, matrices, strict=True):
-            total = _scatter(kernel, item, cost / n, workers, blas)
-            with np.errstate(all="ignore"):
-                matrix[...] = total / (n - ddof)
-    else:
-        args = x, 1 / (n - ddof), matrices
-        _blocks.fill_rows(kernel.covariances, len(x), cost, args, workers=workers, blas=blas)
-    return result
+    if n > TILE and not is_short(cost if items == 1 else cost / 50):
+        result = _arrays.output(out, shape, x.dtype, X=x)
+        for item, matrix in zip(data, np.asarray(result).reshape(items, d, d), strict=True):
+            run(_by_tiles(item, ddof, cost / n), backend, workers, out=matrix)
+        return result
+    call = Call(
+        "linalg",
+        x.dtype,
+        {"x": data, "freedom": float(n - ddof), "out": Output(shape, x.dtype, (items, d, d))},
+        [Step("covariances", rows(items, cost), multiplications=_stripe(n, d))],
+    )
+    return run(call, backend, workers, out=out, X=x)
 
 
-def _scatter(kernel, x, cost, workers, blas):
-    """Σ (x − x̄)(x − x̄)ᵀ of rows that take `cost` ns each, in tiles."""
+def _stripe(n, d):
+    """Multiplications of the products that a scatter of so many rows is made of."""
+    return min(STRIPE, d) * d * min(TILE, n)
+
+
+def _by_tiles(x, ddof, cost):
+    """The covariance of rows that take `cost` ns each: within tiles of them, and between."""
     n, d = x.shape
     tiles = -(-n // TILE)
-    means, counts = np.empty((tiles, d)), np.full(tiles, TILE)
-    counts[-1] = n - (tiles - 1) * TILE
-    bounds = _blocks.grid((tiles,), (_blocks.split(tiles, TILE * cost),))
-    total = _blocks.reduce(
-        kernel.scatter,
-        bounds,
-        (x, means),
-        lambda count: np.zeros((count, d, d)),
-        workers=workers,
-        blas=blas,
+    row = d * (2 + _FLOP * tiles)
+    return Call(
+        "linalg",
+        x.dtype,
+        {
+            "x": x,
+            "n": n,
+            "freedom": float(n - ddof),
+            "means": Output((tiles, d), np.float64),
+            "total": Output((d, d), np.float64),
+            "out": Output((d, d), x.dtype),
+        },
+        [
+            Step("scatter", rows(tiles, TILE * cost), multiplications=_stripe(n, d)),
+            Step("centre", [()], tiles * d),
+            Step("join", rows(d, row), d * row, STRIPE * d * tiles),
+        ],
     )
-    _blocks.fill(_add_scatter_between, [()], (means, counts, total), workers=1, blas=True)
-    return np.tril(total) + np.tril(total, -1).T
-
-
-def _add_scatter_between(means, counts, total):
-    with np.errstate(all="ignore"):
-        means -= counts @ means / counts.sum()
-        means *= np.sqrt(counts)[:, None]
-        total += means.T @ means
 
 
 def mlp_forward(
@@ -418,31 +405,40 @@ def mlp_forward(
     layers = _layers(x, weights, biases)
     hidden = _ACTIVATIONS[_arrays.choice("activation", activation, _ACTIVATIONS)]
     final = _ACTIVATIONS[_arrays.choice("output_activation", output_activation, _ACTIVATIONS)]
-    kernel = _backends.kernel("linalg", backend)
-    workers = _blocks.workers(workers)
     dtype = _arrays.common_dtype(x, *layers)
     widths = np.array([x.shape[-1], *map(len, layers[1::2])], np.int64)
     inputs = {f"{'biases' if k % 2 else 'weights'}[{k // 2}]": a for k, a in enumerate(layers)}
-    result = _arrays.output(out, (*x.shape[:-1], int(widths[-1])), dtype, X=x, **inputs)
-    if not result.size:
-        return result
-    parameters = np.concatenate([layer.ravel() for layer in layers], dtype=dtype)
-    rows = math.prod(x.shape[:-1])
+    n, width = math.prod(x.shape[:-1]), int(widths[-1])
     sizes = widths[:-1] * widths[1:]
-    step = _rows_together(rows, 100 + _FLOP * int(sizes.sum()) + 2 * int(widths[1:].sum()))
-    blas = _blocks.threads_blas(int(sizes.max()) * min(step, ROWS), dtype)
-    data = _input(x, dtype).reshape(rows, -1), _arrays.read_only(parameters), widths
-    args = *data, hidden, final, np.asarray(result).reshape(rows, -1)
-    _blocks.fill(kernel.forward, _blocks.grid((rows,), (step,)), args, workers=workers, blas=blas)
-    return result
+    step = _rows_together(n, 100 + _FLOP * int(sizes.sum()) + 2 * int(widths[1:].sum()))
+    call = Call(
+        "linalg",
+        dtype,
+        {
+            "x": _arrays.ready(x, dtype).reshape(n, x.shape[-1]),
+            "parameters": np.concatenate([layer.ravel() for layer in layers], dtype=dtype),
+            "widths": widths,
+            "activation": hidden,
+            "output_activation": final,
+            "out": Output((*x.shape[:-1], width), dtype, (n, width)),
+        },
+        [
+            Step(
+                "forward",
+                grid((n,), (step,)),
+                multiplications=int(sizes.max()) * min(step, ROWS),
+            )
+        ],
+    )
+    return run(call, backend, workers, out=out, X=x, **inputs)
 
 
-def _rows_together(rows, cost):
+def _rows_together(n, cost):
     """Rows of a block: few blocks, as each has its BLAS unpack the weights."""
-    step = _blocks.split(rows, cost)
+    step = split(n, cost)
     if step > ROWS:
         return -(-step // ROWS) * ROWS
-    return step if step == rows else max(_FEW, min(ROWS, -(-rows // 6)))
+    return step if step == n else max(_FEW, min(ROWS, -(-n // 6)))
 
 
 def _layers(x, weights, biases):
@@ -694,7 +690,7 @@ def _principal(x, k):
     variance, the standard deviations of D components, and the mean."""
     n, d = x.shape
     if _rows.are_many(n, d):
-        workers = _blocks.workers()
+        workers = number_of_workers()
         mean = _rows.sums(x, (), workers) / n
         rest = _rows.sums(x, (mean,), workers) / n
         r = _rows.triangular(x, workers, less=(mean, rest))
@@ -904,7 +900,7 @@ def condition_report(A):
         raise ValueError(f"A must not be empty, got shape {a.shape}")
     eps = float(np.finfo(a.dtype).eps)
     plain, scaled = (
-        scipy.linalg.svdvals(_rows.short(matrix, _blocks.workers()), check_finite=False)
+        scipy.linalg.svdvals(_rows.short(matrix, number_of_workers()), check_finite=False)
         for matrix in (a, normalize_rows(a.T).T)
     )
     rank = int((scaled > scaled[0] * rank_tolerance(a)).sum())
