@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import hotloops as hl
 from hotloops import linalg
+from hotloops._run import tiles
 
 DTYPES = [np.float32, np.float64]
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
@@ -236,9 +237,16 @@ def exact_covariance(x, ddof=1):
     return c
 
 
+@pytest.fixture(params=["one mean", "a mean for each tile"])
+def means(request, monkeypatch):
+    """Both ways of a covariance, of which the size of X decides."""
+    if request.param != "one mean":
+        monkeypatch.setattr(tiles, "_SHORT", 1.0)
+
+
 @pytest.mark.parametrize("offset", [0, 1e3, 1e8])
 @pytest.mark.parametrize("shape", [(2, 1), (255, 3), (256, 3), (257, 3), (1100, 2), (300, 70)])
-def test_covariance_is_exact_at_any_offset(backend, shape, offset):
+def test_covariance_is_exact_at_any_offset(backend, means, shape, offset):
     x = np.round(numbers(1, shape) * 2**20) / 2**20 + offset
     c = linalg.covariance(x, backend=backend)
     exact = exact_covariance(x[:, :5])
@@ -246,14 +254,14 @@ def test_covariance_is_exact_at_any_offset(backend, shape, offset):
     np.testing.assert_array_equal(c, c.T)
 
 
-def test_covariance_in_single_precision(backend):
+def test_covariance_in_single_precision(backend, means):
     x = (numbers(2, (5000, 3)) + 1e4).astype(np.float32)
     c = linalg.covariance(x, backend=backend)
     assert c.dtype == np.float32
     np.testing.assert_allclose(c, np.cov(x.astype(np.float64), rowvar=False), rtol=0, atol=3e-7)
 
 
-def test_covariance_of_data_that_drift(backend):
+def test_covariance_of_data_that_drift(backend, means):
     x = numbers(3, (3000, 2)) + 1e7 * np.linspace(-1, 1, 3000)[:, None] + 1e9
     expected = np.cov(x.T)
     np.testing.assert_allclose(linalg.covariance(x, backend=backend), expected, rtol=1e-14)
@@ -271,15 +279,13 @@ def test_covariance_of_batches(backend, dtype, ddof):
 
 
 def test_covariance_of_a_batch_of_large_ones(backend, monkeypatch):
-    from hotloops._run import tiles
-
     x = numbers(4, (2, 700, 6))
     expected = linalg.covariance(x, backend=backend)
     monkeypatch.setattr(tiles, "_SHORT", 100)
     np.testing.assert_allclose(linalg.covariance(x, backend=backend), expected, rtol=0, atol=1e-15)
 
 
-def test_covariance_of_nan_and_inf(backend):
+def test_covariance_of_nan_and_inf(backend, means):
     x = numbers(5, (600, 3))
     expected = np.cov(x.T)
     for value in (np.nan, np.inf):
@@ -290,7 +296,7 @@ def test_covariance_of_nan_and_inf(backend):
         np.testing.assert_allclose(result[::2, ::2], expected[::2, ::2], rtol=0, atol=1e-15)
 
 
-def test_covariance_beyond_single_precision(backend):
+def test_covariance_beyond_single_precision(backend, means):
     x = np.repeat(np.float32([-1e20, 1e20]), 256)[:, None]  # only between tiles
     np.testing.assert_array_equal(linalg.covariance(x, backend=backend), [[np.inf]])
 
@@ -806,3 +812,5 @@ def test_the_page_runs():
 def test_the_module_is_imported_when_it_is_asked_for():
     assert hl.linalg is linalg
     assert "linalg" in dir(hl)
+    assert dir(linalg) == sorted(set(linalg.__all__))
+    assert linalg.distances([[0.0], [2.0]])[0, 1] == 2  # the function, not its file

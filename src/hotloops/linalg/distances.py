@@ -1,0 +1,64 @@
+"""Distances between rows."""
+
+from .._run import Call, Output, Step, run
+from .._run.tiles import rows
+from ..ard import quadform
+
+
+def distances(X, Y=None, *, squared=False, out=None, backend=None, workers=None):
+    """Euclidean distances of all pairs of rows.
+
+    .. math:: d_{ij} = |x_i - y_j|_2
+
+    Parameters
+    ----------
+    X : array_like, shape (N, D)
+    Y : array_like, shape (M, D), optional
+        X itself if None: half the work, an exactly symmetric result, and 0 on the diagonal.
+    squared : bool
+        d² in place of d.
+    out : ndarray, shape (N, M), optional
+        Where to put the result. Reusing one array avoids the page faults of a new one.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`.
+
+    Returns
+    -------
+    ndarray, shape (N, M)
+        Never negative. float32 if all of X and Y is, else float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `quadform`.
+
+    Notes
+    -----
+    It is `quadform` and a square root: differences are taken before they are squared, and where a
+    matrix product is faster, those pairs for which |x|² + |y|² − 2xy cancels are made anew. That
+    formula by itself gives distances of 1e-8 |x| between equal rows, and NaN where rounding makes
+    the square negative. Accuracy: a few D ulps at any offset of the data. Where the square lies
+    beyond the dtype's range the result is inf, and where below it 0.
+
+    Cost and memory: as `quadform`, and one pass over the result.
+
+    Examples
+    --------
+    >>> import hotloops as hl
+    >>> hl.linalg.distances([[0.0, 0.0], [3.0, 4.0]])
+    array([[0., 5.],
+           [5., 0.]])
+    """
+    q = quadform(X, Y, out=out, backend=backend, workers=workers)
+    if squared:
+        return q
+    call = Call(
+        "linalg",
+        q.dtype,
+        {"q": Output(q.shape, q.dtype, (q.size,))},
+        [Step("root", rows(q.size, 0.5))],
+        returns=("q",),
+    )
+    return run(call, backend, workers, out=q)
