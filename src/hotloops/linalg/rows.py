@@ -56,16 +56,31 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     if axis is None or isinstance(axis, tuple) or not x.ndim:
         return _softmax_over(_arrays.axes("axis", axis, x.ndim), x, out, backend, workers)
     axis = _arrays.integer("axis", axis, minimum=-x.ndim, maximum=x.ndim - 1) % x.ndim
-    shape = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
-    outer, m, inner = shape
-    if inner == 1:
-        shape, step = (outer, m), Step("softmax", rows(outer, 20 + 0.7 * m))
-    else:
-        height = split(outer, m * inner)
-        width = inner if height > 1 else -(-split(inner, m) // 64) * 64
-        step = Step("softmax_across", grid((outer, inner), (height, width)))
+    inner = math.prod(x.shape[axis + 1 :])
+    call = _of_rows("softmax", x, axis, 0.7) if inner == 1 else _across(x, axis, inner)
+    return run(call, backend, workers, out=out, X=x)
+
+
+def _of_rows(block, x, axis, cost):
+    """The call of a block that makes a row of each row along an axis, which only axes of length 1
+    follow, in about `cost` ns an element."""
+    output = Output(x.shape, x.dtype)
+    if x.ndim != 2 or axis != 1:
+        output.seen_shape = math.prod(x.shape[:axis]), x.shape[axis]
+        x = x.reshape(output.seen_shape)
+    n, m = x.shape
+    arrays = {"x": x, "out": output}
+    return Call("linalg", x.dtype, arrays, [Step(block, rows(n, 20 + cost * m))])
+
+
+def _across(x, axis, inner):
+    """The call of a softmax along an axis that others of `inner` elements follow."""
+    shape = outer, m, _ = math.prod(x.shape[:axis]), x.shape[axis], inner
+    height = split(outer, m * inner)
+    width = inner if height > 1 else -(-split(inner, m) // 64) * 64
+    step = Step("softmax_across", grid((outer, inner), (height, width)))
     arrays = {"x": x.reshape(shape), "out": Output(x.shape, x.dtype, shape)}
-    return run(Call("linalg", x.dtype, arrays, [step]), backend, workers, out=out, X=x)
+    return Call("linalg", x.dtype, arrays, [step])
 
 
 def _softmax_over(axes, x, out, backend, workers):
@@ -124,11 +139,5 @@ def normalize_rows(X, *, out=None, backend=None, workers=None):
            [0. , 0. ]])
     """
     x = real("X", X, 1)
-    shape = n, d = math.prod(x.shape[:-1]), x.shape[-1]
-    call = Call(
-        "linalg",
-        x.dtype,
-        {"x": x.reshape(shape), "out": Output(x.shape, x.dtype, shape)},
-        [Step("normalize_rows", rows(n, 20 + 0.5 * d))],
-    )
+    call = _of_rows("normalize_rows", x, x.ndim - 1, 0.5)
     return run(call, backend, workers, out=out, X=x)
