@@ -144,32 +144,47 @@ cdef void _sum_squares(
         _add_squares(n, s.incoherent[row[7 * m * waves + 6]], f, total)
 
 
-def points(
-    Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t p0, Py_ssize_t p1, const Py_ssize_t[:, :, :, ::1] rows,
-    const double[::1] z, const double[:, ::1] interfaces, const double complex[:, ::1] kz,
-    const double complex[:, :, ::1] amplitudes, const double complex[:, :, :, ::1] vectors,
-    bint far, const double[::1] x, const double complex[::1] kx,
-    const double complex[::1] coherent, const double[::1] incoherent, floating[:, :, ::1] out,
-):
-    cdef Py_ssize_t b, beams = rows.shape[1], waves = rows.shape[2], c, i, k, n, start
-    cdef Stack s = _stack(interfaces, kz, amplitudes, vectors, far, kx, coherent, incoherent)
+cdef void _points(
+    const Stack* s, Py_ssize_t beams, Py_ssize_t waves, const Py_ssize_t* row, Py_ssize_t n,
+    const double* z, const double* x, Py_ssize_t parts, floating* out,
+) noexcept nogil:
+    # out (n, 6) = the sum over waves, or (n, 1) = that of intensities over beams
+    cdef Py_ssize_t c, i, k
     cdef strip[6] f
+    if parts == 1:
+        _sum_squares(s, beams, waves, row, n, z, x, f[0])
+    else:
+        memset(f, 0, sizeof(f))
+        for k in range(waves):
+            _add(s, row + 7 * k, n, z, x, f)
+    for i in range(n):
+        for c in range(parts):
+            out[i * parts + c] = <floating> f[c][i]
+
+
+def points(
+    Py_ssize_t s0, Py_ssize_t s1, Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t p0, Py_ssize_t p1,
+    const Py_ssize_t[:, :, :, ::1] rows, const double[::1] z, const double[:, ::1] interfaces,
+    const double complex[:, ::1] kz, const double complex[:, :, ::1] amplitudes,
+    const double complex[:, :, :, ::1] vectors, bint far, const double[::1] x,
+    const double complex[::1] kx, const double complex[::1] coherent,
+    const double[::1] incoherent, Py_ssize_t start, Py_ssize_t stop, floating[:, :, :, ::1] out,
+):
+    cdef Py_ssize_t b, i, p, beams = 1, waves = stop - start, first = start
+    cdef Stack s = _stack(interfaces, kz, amplitudes, vectors, far, kx, coherent, incoherent)
     cdef const double* position = NULL
+    if out.shape[3] == 1:
+        beams, waves = stop - start, rows.shape[2]
+        first = start * waves
     with nogil:
-        for b in range(b0, b1):
-            for start in range(p0, p1, 128):
-                n = min(p1 - start, HL_STRIP)
-                if x.shape[0] > 0:
-                    position = &x[start]
-                if out.shape[2] == 1:
-                    _sum_squares(&s, beams, waves, &rows[b, 0, 0, 0], n, &z[start], position, f[0])
-                else:
-                    memset(f, 0, sizeof(f))
-                    for k in range(beams * waves):
-                        _add(&s, &rows[b, 0, 0, 0] + 7 * k, n, &z[start], position, f)
-                for i in range(n):
-                    for c in range(out.shape[2]):
-                        out[b, start + i, c] = <floating> f[c][i]
+        for i in range(s0, s1):
+            for b in range(b0, b1):
+                for p in range(p0, p1, 128):
+                    if x.shape[0] > 0:
+                        position = &x[p]
+                    _points[floating](&s, beams, waves, &rows[b, 0, 0, 0] + 7 * first,
+                                      min(p1 - p, HL_STRIP), &z[p], position, out.shape[3],
+                                      &out[i, b, p, 0])
 
 
 cdef void _phases(

@@ -86,27 +86,34 @@ def _sum_squares(rows, z, x, stack, incoherent, scratch, f, total):
 
 
 @jit
+def _points(p0, p1, rows, z, x, stack, incoherent, scratch, start, stop, out):
+    f, total = np.empty((6, PADDED)), np.empty(PADDED)
+    for p in range(p0, p1, STRIP):
+        end = min(p + STRIP, p1)
+        depth, position = z[p:end], x[p:end]
+        if out.shape[1] == 1:
+            beams = rows[start:stop]
+            _sum_squares(beams, depth, position, stack, incoherent, scratch, f, total)
+            for i in range(end - p):
+                out[p + i, 0] = total[i]
+        else:
+            _clear(f)
+            for k in range(start, stop):
+                _add(rows[0, k], depth, position, stack, scratch, f)
+            for i in range(end - p):
+                for c in range(6):
+                    out[p + i, c] = f[c, i]
+
+
+@jit
 def points(
-    b0, b1, p0, p1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent, incoherent,
-    out,
+    s0, s1, b0, b1, p0, p1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent,
+    incoherent, start, stop, out,
 ):  # fmt: skip
-    stack = interfaces, kz, amplitudes, vectors, far, kx, coherent
-    scratch, f, total = _scratch(), np.empty((6, PADDED)), np.empty(PADDED)
-    for b in range(b0, b1):
-        for start in range(p0, p1, STRIP):
-            stop = min(start + STRIP, p1)
-            depth, position = z[start:stop], x[start:stop]
-            if out.shape[2] == 1:
-                _sum_squares(rows[b], depth, position, stack, incoherent, scratch, f, total)
-                for i in range(stop - start):
-                    out[b, start + i, 0] = total[i]
-            else:
-                _clear(f)
-                for k in range(rows.shape[2]):
-                    _add(rows[b, 0, k], depth, position, stack, scratch, f)
-                for i in range(stop - start):
-                    for c in range(6):
-                        out[b, start + i, c] = f[c, i]
+    stack, scratch = (interfaces, kz, amplitudes, vectors, far, kx, coherent), _scratch()
+    for s in range(s0, s1):
+        for b in range(b0, b1):
+            _points(p0, p1, rows[b], z, x, stack, incoherent, scratch, start, stop, out[s, b])
 
 
 @jit

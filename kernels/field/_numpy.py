@@ -34,19 +34,21 @@ def _write(out, fields, weights):
 
 
 def points(
-    b0, b1, p0, p1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent, incoherent,
-    out,
+    s0, s1, b0, b1, p0, p1, rows, z, interfaces, kz, amplitudes, vectors, far, x, kx, coherent,
+    incoherent, start, stop, out,
 ):  # fmt: skip
-    """out[b0:b1, p0:p1] = E or |E|^2 at points (z, x); no x: the profile."""
+    """out[s0:s1, b0:b1, p0:p1] = E or |E|^2 at points (z, x), the terms start to stop of its sum;
+    no x: the profile."""
     x = x[p0:p1] if len(x) else np.zeros(p1 - p0)
     operands = z[p0:p1], interfaces, kz, amplitudes, vectors, far, kx, coherent, x
     with np.errstate(all="ignore"):
-        for b in range(b0, b1):
+        for s, b in np.ndindex(s1 - s0, b1 - b0):
+            beams = rows[b0 + b, start:stop] if out.shape[3] == 1 else rows[b0 + b, :, start:stop]
             fields = (
                 sum((f * phase[:, :, None]).sum(0) for f, phase in _waves(beam, *operands))
-                for beam in rows[b]
+                for beam in beams
             )
-            _write(out[b, p0:p1], fields, incoherent[rows[b, :, 0, 6]])
+            _write(out[s0 + s, b0 + b, p0:p1], fields, incoherent[beams[:, 0, 6]])
 
 
 def grid(

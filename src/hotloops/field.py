@@ -6,8 +6,10 @@ import operator
 
 import numpy as np
 
-from . import _arrays, _backends, _blocks
+from . import _arrays
+from ._run import Call, HostStep, Output, Step, run, tiles
 
+_FLOAT64, _COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
 _FAR = {"near": False, "far": True}
 _FAR_HINT = (
     ". The backward wave's amplitude is its value at a reference plane, the interface before its "
@@ -21,7 +23,7 @@ _BEAM = 128, 512  # planes and columns of a tile that sums waves: 5 MB with its 
 _LONG_SUM = 4096  # waves, of which so large a tile would take long
 _WAVES = 128  # of one matrix product
 _FEW = 2048  # points that are too few to share out
-_PIECES = 64  # of a sum, at most
+_SHARES = 64  # of a sum, at most
 
 
 def layered_field(
@@ -210,28 +212,21 @@ def layered_field(
     if incoherent_weights is not None:
         *batch, beams = batch
     _check_ascending(stack["interfaces"])
-    kernel = _backends.kernel("field", backend)
-    workers = _blocks.workers(workers)
-    shape = (*batch, *places) if intensity else (*batch, *places, 3)
+    fields, shape = math.prod(batch), (*batch, *places)
+    arrays = _tables(z, x, **stack)
+    arrays |= {"rows": rows.reshape(fields, beams, waves, rows.shape[-1]), "far": far}
     numbers = dtype.type(0).real.dtype
-    result = _arrays.output(out, shape, numbers if intensity else dtype, z=z, x=x, **stack)
-    if not result.size:
-        return result
-    if not rows.size:
-        result[...] = 0
-        return result if out is not None or result.ndim else result[()]
-    rows = rows.reshape(-1, beams, waves, rows.shape[-1])
-    parts = 1 if intensity else 6  # real numbers a place
-    flat = np.asarray(result).reshape(-1).view(numbers)
-    z, x = (_arrays.ready(array, np.float64).reshape(-1) for array in (z, x))
-    z, x, *tables = map(_arrays.read_only, (z, x, *_tables(**stack)))
-    args = z, *tables[:4], far, x, *tables[4:]
-    if len(x) and grid:
-        flat = flat.reshape(len(rows), len(z), len(x), parts)
-        tiles, blas = _tiles(rows, flat)
-        _blocks.fill(kernel.grid, tiles, (rows, *args, flat), workers=workers, blas=blas)
+    if intensity:
+        parts, dtype = 1, numbers
     else:
-        _fill_points(kernel.points, rows, args, flat.reshape(len(rows), -1, parts), workers)
+        parts, shape = 3, (*shape, 3)
+    if grid and kx is not None:
+        seen_shape = fields, z.size, x.size, parts
+        call = _grid_call(arrays, Output(shape, dtype, seen_shape, numbers))
+    else:
+        seen_shape = 1, fields, z.size, parts
+        call = _points_call(arrays, Output(shape, dtype, seen_shape, numbers))
+    result = run(call, backend, workers, out=out, z=z, x=x, **stack)
     return result if out is not None or result.ndim else result[()]
 
 
@@ -303,67 +298,75 @@ def _check_ascending(interfaces):
         )
 
 
-def _tables(interfaces, kz, amplitudes, vectors, kx, coherent_weights, incoherent_weights):
-    """The operands in double precision, with one leading axis."""
+def _tables(z, x, interfaces, kz, amplitudes, vectors, kx, coherent_weights, incoherent_weights):
+    """The operands in double precision, with one leading axis, by the names that blocks have."""
     n = kz.shape[-1]
     if n == 1:  # one medium is two alike that meet at z = 0
         n = 2
         interfaces = np.zeros((*interfaces.shape[:-1], 1))
         kz, amplitudes, vectors = kz.repeat(2, -1), amplitudes.repeat(2, -2), vectors.repeat(2, -3)
-    return (
-        _arrays.ready(interfaces, np.float64).reshape(-1, n - 1),
-        _arrays.ready(kz, np.complex128).reshape(-1, n),
-        _arrays.ready(amplitudes, np.complex128).reshape(-1, n, 2),
-        _arrays.ready(vectors, np.complex128).reshape(-1, n, 2, 3),
-        _arrays.ready(kx, np.complex128).reshape(-1),
-        _arrays.ready(coherent_weights, np.complex128).reshape(-1),
-        _arrays.ready(incoherent_weights, np.float64).reshape(-1),
-    )
+    return {
+        "z": _arrays.ready(z, _FLOAT64).reshape(-1),
+        "interfaces": _arrays.ready(interfaces, _FLOAT64).reshape(-1, n - 1),
+        "kz": _arrays.ready(kz, _COMPLEX128).reshape(-1, n),
+        "amplitudes": _arrays.ready(amplitudes, _COMPLEX128).reshape(-1, n, 2),
+        "vectors": _arrays.ready(vectors, _COMPLEX128).reshape(-1, n, 2, 3),
+        "x": _arrays.ready(x, _FLOAT64).reshape(-1),
+        "kx": _arrays.ready(kx, _COMPLEX128).reshape(-1),
+        "coherent": _arrays.ready(coherent_weights, _COMPLEX128).reshape(-1),
+        "incoherent": _arrays.ready(incoherent_weights, _FLOAT64).reshape(-1),
+    }
 
 
-def _tiles(rows, out):
-    """Tiles of the grid, and whether BLAS would start threads on one: of many planes, and of many
-    fields where those are small."""
-    _, beams, waves, _ = rows.shape
-    fields, planes, columns, parts = out.shape
+def _grid_call(arrays, out):
+    """What is computed on a grid: tiles of many planes, and where fields are small, of many."""
+    _, beams, waves, _ = arrays["rows"].shape
+    fields, planes, columns, parts = (length or 1 for length in out.seen_shape)  # 0 never runs
     # costs above the compiled ones: the reference's temporaries grow with a block, within 8 MiB
     if waves > 1:
-        many = beams * waves > _LONG_SUM
-        tile = min(planes, _BEAM[0] // 4 if many else _BEAM[0]), min(columns, _BEAM[1])
-        count = _blocks.split(fields * planes, 200 + 3 * beams * waves * columns) // planes
+        count = tiles.split(fields * planes, 200 + 3 * beams * waves * columns)
+        height = _BEAM[0] // 4 if beams * waves > _LONG_SUM else _BEAM[0]
+        height, width = min(planes, height), min(columns, _BEAM[1])
+        # a complex one counts as 8; the components are one product
+        multiplications = 8 * 3 * height * width * min(waves, _WAVES)
     else:
         width = min(columns, _COLUMNS)
-        cost = 16 if parts > 1 else 48
-        count = _blocks.split(fields * planes, 200 * beams + cost * width)
-        tile = min(planes, count), width
-        count //= planes
-    multiplications = tile[0] * tile[1] * min(max(beams, waves), _WAVES)
-    number = np.dtype(np.complex128 if waves > 1 else np.float64)
-    blas = _blocks.threads_blas(multiplications, number)
-    return _blocks.grid((fields, planes, columns), (max(1, count), *tile)), blas
+        count = tiles.split(fields * planes, 200 * beams + (16 if parts > 1 else 48) * width)
+        height = min(planes, count)
+        multiplications = height * width * min(beams, _WAVES) if parts == 1 else 0
+    tile = max(1, count // planes), height, width
+    bounds = tiles.grid((fields, planes, columns), tile)
+    step = Step("grid", bounds, multiplications=multiplications)
+    return Call("field", out.seen_as, {**arrays, "out": out}, [step])
 
 
-def _fill_points(block, rows, args, out, workers):
-    fields, beams, waves, _ = rows.shape
-    points, parts = out.shape[1:]
+def _points_call(arrays, out):
+    """What is computed at points: tiles of them, or where they are few, shares of a long sum."""
+    _, beams, waves, _ = arrays["rows"].shape
+    _, fields, points, parts = out.seen_shape
+    terms = beams if parts == 1 else waves
     cost = 200 + 20 * (beams * waves - 1)
-    axis = 1 if parts == 1 else 2
-    length = rows.shape[axis]
-    if length > 1 and fields * points <= _FEW:  # to be shared out: the sum is, as partial results
-        piece = max(_blocks.split(length, fields * points * cost / length), -(-length // _PIECES))
-        pieces = _blocks.grid((length,), (piece,))
-        partials = np.empty((len(pieces), *out.shape))
+    if tiles.is_short(fields * points * cost):
+        bounds = [(0, 1, 0, fields, 0, points, 0, terms)]
+    elif terms > 1 and fields * points <= _FEW:
+        return _shared_call(arrays, out, terms, fields * points * cost / terms)
+    else:
+        count = tiles.split(fields * points, cost)
+        tile = max(1, count // points), min(points, count)
+        bounds = [(0, 1, *tile, 0, terms) for tile in tiles.grid((fields, points), tile)]
+    return Call("field", out.seen_as, {**arrays, "out": out}, [Step("points", bounds)])
 
-        def fill(k, start, stop):
-            part = np.ascontiguousarray(
-                rows[:, start:stop] if axis == 1 else rows[:, :, start:stop]
-            )
-            block(0, fields, 0, points, part, *args, partials[k])
 
-        bounds = [(k, *piece) for k, piece in enumerate(pieces)]
-        _blocks.fill(fill, bounds, (), workers=workers)
-        out[...] = functools.reduce(operator.add, partials)
-        return
-    count = _blocks.split(fields * points, cost)
-    tiles = _blocks.grid((fields, points), (max(1, count // points), min(points, count)))
-    _blocks.fill(block, tiles, (rows, *args, out), workers=workers)
+def _shared_call(arrays, out, terms, cost):
+    """A sum of terms that take about `cost` ns each, by shares in double precision."""
+    _, fields, points, parts = out.seen_shape
+    length = max(tiles.split(terms, cost), -(-terms // _SHARES))
+    shares = tiles.grid((terms,), (length,))
+    bounds = [(k, k + 1, 0, fields, 0, points, *share) for k, share in enumerate(shares)]
+    arrays["shares"] = Output((len(shares), fields, points, 1 if parts == 1 else 6), _FLOAT64)
+    steps = [Step("points", bounds, out="shares"), HostStep(_add_up, ["shares"], ["out"])]
+    return Call("field", _FLOAT64, {**arrays, "out": out}, steps)
+
+
+def _add_up(shares, out):
+    out[...] = functools.reduce(operator.add, shares)
