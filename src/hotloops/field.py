@@ -16,7 +16,7 @@ _FAR_HINT = (
     'layer ("near": tmm\'s vw_list) or the one after it ("far": never overflows in an absorbing '
     "layer). The two differ by exp(-i kz thickness), and the wrong one gives a wrong field"
 )
-_ONE = np.ones(())  # a weight
+_ZERO, _ONE = np.zeros((), complex), np.ones((), complex)  # of what is not given: kx, a weight
 _WHAT = ("field", "intensity")
 _COLUMNS = 1024  # of a tile: 48 KB of each of its planes
 _BEAM = 128, 512  # planes and columns of a tile that sums waves: 5 MB with its tables
@@ -190,9 +190,9 @@ def layered_field(
         "kz": _arrays.complex_("kz", kz),
         "amplitudes": _arrays.complex_("amplitudes", amplitudes),
         "vectors": _arrays.complex_("vectors", vectors),
-        "kx": _arrays.complex_("kx", 0 if kx is None else kx),
+        "kx": _ZERO if kx is None else _arrays.complex_("kx", kx),
         "coherent_weights": _ONE,
-        "incoherent_weights": _ONE,
+        "incoherent_weights": _ONE.real,
     }
     dtype = _arrays.common_dtype(stack["amplitudes"], stack["vectors"])
     if coherent_weights is not None:
