@@ -804,7 +804,11 @@ GOOD = {
         ({"x": [1j], "kx": 1}, TypeError, "x must be real.*complex128"),
         ({"interfaces": [0, 1j]}, TypeError, "interfaces must be real.*complex128"),
         ({"kz": ["a", "b", "c"]}, TypeError, "kz must be complex or real"),
-        ({"amplitudes": np.ones((3, 2), object)}, TypeError, "amplitudes must be.*object"),
+        (
+            {"amplitudes": [["a", None]] * 3},
+            TypeError,
+            "amplitudes must be complex or real.*'a' at",
+        ),
         ({"vectors": np.ones((3, 2, 3), np.float16)}, TypeError, "vectors must be.*float16"),
         ({"interfaces": 0.5}, ValueError, "interfaces must have at least 1 dim.*got a scalar"),
         ({"interfaces": [0.7, 0.2]}, ValueError, "interfaces must ascend.*got 0.7 and then 0.2"),
