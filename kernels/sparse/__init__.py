@@ -20,9 +20,19 @@ each of them, a list of coordinates (COO) one for each nonzero.
 The four functions of either name differ in their arithmetic: without a suffix they are for real
 numbers; with `_complex`, for complex ones given as pairs of real ones, the unit of all strides in
 x; `_integer`, for unsigned integers, which wrap (signed ones of the same width have the same bits);
-`_bool`, for 0 and 1 in
-bytes, with "or" for the sum and "and" for the product.
+`_bool`, for 0 and 1 in bytes, with "or" for the sum and "and" for the product.
 
 Accuracy: a sum is taken in the order of the nonzeros, in the precision of the arrays; one of `fill`
 and one of `scatter` in the same order have the same bits.
+"""
+
+BLOCKS = """
+    fill             r c | axes x origin step values indices starts > out
+    fill_complex     r c | axes x origin step values indices starts > out
+    fill_integer     r c | axes x origin step values indices starts > out
+    fill_bool        r c | axes x origin step values indices starts > out
+    scatter          r   | axes x origin step rows values indices starts > out
+    scatter_complex  r   | axes x origin step rows values indices starts > out
+    scatter_integer  r   | axes x origin step rows values indices starts > out
+    scatter_bool     r   | axes x origin step rows values indices starts > out
 """

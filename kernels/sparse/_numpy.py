@@ -15,20 +15,22 @@ def _fill(dtype, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts,
             out[row, j] = np.add.reduce(terms, axis=1, dtype=dtype)  # row by row, unlike BLAS
 
 
-def fill(r0, r1, c0, c1, axes, x, *arguments):
-    _fill(x.dtype, r0, r1, c0, c1, axes, x, *arguments)
+def fill(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
+    _fill(x.dtype, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
 
 
-def fill_complex(r0, r1, c0, c1, axes, x, *arguments):
-    _fill(np.result_type(x, 1j), r0, r1, c0, c1, axes, x, *arguments)
+def fill_complex(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
+    _fill(
+        np.result_type(x, 1j), r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out
+    )
 
 
-def fill_integer(r0, r1, c0, c1, axes, x, *arguments):
-    _fill(x.dtype, r0, r1, c0, c1, axes, x, *arguments)
+def fill_integer(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
+    _fill(x.dtype, r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
 
 
-def fill_bool(r0, r1, c0, c1, axes, x, *arguments):
-    _fill(np.dtype(bool), r0, r1, c0, c1, axes, x, *arguments)
+def fill_bool(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out):
+    _fill(np.dtype(bool), r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, out)
 
 
 def _scatter(dtype, r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
@@ -41,17 +43,19 @@ def _scatter(dtype, r0, r1, axes, x, origin, step, rows, values, indices, starts
     _fill(dtype, r0, r1, 0, columns, axes, x, origin, step, values, rows[order], starts, out)
 
 
-def scatter(r0, r1, axes, x, *arguments):
-    _scatter(x.dtype, r0, r1, axes, x, *arguments)
+def scatter(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    _scatter(x.dtype, r0, r1, axes, x, origin, step, rows, values, indices, starts, out)
 
 
-def scatter_complex(r0, r1, axes, x, *arguments):
-    _scatter(np.result_type(x, 1j), r0, r1, axes, x, *arguments)
+def scatter_complex(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    _scatter(
+        np.result_type(x, 1j), r0, r1, axes, x, origin, step, rows, values, indices, starts, out
+    )
 
 
-def scatter_integer(r0, r1, axes, x, *arguments):
-    _scatter(x.dtype, r0, r1, axes, x, *arguments)
+def scatter_integer(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    _scatter(x.dtype, r0, r1, axes, x, origin, step, rows, values, indices, starts, out)
 
 
-def scatter_bool(r0, r1, axes, x, *arguments):
-    _scatter(np.dtype(bool), r0, r1, axes, x, *arguments)
+def scatter_bool(r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
+    _scatter(np.dtype(bool), r0, r1, axes, x, origin, step, rows, values, indices, starts, out)

@@ -988,7 +988,7 @@ _SPARSE = (
     ),
     Case(
         "sparse", "tensor × sparse matrix of other numbers", sparse.sparse_tensordot, _sparse_make,
-        {"shape": (7, 6, 40), "columns": 90, "density": 0.1, "format": "coo", "order": "F"},
+        {"shape": (7, 6, 40), "columns": 90, "density": 0.1, "format": "csc", "order": "F"},
         {np.bool_: 0.0, np.uint8: 0.0, np.int64: 0.0, np.complex64: 1e-6, np.complex128: 2e-15},
         _sparse_question,
     ),

@@ -1,12 +1,14 @@
 """Products of a dense tensor with a sparse matrix."""
 
 import contextlib
+import functools
 import math
 import operator
 
 import numpy as np
 
-from . import _arrays, _backends, _blocks
+from . import _arrays
+from ._run import Call, Output, Step, run, tiles
 
 _INDICES = {np.dtype(np.int32), np.dtype(np.int64)}
 _TILE = 128  # bytes of a number of its rows that a kernel works on together
@@ -93,19 +95,11 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     number = _arrays.number("A", np.empty(0, A.dtype)).dtype
     dtype = np.result_type(x.dtype, number)
     summed, of_A = _axes(axes, x.shape, A.shape)
-    kernel = _backends.kernel("sparse", backend)
-    workers = _blocks.workers(workers)
     free = [a for a in range(x.ndim) if a not in summed]
     lengths = [x.shape[a] for a in free]
     n = math.prod(lengths)
     rows, values, indices, starts, (k, m) = _stored(A, of_A, number, dtype, n)
     shape = (*lengths, *(size for a, size in enumerate(A.shape) if a not in of_A))
-    result = _arrays.output(out, shape, dtype, X=x, **({} if out is None else _arrays_of(A)))
-    if not result.size:
-        return result
-    if not len(values) or not x.size:
-        result[...] = 0
-        return result
 
     suffix, part = _arithmetic(dtype)
     memory, origin, strides = _memory(x, dtype, part)
@@ -117,17 +111,21 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
             indices = _places(indices, sizes, steps)
         else:
             rows = _places(rows, sizes, steps)
-    axes = _row_axes(lengths, [strides[a] for a in free])
-    products = np.asarray(result).reshape(n, m).view(part)
-    matrix = _as_kernels_take_it(values.view(part), rows, indices, starts)
+    arrays = {
+        "axes": _row_axes(lengths, [strides[a] for a in free]),
+        "x": memory,
+        "origin": origin,
+        "step": step,
+        "values": values.view(part),
+        **_of_one_dtype(rows=rows, indices=indices, starts=starts),
+        "out": Output(shape, dtype, (n, m), part),
+    }
     if rows is None:
-        block, bounds = f"fill{suffix}", _bounds(n, m, k, len(values), dtype.itemsize)
+        work = Step(f"fill{suffix}", _bounds(n, m, k, len(values), dtype.itemsize))
     else:
-        block = f"scatter{suffix}"
-        bounds = _blocks.grid((n,), (_blocks.split(n, _SENT * len(values)),))
-    args = axes, memory, origin, step, *matrix, products
-    _blocks.fill(getattr(kernel, block), bounds, args, workers=workers)
-    return result
+        work = Step(f"scatter{suffix}", tiles.rows(n, _SENT * len(values)))
+    given = {} if out is None else {"X": x, **_arrays_of(A)}
+    return run(Call("sparse", part, arrays, [work]), backend, workers, out=out, **given)
 
 
 def _places(rows, sizes, steps):
@@ -138,14 +136,11 @@ def _places(rows, sizes, steps):
     return sum(step * index for step, index in zip(steps, indices, strict=True))
 
 
-def _as_kernels_take_it(values, rows, indices, starts):
-    """The matrix's arrays, read-only, and those of integers of one dtype; without `rows` where a
-    kernel needs none."""
-    integers = [array for array in (rows, indices, starts) if array is not None]
-    index = _arrays.common_dtype(*integers)
-    integers = [_arrays.read_only(_arrays.ready(array, index)) for array in integers]
-    values = _arrays.read_only(values)
-    return (*integers[:-2], values, *integers[-2:])
+def _of_one_dtype(**integers):
+    """The arrays of integers as kernels take them, without `rows` where a kernel needs none."""
+    given = {name: array for name, array in integers.items() if array is not None}
+    index = _arrays.common_dtype(*given.values())
+    return {name: _arrays.ready(array, index) for name, array in given.items()}
 
 
 # --- checks ---------------------------------------------------------------------------------
@@ -415,7 +410,7 @@ def _flat(places, sizes, count):
 def _memory(x, dtype, part):
     """The memory in which x lies, as numbers of the dtype `part`, the place of its first element
     there, and its strides, in such numbers."""
-    size = np.dtype(part).itemsize
+    size = part.itemsize
     if x.dtype != dtype:
         x = x.astype(dtype)
     flags = x.flags
@@ -426,7 +421,7 @@ def _memory(x, dtype, part):
         x = x.copy()
     strides = [s // size if length > 1 else 0 for s, length in zip(x.strides, x.shape, strict=True)]
     if x.flags.c_contiguous:
-        return _arrays.read_only(x.reshape(-1).view(part)), 0, strides
+        return x.reshape(-1).view(part), 0, strides
     last = [(length - 1) * s for length, s in zip(x.shape, strides, strict=True)]
     first = x[tuple(slice(-1, None) if s < 0 else slice(1) for s in strides)].reshape(1).view(part)
     extent = (sum(map(abs, last)) + len(first),)
@@ -452,25 +447,26 @@ def _row_axes(lengths, strides):
     return np.array(merged or [(1, 0, 0)], np.intp).T.copy()
 
 
+@functools.cache
 def _arithmetic(dtype):
     """The ending of a block function for numbers of this dtype, and what they are to it."""
     if dtype.kind == "c":
-        return "_complex", f"f{dtype.itemsize // 2}"
+        return "_complex", np.dtype(f"f{dtype.itemsize // 2}")
     if dtype.kind == "f":
         return "", dtype
     if dtype.kind == "b":
-        return "_bool", np.uint8
-    return "_integer", f"u{dtype.itemsize}"
+        return "_bool", np.dtype(np.uint8)
+    return "_integer", np.dtype(f"u{dtype.itemsize}")
 
 
 def _bounds(n, m, k, stored, size):
     """Tiles of rows, and as many columns as, where A is local, need few rows of A."""
     cost = size * ((k + m) * _MOVED + stored * _MULTIPLIED)  # of a row
-    if _blocks.is_short(n * cost):
+    if not m or tiles.is_short(n * cost):
         return [(0, n, 0, m)]
     columns = m if k <= _HELD else -(-m * _HELD // k)
     tile = _TILE // size
-    rows = -(-_blocks.split(n, cost * columns / m) // tile) * tile
+    rows = -(-tiles.split(n, cost * columns / m) // tile) * tile
     if rows >= n:
-        columns = min(columns, _blocks.split(m, n * cost / m))
-    return _blocks.grid((n, m), (rows, columns))
+        columns = min(columns, tiles.split(m, n * cost / m))
+    return tiles.grid((n, m), (rows, columns))
