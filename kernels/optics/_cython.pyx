@@ -1,5 +1,6 @@
 from libc.math cimport NAN, expm1, fabs, fma, sqrt
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 
 cdef extern from "waves.h" nogil:
@@ -585,9 +586,11 @@ def depth(
     const double complex[:, ::1] a, const double complex[:, ::1] low, int first,
     const double[::1] z, int what, const double[:, :, ::1] weights, double[:, :, ::1] out,
 ):
-    cdef Py_ssize_t groups = rows.shape[0], K = rows.shape[1], pols = weights.shape[0]
+    cdef Py_ssize_t groups = rows.shape[0], K = rows.shape[1], pols = weights.shape[0], g, s
     with nogil:
-        out[:, g0:g1, z0:z1] = 0
+        for s in range(out.shape[0]):
+            for g in range(g0, g1):
+                memset(&out[s, g, z0], 0, (z1 - z0) * sizeof(double))
     _add(
         g0 * K, g1 * K, z0, z1, groups * K, pols, pols * K // out.shape[0], &rows[0, 0, 0], n,
         thickness, &k0[0, 0], &a[0, 0], &low[0, 0], first, z, what, &weights[0, 0, 0],
