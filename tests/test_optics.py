@@ -215,14 +215,14 @@ def test_oracle(backend, case):
 
 @pytest.mark.parametrize("size", [math.pi / 2, 0.75, 1e-3])
 def test_sines_in_twice_as_many_digits(backend, size):
-    from hotloops import _backends
+    from hotloops._run import resolve
 
     rng = np.random.default_rng(20)
     near = math.pi / 2 - 10.0 ** rng.uniform(-17, -1, 50)
     ends = [0, math.pi / 4, np.nextafter(math.pi / 4, 1), math.pi / 2, np.float32(math.pi / 2)]
     theta = np.concatenate([rng.uniform(-size, size, 200), near, ends])
     sine, low = np.empty(len(theta)), np.empty(len(theta))
-    _backends.load("optics", backend).sines(0, len(theta), theta, sine, low)
+    resolve(backend, "optics").load("optics").sines(0, len(theta), theta, sine, low)
     with mpmath.workdps(60):
         for angle, number, rest in zip(theta, sine, low, strict=True):
             exact = mpmath.sin(mpmath.mpf(float(angle)))
