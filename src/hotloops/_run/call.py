@@ -109,11 +109,8 @@ def run(call, backend=None, workers=None, *, out=None, **given):
 
 def _carry_out(call, backend, workers, arrays):
     """Run a step of many tiles by itself; of those of one tile each, what may run at once."""
-    if len(call.steps) == 1:
-        step = _bind(call.steps[0], call, backend, arrays)
-        if step.single and not step.guard:
-            step()
-            return
+    if len(call.steps) == 1 and _ran_directly(call, call.steps[0], backend, arrays):
+        return
     bound = [_bind(step, call, backend, arrays) for step in call.steps]
     workers = number_of_workers(workers)
     for single, steps in itertools.groupby(bound, operator.attrgetter("single")):
@@ -122,6 +119,26 @@ def _carry_out(call, backend, workers, arrays):
         else:
             for step in steps:
                 step.run(workers)
+
+
+def _ran_directly(call, step, backend, arrays):
+    """Run a step of one tile without more ado, where it needs none; whether it did."""
+    if type(step) is HostStep or len(step.tiles) != 1 or step.names:
+        return False
+    line = lines(call.subject)[step.block]
+    if line.sums or (step.multiplications and threads_blas(step.multiplications, call.dtype)):
+        return False
+    values = [arrays[name] for name in line.arrays]
+    for k in line.required:
+        if type(values[k]) is np.ndarray and not values[k].size:
+            return False
+    block, tile = backend.block(call.subject, step.block, call.dtype), step.tiles[0]
+    if line.numbers:
+        inputs, outputs = values[: line.count], values[line.count :]
+        block(*tile[: line.cut], *inputs, *tile[line.cut :], *outputs)
+    else:
+        block(*tile, *values)
+    return True
 
 
 def _run_singles(steps, workers):

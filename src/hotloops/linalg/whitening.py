@@ -195,7 +195,7 @@ def _number_of_components(value, most):
     if share and 0 < value < 1:
         return float(value)
     if share or isinstance(value, str):
-        raise ValueError(
+        raise (ValueError if share else TypeError)(
             f"n_components must be an integer, or a share of the variance between 0 and 1, "
             f"got {value!r}"
         )
