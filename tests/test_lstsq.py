@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import hotloops as hl
+from hotloops import lstsq
 from hotloops.lstsq import METHODS
 
 NIST = json.loads((pathlib.Path(__file__).parent / "data/nist_strd.json").read_text())
@@ -649,6 +650,16 @@ def test_many_columns_in_blocks(backend):
     out = np.empty((7, 3000))
     assert fit.solve(b, out=out) is out
     assert_array_equal(out, hl.LeastSquares(a, backend=backend, workers=1).solve(b))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_column_alone_in_its_block(method, backend, monkeypatch):
+    blocks = [(0, 1, 0, 2), (0, 1, 2, 3)]
+    monkeypatch.setattr(lstsq, "_solution_blocks", lambda *shape: (blocks, 0))
+    a, b = make((7, 7)), make((7, 3), seed=1)
+    a = a @ a.T + np.eye(7)
+    x = hl.LeastSquares(a, method=method, backend=backend).solve(b)
+    assert_allclose(x, np.linalg.solve(a, b), atol=1e-11)
 
 
 def test_dtypes_of_right_hand_sides():

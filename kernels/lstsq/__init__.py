@@ -40,9 +40,21 @@ weighted least squares problems, 1998). Without `householder`, none: LAPACK's su
 many rows, and ratio is 0.
 
 Shapes: a (K, m, n), b (K, m, p), x (K, n, p), left (K, m, q), right (K, n, n), for "svd" (K, q, n);
-root = sqrt(w) (K, m) or (K, 0), scale (K, n) and ratio (K) in double precision. A block is some
-matrices k0 to k1, for `solve` and `residual` some columns c0 to c1 of theirs. ratio compares the
-smallest pivot with its column: near eps the matrix is singular, from sqrt(eps) it has full rank.
+root = sqrt(w) (K, m) or (K, 0), scale (K, n) and ratio (K) in double precision; no left and no h
+are (K, 0, 0). A block is some matrices k0 to k1, for `solve` and `residual` some columns c0 to c1
+of theirs. ratio compares the smallest pivot with its column: near eps the matrix is singular, from
+sqrt(eps) it has full rank.
+"""
+
+BLOCKS = """
+prepare          k | a:kmn root:km? alpha > out:krn scale:kn
+factor_lu        k | a:kij > right:kij order:ki ratio:k
+factor_cholesky  k | a:kij > right:kij ratio:k
+factor_normal    k | a:kmn > right:kij ratio:k
+factor_qr        k | a:kmn householder > left:kmn right:kij order:kn ratio:k
+factor_svd       k | a:kmn > left:kmq sigma:kq right:kqn
+solve          k c | kind left:kmq? right:kqn order:kn scale:kn b:kmc h:knc? > x:knc
+residual       k c | a:kmn weights:km? alpha scale:kn b:kmc x:knc r:kmc > f:kmc h:knc?
 """
 
 LU, CHOLESKY, QR, SVD = range(4)

@@ -179,14 +179,14 @@ def factor_cholesky(
 
 
 def factor_normal(
-    Py_ssize_t k0, Py_ssize_t k1, number[:, :, ::1] left, number[:, :, ::1] right,
+    Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, number[:, :, ::1] right,
     double[::1] ratio,
 ):
-    cdef Py_ssize_t k, m = left.shape[1], n = left.shape[2]
+    cdef Py_ssize_t k, m = a.shape[1], n = a.shape[2]
     cdef double* diagonal = <double*> _scratch(n, sizeof(double))
     with nogil:
         for k in range(k0, k1):
-            gram[number](m, n, &left[k, 0, 0], n, &right[k, 0, 0], n)
+            gram[number](m, n, <number*> &a[k, 0, 0], n, &right[k, 0, 0], n)
             ratio[k] = _cholesky[number](n, &right[k, 0, 0], diagonal)
         free(diagonal)
 
@@ -274,8 +274,8 @@ cdef void _householder(
 
 
 def factor_qr(
-    Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, number[:, :, ::1] left,
-    number[:, :, ::1] right, Py_ssize_t[:, ::1] order, double[::1] ratio, bint householder,
+    Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, bint householder,
+    number[:, :, ::1] left, number[:, :, ::1] right, Py_ssize_t[:, ::1] order, double[::1] ratio,
 ):
     cdef Py_ssize_t k, j, m = left.shape[1], n = left.shape[2], size = 2 * n + 64 * (n + 1)
     cdef double root_of_epsilon = 3.4e-4 if number is float or number is floatcomplex else 1.5e-8
@@ -315,24 +315,25 @@ def factor_qr(
 
 
 def factor_svd(
-    Py_ssize_t k0, Py_ssize_t k1, number[:, :, ::1] a, number[:, :, ::1] left, double[:, ::1] sigma,
-    number[:, :, ::1] right,
+    Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, number[:, :, ::1] left,
+    double[:, ::1] sigma, number[:, :, ::1] right,
 ):
     cdef Py_ssize_t k, j, m = a.shape[1], n = a.shape[2], q = min(m, n)
     cdef Py_ssize_t reals = q + 5 * q * q + 5 * q + 2 * max(m, n) * q + 2 * q * q + q, size
     cdef number best = 0
-    cdef blas_int info = gesdd[number](m, n, &a[0, 0, 0], NULL, &left[0, 0, 0], &right[0, 0, 0],
-                                       &best, -1, NULL, NULL)
+    cdef blas_int info = gesdd[number](m, n, &best, NULL, &left[0, 0, 0], &right[0, 0, 0], &best,
+                                       -1, NULL, NULL)
     cdef double* real = <double*> _scratch(reals + 8 * q, sizeof(double))
     cdef void* values = real
     cdef number* work = NULL
     try:
         size = <Py_ssize_t> _size[number](best) + 1
-        work = <number*> _scratch(size, sizeof(number))
+        work = <number*> _scratch(size + m * n, sizeof(number))
         with nogil:
             for k in range(k0, k1):
+                memcpy(work + size, &a[k, 0, 0], m * n * sizeof(number))
                 info = gesdd[number](
-                    m, n, &a[k, 0, 0], values, &left[k, 0, 0], &right[k, 0, 0], work, size,
+                    m, n, work + size, values, &left[k, 0, 0], &right[k, 0, 0], work, size,
                     real + q, <blas_int*> (real + reals))
                 for j in range(q):
                     if info != 0:
@@ -350,35 +351,37 @@ def factor_svd(
 
 
 cdef cloned _apply(
-    Py_ssize_t m, Py_ssize_t n, const number* left, const number* b, number* y,
+    Py_ssize_t m, Py_ssize_t n, const number* left, const number* b, Py_ssize_t ldb, number* y,
 ) noexcept nogil:
     # y = left^T b: BLAS would start threads for it
     cdef Py_ssize_t i = 0, j
+    cdef number b0, b1, b2, b3
     cdef const number* row = left
     for j in range(n):
         y[j] = 0
     while i + 4 <= m:
+        b0, b1, b2, b3 = b[i * ldb], b[(i + 1) * ldb], b[(i + 2) * ldb], b[(i + 3) * ldb]
         for j in range(n):
-            y[j] += ((b[i] * row[j] + b[i + 1] * row[n + j])
-                     + (b[i + 2] * row[2 * n + j] + b[i + 3] * row[3 * n + j]))
+            y[j] += ((b0 * row[j] + b1 * row[n + j])
+                     + (b2 * row[2 * n + j] + b3 * row[3 * n + j]))
         i += 4
         row += 4 * n
     while i < m:
         for j in range(n):
-            y[j] += b[i] * row[j]
+            y[j] += b[i * ldb] * row[j]
         i += 1
         row += n
 
 
 cdef void _left_times(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t columns, const number* left, const number* b,
-    Py_ssize_t ldb, number* y, Py_ssize_t ldy,
+    Py_ssize_t ldb, number* y,
 ) noexcept nogil:
     # Y (n, columns) = left^T B
-    if ldb == 1:
-        _apply[number](m, n, left, b, y)
+    if columns == 1:
+        _apply[number](m, n, left, b, ldb, y)
     else:
-        gemm[number](n, columns, m, left, n, b, ldb, y, ldy, False, True)
+        gemm[number](n, columns, m, left, n, b, ldb, y, columns, False, True)
 
 
 cdef void _add_gradient(
@@ -404,11 +407,12 @@ cdef void _add_gradient(
 
 cdef void _solve(
     int kind, Py_ssize_t m, Py_ssize_t n, Py_ssize_t q, Py_ssize_t columns, const number* left,
-    number* right, Py_ssize_t* order, const double* scale, const number* b, Py_ssize_t ldb,
+    number* right, const Py_ssize_t* order, const double* scale, const number* b, Py_ssize_t ldb,
     const number* h, number* x, number* y,
 ) noexcept nogil:
-    # of `columns` columns; the rows of B, H and X are ldb apart; y: scratch
+    # of `columns` columns; the rows of B, H and X are ldb apart; y: scratch of n + q rows
     cdef Py_ssize_t j, c, s
+    cdef number* z = y + q * columns
     if kind == LU:
         for j in range(n):
             for c in range(columns):
@@ -419,18 +423,18 @@ cdef void _solve(
                 x[j * ldb + c] = y[c * n + j]
         return
     if left != NULL:
-        _left_times[number](m, q, columns, left, b, ldb, y, columns)
+        _left_times[number](m, q, columns, left, b, ldb, y)
     else:
         for j in range(n):
             for c in range(columns):
                 y[j * columns + c] = b[j * ldb + c]
     if h != NULL:
-        _add_gradient[number](kind, n, q, columns, right, order, h, ldb, y + q * columns, y)
+        _add_gradient[number](kind, n, q, columns, right, order, h, ldb, z, y)
     if kind == SVD:
-        _left_times[number](q, n, columns, right, y, columns, x, ldb)
+        _left_times[number](q, n, columns, right, y, columns, z)
         for j in range(n):
             for c in range(columns):
-                x[j * ldb + c] = _times[number](x[j * ldb + c], scale[j])
+                x[j * ldb + c] = _times[number](z[j * columns + c], scale[j])
         return
     if kind == CHOLESKY:
         trsm[number](n, columns, right, n, y, columns, False, True)
@@ -446,7 +450,7 @@ cdef void _solve(
 
 def solve(
     Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t c0, Py_ssize_t c1, int kind,
-    const number[:, :, ::1] left, number[:, :, ::1] right, Py_ssize_t[:, ::1] order,
+    const number[:, :, ::1] left, const number[:, :, ::1] right, const Py_ssize_t[:, ::1] order,
     const double[:, ::1] scale, const number[:, :, ::1] b, const number[:, :, ::1] h,
     number[:, :, ::1] x,
 ):
@@ -455,8 +459,8 @@ def solve(
     with nogil:
         for k in range(k0, k1):
             _solve[number](
-                kind, m, n, q, columns, &left[k, 0, 0] if left.shape[1] else NULL, &right[k, 0, 0],
-                &order[k, 0], &scale[k, 0], &b[k, 0, c0], b.shape[2],
+                kind, m, n, q, columns, &left[k, 0, 0] if left.shape[1] else NULL,
+                <number*> &right[k, 0, 0], &order[k, 0], &scale[k, 0], &b[k, 0, c0], b.shape[2],
                 &h[k, 0, c0] if h.shape[1] else NULL, &x[k, 0, c0], y)
         free(y)
 

@@ -119,10 +119,10 @@ def factor_cholesky(k0, k1, a, right, ratio):
 
 
 @jit
-def factor_normal(k0, k1, left, right, ratio):
-    m, n = left.shape[1:]
+def factor_normal(k0, k1, a, right, ratio):
+    m, n = a.shape[1:]
     for k in range(k0, k1):
-        gram(m, n, left[k], n, right[k], n)
+        gram(m, n, a[k], n, right[k], n)
         ratio[k] = _cholesky(right[k])
 
 
@@ -196,7 +196,7 @@ def _householder(q, r, order, real):
 
 
 @jit
-def factor_qr(k0, k1, a, left, right, order, ratio, householder):
+def factor_qr(k0, k1, a, householder, left, right, order, ratio):
     n = left.shape[2]
     product = np.empty((n, n), left.dtype)
     real = np.empty(2 * n)
@@ -226,12 +226,13 @@ def factor_svd(k0, k1, a, left, sigma, right):
     values = np.abs(a[k0, 0])  # real, and not shorter than q
     real = np.empty(5 * q * q + 5 * q + 2 * max(m, n) * q + 2 * q * q + q)
     integer = np.empty(8 * q, np.int64)
-    best = np.zeros(1, a.dtype)
-    gesdd(m, n, a[k0], values, left[k0], right[k0], best, -1, real, integer)
+    best, copy = np.zeros(1, a.dtype), np.empty((m, n), a.dtype)
+    gesdd(m, n, copy, values, left[k0], right[k0], best, -1, real, integer)
     size = int(_size(best[0])) + 1
     work = np.empty(size, a.dtype)
     for k in range(k0, k1):
-        info = gesdd(m, n, a[k], values, left[k], right[k], work, size, real, integer)
+        copy[:] = a[k]
+        info = gesdd(m, n, copy, values, left[k], right[k], work, size, real, integer)
         for j in range(q):
             sigma[k, j] = math.nan if info != 0 else values[j]
 
@@ -240,31 +241,31 @@ def factor_svd(k0, k1, a, left, sigma, right):
 
 
 @jit
-def _apply(left, b, y):
+def _apply(left, b, ldb, y):
     # y = left^T b: BLAS would start threads for it
     m, n = left.shape
     y[:n] = 0
     i = 0
     while i + 4 <= m:
-        b0, b1, b2, b3 = b[i], b[i + 1], b[i + 2], b[i + 3]
+        b0, b1, b2, b3 = b[i * ldb], b[(i + 1) * ldb], b[(i + 2) * ldb], b[(i + 3) * ldb]
         r0, r1, r2, r3 = left[i], left[i + 1], left[i + 2], left[i + 3]
         for j in range(n):
             y[j] += (b0 * r0[j] + b1 * r1[j]) + (b2 * r2[j] + b3 * r3[j])
         i += 4
     while i < m:
         for j in range(n):
-            y[j] += b[i] * left[i, j]
+            y[j] += b[i * ldb] * left[i, j]
         i += 1
 
 
 @jit
-def _left_times(left, b, c0, ldb, y, c1, ldy, columns):
-    # Y (n, columns) = left^T B, from column c0 of B's rows to column c1 of Y's
+def _left_times(left, b, ldb, y, columns):
+    # Y (n, columns) = left^T B
     m, n = left.shape
-    if ldb == 1:
-        _apply(left, b, y)
+    if columns == 1:
+        _apply(left, b, ldb, y)
     else:
-        gemm(n, columns, m, left, n, b[c0:], ldb, y[c1:], ldy, False, True, False)
+        gemm(n, columns, m, left, n, b, ldb, y, columns, False, True, False)
 
 
 @jit
@@ -291,7 +292,7 @@ def _add_gradient(kind, columns, right, order, h, c0, y):
 @jit
 def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
     p, n, q, columns = b.shape[2], x.shape[1], right.shape[1], c1 - c0
-    y = np.empty(max(n, q) * columns, x.dtype)
+    y, z = np.empty(max(n, q) * columns, x.dtype), np.empty(n * columns, x.dtype)
     for k in range(k0, k1):
         if kind == LU:
             for j in range(n):
@@ -303,7 +304,7 @@ def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
                     x[k, j, c0 + c] = y[c * n + j]
             continue
         if left.shape[1]:
-            _left_times(left[k], b[k].ravel(), c0, p, y, 0, columns, columns)
+            _left_times(left[k], b[k].ravel()[c0:], p, y, columns)
         else:
             for j in range(q):
                 for c in range(columns):
@@ -311,10 +312,10 @@ def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
         if h.shape[1]:
             _add_gradient(kind, columns, right[k], order[k], h[k], c0, y)
         if kind == SVD:
-            _left_times(right[k], y, 0, columns, x[k].ravel(), c0, p, columns)
+            _left_times(right[k], y, columns, z, columns)
             for j in range(n):
-                for c in range(c0, c1):
-                    x[k, j, c] = x[k, j, c] * scale[k, j]
+                for c in range(columns):
+                    x[k, j, c0 + c] = z[j * columns + c] * scale[k, j]
             continue
         if kind == CHOLESKY:
             trsm(n, columns, right[k], n, y, columns, False, True)

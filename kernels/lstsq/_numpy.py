@@ -47,13 +47,13 @@ def factor_cholesky(k0, k1, a, right, ratio):
             ratio[k] = _ratio(np.abs(right[k].diagonal()) ** 2, a[k].diagonal().real)
 
 
-def factor_normal(k0, k1, left, right, ratio):
+def factor_normal(k0, k1, a, right, ratio):
     for k in range(k0, k1):
-        product = left[k].conj().T @ left[k]
+        product = a[k].conj().T @ a[k]
         factor_cholesky(0, 1, product[None], right[k : k + 1], ratio[k : k + 1])
 
 
-def factor_qr(k0, k1, a, left, right, order, ratio, householder):
+def factor_qr(k0, k1, a, householder, left, right, order, ratio):
     with np.errstate(all="ignore"):
         for k in range(k0, k1):
             factors = _cholesky_qr(a[k]) or (householder and _householder(a[k]))

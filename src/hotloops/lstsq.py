@@ -284,12 +284,12 @@ class LeastSquares:
         if kind is None and (self.method != "svd" or self.alpha) and rows >= n:
             kind, left = QR, np.empty_like(prepared)
             right = np.empty((count, n, n), left.dtype)
-            args = prepared, left, right, order, ratio
-            self._fill(kernel.factor_qr, count, (*args, not many), 3 * rows * n**2)
+            results = left, right, order, ratio
+            self._fill(kernel.factor_qr, count, (prepared, not many, *results), 3 * rows * n**2)
             deficient = self._doubtful(ratio, right, None if many else prepared)
             if many and len(deficient) and _far_apart(prepared):
                 many = False
-                self._fill(kernel.factor_qr, count, (*args, True), 3 * rows * n**2)
+                self._fill(kernel.factor_qr, count, (prepared, True, *results), 3 * rows * n**2)
                 deficient = self._doubtful(ratio, right, prepared)
         if len(deficient):
             self._factor_svd(deficient, prepared, root, scale, many)
