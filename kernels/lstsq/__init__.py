@@ -6,7 +6,8 @@
 sqrt(alpha) I if alpha > 0, times a diagonal S of powers of two that gives each column a norm in
 [½, 1): a scaling without rounding. The factors, for each matrix of a batch:
 
-    lu         P L U = A
+    lu         P L U = A                           right = L and U, by columns; order = P, as
+                                                   LAPACK counts it
     cholesky   Rᴴ R = A                            right = R
     normal     Rᴴ R = (B S)ᴴ (B S)                 right = R
     qr         Q R = B S P                         left = Q, right = R

@@ -24,13 +24,17 @@ def prepare(k0, k1, a, root, alpha, out, scale):
 
 
 def factor_lu(k0, k1, a, right, order, ratio):
-    """right = L and U in one, order = the rows of A from which they are."""
+    getrf = scipy.linalg.get_lapack_funcs("getrf", (a,))
     with np.errstate(all="ignore"):
         for k in range(k0, k1):
-            rows, lower, upper = scipy.linalg.lu(a[k], p_indices=True, check_finite=False)
-            order[k, rows] = np.arange(len(rows))
-            right[k] = np.tril(lower, -1) + upper
-            ratio[k] = _ratio(np.abs(upper.diagonal()), np.abs(a[k]).max(axis=0))
+            lu, pivots, _ = getrf(a[k])
+            right[k], _pivots(order[k], getrf)[:] = lu.T, pivots + 1
+            ratio[k] = _ratio(np.abs(lu.diagonal()), np.abs(a[k]).max(axis=0))
+
+
+def _pivots(order, function):
+    """LAPACK's integers, which may be narrower than their places."""
+    return order.view(function.int_dtype)[: len(order)]
 
 
 def _ratio(pivots, sizes):
@@ -109,8 +113,8 @@ def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
                     y = y + r.conj() @ h[k, :, columns]
                 x[k, :, columns] = s * (r.T @ y)
             elif kind == LU:
-                y = _triangular(r, y[order[k]], lower=True, unit_diagonal=True)
-                x[k, :, columns] = _triangular(r, y)
+                getrs = scipy.linalg.get_lapack_funcs("getrs", (r,))
+                x[k, :, columns] = getrs(r.T, _pivots(order[k], getrs) - 1, y)[0]
             elif kind == CHOLESKY:
                 if h.size:
                     y = y + h[k, :, columns]

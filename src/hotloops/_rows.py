@@ -6,14 +6,16 @@ them here, and then what those leave, n rows of each. The pieces follow from the
 """
 
 import functools
+import operator
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-from . import _blocks
+from ._run import each, stopped, tiles
 
 _HEIGHT = 4096  # rows of a piece, at least
 _SIZE = 2**17  # elements of a piece in double precision, some of which the cache holds
+_PARTIALS = 8  # sums of pieces, which are then added up
 
 
 def are_many(m, n):
@@ -26,17 +28,21 @@ def double(array):
     return array.astype(np.result_type(array.dtype, np.float64), copy=False)
 
 
-def _reduce(block, args, shape, dtype, height, cost, workers, blas=True):
-    """The sum of what block(start, stop, *args, partial) adds for pieces of `height` rows."""
-    bounds = _blocks.grid((len(args[0]),), (height,))
-    return _blocks.reduce(
-        block,
-        bounds,
-        args,
-        lambda count: np.zeros((count, *shape), dtype),
-        workers=1 if _blocks.is_short(len(args[0]) * cost) else workers,
-        blas=blas,
-    )
+def _reduce(add, args, shape, dtype, height, cost, workers, blas=True):
+    """The sum of what add(start, stop, *args, partial) adds for pieces of `height` rows of each."""
+    pieces = tiles.grid((len(args[0]),), (height,))
+    count = min(_PARTIALS, len(pieces))
+    partials = np.zeros((max(1, count), *shape), dtype)
+
+    def add_some(k):
+        for piece in pieces[len(pieces) * k // count : len(pieces) * (k + 1) // count]:
+            if stopped():
+                return
+            add(*piece, *args, partials[k])
+
+    workers = 1 if tiles.is_short(len(args[0]) * cost) else workers
+    each(add_some, count, workers, blas=blas)
+    return functools.reduce(operator.add, partials)
 
 
 def products(a, b, workers):
@@ -101,9 +107,7 @@ def triangular(a, workers, *, less=(), q=None):
     count = m // max(_HEIGHT, 4 * n)
     ends = [m * k // count for k in range(count + 1)]
     factors = np.empty((count, n, n), np.result_type(a.dtype, np.float64))
-    cost = m / count * n * (5 + 0.2 * n)
-    block = functools.partial(_factor, ends, less)
-    _blocks.fill_rows(block, count, cost, (a, q, factors), workers=workers, blas=True)
+    each(functools.partial(_factor, ends, less, a, q, factors), count, workers, blas=True)
     stack = factors.reshape(count * n, n)
     inner = None if q is None else np.empty_like(stack)
     if are_many(*stack.shape):
@@ -113,29 +117,28 @@ def triangular(a, workers, *, less=(), q=None):
     else:
         inner, r = np.linalg.qr(stack)
     if q is not None:
-        block = functools.partial(_multiply, ends)
-        args = q, inner.reshape(count, n, n), q
-        _blocks.fill_rows(block, count, cost, args, workers=workers, blas=True)
+        multiply = functools.partial(_multiply, ends, q, inner.reshape(count, n, n), q)
+        each(multiply, count, workers, blas=True)
     return r
 
 
-def _factor(ends, less, start, stop, a, q, factors):
+def _factor(ends, less, a, q, factors, k):
+    """R of the k-th piece of rows, and Q."""
     n = a.shape[1]
     names = "geqrf", "ungqr" if factors.dtype.kind == "c" else "orgqr"
     geqrf, orgqr = get_lapack_funcs(names, dtype=factors.dtype)
     options = {"lwork": 64 * n, "overwrite_a": True}  # for blocks of 64 columns
-    for k in range(start, stop):
-        rows = slice(ends[k], ends[k + 1])
-        reflectors, tau, _, _ = geqrf(_less(a[rows], less), **options)
-        factors[k] = np.triu(reflectors[:n])
-        if q is not None:
-            q[rows] = orgqr(reflectors, tau, **options)[0]
+    rows = slice(ends[k], ends[k + 1])
+    reflectors, tau, _, _ = geqrf(_less(a[rows], less), **options)
+    factors[k] = np.triu(reflectors[:n])
+    if q is not None:
+        q[rows] = orgqr(reflectors, tau, **options)[0]
 
 
-def _multiply(ends, start, stop, q, factors, product):
-    for k in range(start, stop):
-        rows = slice(ends[k], ends[k + 1])
-        product[rows] = double(q[rows]) @ factors[k]
+def _multiply(ends, q, factors, product, k):
+    """Each piece of rows times a factor of its own."""
+    rows = slice(ends[k], ends[k + 1])
+    product[rows] = double(q[rows]) @ factors[k]
 
 
 def times(a, b, workers):
@@ -144,8 +147,6 @@ def times(a, b, workers):
     count = -(-m // _HEIGHT)
     ends = [*range(0, m, _HEIGHT), m]
     product = np.empty((m, p), a.dtype)
-    block = functools.partial(_multiply, ends)
-    args = a, np.broadcast_to(b, (count, n, p)), product
-    cost = _HEIGHT * n * (2 + 0.05 * p)
-    _blocks.fill_rows(block, count, cost, args, workers=workers, blas=True)
+    multiply = functools.partial(_multiply, ends, a, np.broadcast_to(b, (count, n, p)), product)
+    each(multiply, count, workers, blas=True)
     return product

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.linalg import LinAlgError
 from scipy.linalg import LinAlgWarning, qr, solve_triangular
 
-from . import _arrays, _backends, _blocks, _rows
+from . import _arrays, _rows
+from ._run import Call, Output, Step, each, kept, number_of_workers, resolve, run, tiles
 from ._warnings import warn
 from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
@@ -18,7 +19,7 @@ _COLUMNS = 50  # of a block, at least
 _PENALTIES = 16  # whose errors are made together
 _LEAST = 1e-7  # eigenvalue of inner products in double precision, for a single-precision x
 _STEPS = 60  # of refinement: each halves the error at least, or it is one of the last two
-_C_NAMES = {"f": "float", "d": "double", "F": "float complex", "D": "double complex"}
+_DTYPES = {"order": np.intp, "scale": float, "ratio": float, "sigma": float}  # else the blocks'
 METHODS = ("auto", "lu", "cholesky", "normal", "qr", "svd")
 _INSTEAD = {
     "lu": '"qr", "svd" and "auto" find the solution of least norm',
@@ -178,8 +179,7 @@ class LeastSquares:
         self.rcond = (
             rank_tolerance(a) if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
         )
-        self._kernel = _backends.kernel("lstsq", backend)
-        self._workers = _blocks.workers(workers)
+        self._backend, self._workers = kept("lstsq", backend, workers)
         self._take(np.array(a, order="C").reshape(count, m, n))
         if not self.alpha:
             self._warn()
@@ -215,27 +215,32 @@ class LeastSquares:
 
     # --- factors ----------------------------------------------------------------------------
 
-    def _fill(self, block, count, args, work):
-        """A block for each matrix, of `work` multiplications each."""
-        if count == 1 and self._workers > 1:
-            block(0, 1, *args)  # on BLAS's own threads
-        else:
-            bounds = _blocks.grid((count,), (_blocks.split(count, 1000 + 0.1 * work),))
-            blas = _blocks.threads_blas(work, self.dtype)
-            _blocks.fill(block, bounds, args, workers=self._workers, blas=blas)
+    def _made(self, block, work, count, dtype, inputs, **outputs):
+        """What a block makes of each matrix, by `work` multiplications: arrays (count, ...) of the
+        shapes given, in the blocks' dtype, the order of columns and numbers of its own apart."""
+        arrays = {
+            name: Output((count, *shape), _DTYPES.get(name, dtype))
+            for name, shape in outputs.items()
+        }
+        # a single matrix is factored on BLAS's own threads
+        guarded = 0 if count == 1 and self._workers > 1 else work
+        step = Step(block, tiles.rows(count, 1000 + 0.1 * work), multiplications=guarded)
+        call = Call("lstsq", dtype, inputs | arrays, [step], tuple(arrays))
+        return run(call, self._backend, self._workers)
 
     def _factor(self):
-        kernel, a = self._kernel, self._a
+        a = self._a
         (count, m, n), dtype = a.shape, a.dtype
         eps = float(np.finfo(dtype).eps)
         order = np.empty((count, n), np.intp)
-        scale, ratio = np.ones((count, n)), np.empty(count)
-        left = np.empty((count, 0, 0), dtype)
         if self.method in ("lu", "cholesky"):
             self._rank[:] = n
-            right = np.empty((count, n, n), dtype)
+            scale, left = np.ones((count, n)), np.empty((count, 0, 0), dtype)
             if self.method == "lu":
-                self._fill(kernel.factor_lu, count, (a, right, order, ratio), n**3 / 3)
+                right, order, ratio = self._made(
+                    "factor_lu", n**3 / 3, count, dtype, {"a": a},
+                    right=(n, n), order=(n,), ratio=(),
+                )  # fmt: skip
                 suspect = np.flatnonzero(ratio < math.sqrt(eps))
                 if len(suspect):  # a small pivot says little, singular values all
                     values = _scaled_singular_values(a[suspect])
@@ -244,20 +249,22 @@ class LeastSquares:
                 self._parts.append(_Part(LU, left, right, order, scale))
             else:
                 _check_hermitian(a, eps)
-                self._fill(kernel.factor_cholesky, count, (a, right, ratio), n**3 / 6)
+                right, ratio = self._factor_cholesky(a)
                 self._refuse(np.flatnonzero(ratio <= self.rcond))
                 self._parts.append(_Part(CHOLESKY, left, right, order, scale))
             return
         root = np.sqrt(self._weights)
         rows = m + n if self.alpha else m
-        prepared = np.empty((count, rows, n), dtype)
-        self._fill(kernel.prepare, count, (a, root, self.alpha, prepared, scale), 10 * rows * n)
+        inputs = {"a": a, "root": root, "alpha": self.alpha}
+        prepared, scale = self._made(
+            "prepare", 10 * rows * n, count, dtype, inputs, out=(rows, n), scale=(n,)
+        )
         self._rescale(prepared, scale)
         many, single = _rows.are_many(rows, n), eps > np.finfo(float).eps
         if not many:
             prepared = _rows.double(prepared)
         if self.method == "normal":
-            right = self._factor_normal(prepared, ratio, many)
+            right, ratio = self._factor_normal(prepared, many)
             self._refuse(np.flatnonzero(ratio <= max(self.rcond**2, rank_tolerance(right))))
             self._rank[:] = n
             left = self._left(prepared, root)
@@ -267,7 +274,7 @@ class LeastSquares:
         self._rank[:] = n
         if single and rows >= n and (many or self.method != "svd"):
             # inner products in double precision: their condition may count twice
-            right = self._factor_normal(prepared, ratio, many)
+            right, ratio = self._factor_normal(prepared, many)
             independent = self._are_independent(right, ratio)
             if many and not independent and _far_apart(prepared):
                 many, prepared = False, _rows.double(prepared)
@@ -282,14 +289,12 @@ class LeastSquares:
                 deficient = deficient[dependent | (ratio[deficient] <= eps**2)]
         # beside a heavy penalty, A is what an SVD of both rounds away, and R does not
         if kind is None and (self.method != "svd" or self.alpha) and rows >= n:
-            kind, left = QR, np.empty_like(prepared)
-            right = np.empty((count, n, n), left.dtype)
-            results = left, right, order, ratio
-            self._fill(kernel.factor_qr, count, (prepared, not many, *results), 3 * rows * n**2)
+            kind = QR
+            left, right, order, ratio = self._factor_qr(prepared, not many)
             deficient = self._doubtful(ratio, right, None if many else prepared)
             if many and len(deficient) and _far_apart(prepared):
                 many = False
-                self._fill(kernel.factor_qr, count, (prepared, True, *results), 3 * rows * n**2)
+                left, right, order, ratio = self._factor_qr(prepared, True)
                 deficient = self._doubtful(ratio, right, prepared)
         if len(deficient):
             self._factor_svd(deficient, prepared, root, scale, many)
@@ -297,17 +302,31 @@ class LeastSquares:
             left = self._left(left, root)
             self._parts.insert(0, _Part(kind, left, right, order, scale))
 
-    def _factor_normal(self, prepared, ratio, many=True):
-        """R (K, n, n) in double precision, Rᴴ R the inner products of the columns."""
+    def _factor_cholesky(self, a):
+        """R (K, n, n) with Rᴴ R = A, and the ratio."""
+        count, n, _ = a.shape
+        return self._made(
+            "factor_cholesky", n**3 / 6, count, a.dtype, {"a": a}, right=(n, n), ratio=()
+        )
+
+    def _factor_normal(self, prepared, many=True):
+        """R (K, n, n) in double precision, Rᴴ R the columns' inner products, and the ratio."""
         count, rows, n = prepared.shape
-        if not many:
-            right = np.empty((count, n, n), prepared.dtype)
-            self._fill(self._kernel.factor_normal, count, (prepared, right, ratio), rows * n**2)
-            return right
-        products = np.stack([_rows.inner_products(one, self._workers) for one in prepared])
-        right = np.empty_like(products)
-        self._fill(self._kernel.factor_cholesky, count, (products, right, ratio), n**3 / 6)
-        return right
+        if many:
+            products = [_rows.inner_products(one, self._workers) for one in prepared]
+            return self._factor_cholesky(np.stack(products))
+        return self._made(
+            "factor_normal", rows * n**2, count, prepared.dtype, {"a": prepared},
+            right=(n, n), ratio=(),
+        )  # fmt: skip
+
+    def _factor_qr(self, prepared, householder):
+        count, rows, n = prepared.shape
+        return self._made(
+            "factor_qr", 3 * rows * n**2, count, prepared.dtype,
+            {"a": prepared, "householder": householder},
+            left=(rows, n), right=(n, n), order=(n,), ratio=(),
+        )  # fmt: skip
 
     def _are_independent(self, right, ratio):
         """Whether the condition of RᴴR costs double precision no digit of a single-precision x."""
@@ -316,8 +335,7 @@ class LeastSquares:
         left, e = np.empty((count, 0, 0), right.dtype), np.empty((count, n, 1), right.dtype)
         # one step of inverse iteration: x of about the reciprocal of the least eigenvalue
         e[:] = np.cos(np.arange(n))[:, None]
-        x = np.empty_like(e)
-        self._run(_Part(CHOLESKY, left, right, order, scale), e, x)
+        x = self._by(_Part(CHOLESKY, left, right, order, scale), e)
         return ratio.min() > _LEAST and np.abs(x).max() * n < 1 / _LEAST
 
     def _rescale(self, prepared, scale):
@@ -361,20 +379,22 @@ class LeastSquares:
             root = root[which]
         count, rows, n = prepared.shape
         q, short = min(rows, n), prepared
-        left = np.empty((count, rows, q), prepared.dtype)
         if many:
+            left = np.empty_like(prepared)
             short = np.stack(
                 [_rows.triangular(one, self._workers, q=basis)
                  for one, basis in zip(prepared, left, strict=True)]
             )  # fmt: skip
-        rows, dtype = short.shape[1], short.dtype
-        inner = left if short is prepared else np.empty((count, rows, q), dtype)
-        right, sigma = np.empty((count, q, n), dtype), np.empty((count, q))
-        args = short, inner, sigma, right
-        self._fill(self._kernel.factor_svd, count, args, 8 * rows * q * n)
-        if inner is not left:
+        rows = short.shape[1]
+        inner, sigma, right = self._made(
+            "factor_svd", 8 * rows * q * n, count, short.dtype, {"a": short},
+            left=(rows, q), sigma=(q,), right=(q, n),
+        )  # fmt: skip
+        if many:
             for one, u in zip(left, inner, strict=True):
                 one[...] = _rows.times(one, u, self._workers)
+        else:
+            left = inner
         lost = ~np.isfinite(sigma).all(axis=1)
         if self._check_finite and lost.any():
             raise LinAlgError(
@@ -482,14 +502,14 @@ class LeastSquares:
         overhead is some microseconds.
         """
         if self._direct is not None and out is None and type(b) is np.ndarray:
-            m, n, dtype, block, before, after = self._direct
-            if b.shape == (m,) and b.dtype == self.dtype and b.flags.carray:
+            m, n, dtype, ready, block, before, after = self._direct
+            if b.shape == (m,) and b.dtype == self.dtype:
                 # where its square is finite, b is
                 if self._check_finite and not cmath.isfinite(np.vdot(b, b)):
                     self._check_b(b)
                 x = np.empty((1, n, 1), dtype)
                 b = b if dtype is b.dtype else b.astype(dtype)
-                block(*before, b.reshape(1, m, 1), after, x)
+                block(*before, ready(b.reshape(1, m, 1)), after, x)
                 return _cast(x, self.dtype).reshape(n)
         b = _arrays.floating("b", b)
         solver = self._for(b)
@@ -502,14 +522,13 @@ class LeastSquares:
         """What takes one vector straight to the kernel: a check here costs as much as its work."""
         if self._batch or self._refine or len(self._parts) != 1:
             return None
-        block, part = self._kernel.solve, self._parts[0]
-        dtype = part.right.dtype
+        backend, part = resolve(self._backend, "lstsq"), self._parts[0]
+        dtype, ready = part.right.dtype, backend.ready
         if part.left.size and part.left.dtype != dtype:
             return None
-        # Cython's choice by types takes microseconds
-        block = getattr(block, "__signatures__", {}).get(_C_NAMES[dtype.char], block)
-        before = 0, 1, 0, 1, part.kind, part.left, part.right, part.order, part.scale
-        return *self._a.shape[1:], dtype, block, before, part.no_gradient
+        block = backend.block("lstsq", "solve", dtype)
+        before = 0, 1, 0, 1, part.kind, *map(ready, (part.left, part.right, part.order, part.scale))
+        return *self._a.shape[1:], dtype, ready, block, before, ready(part.no_gradient)
 
     def _for(self, b):
         """This object, or the same in double precision for a b in that."""
@@ -532,22 +551,19 @@ class LeastSquares:
         if x.size:
             for part in self._parts:
                 if part.which is None:
-                    self._solve_part(part, self._a, self._weights, b, x)
+                    x = self._solve_part(part, self._a, self._weights, b)
                 else:
                     k = part.which
-                    y = np.empty_like(x[k])
-                    self._solve_part(part, self._a[k], self._weights[k], b[k], y)
-                    x[k] = y
+                    x[k] = self._solve_part(part, self._a[k], self._weights[k], b[k])
         return x
 
-    def _solve_part(self, part, a, weights, b, x):
-        self._run(part, b, x)
+    def _solve_part(self, part, a, weights, b):
+        x = self._by(part, b)
         if not self._refine:
-            return
+            return x
         square = part.kind == LU or (part.kind == CHOLESKY and not part.left.size)
-        r, f, none = np.zeros(b.shape, b.dtype), np.empty_like(b), np.empty((len(b), 0, 0), x.dtype)
-        h = none if square else np.empty_like(x)
-        eps, least, gradient = float(np.finfo(x.dtype).eps), math.inf, h if self.alpha else none
+        r, n = np.zeros(b.shape, b.dtype), 0 if square else x.shape[1]
+        eps, least = float(np.finfo(x.dtype).eps), math.inf
         rounds = part.kind == SVD or part.pivots < eps**0.25
         # The correction of x, and what h's rounding makes of it, tell how far off x is: of all x
         # the last of the least is kept. r is 0 at first, as the roundings of b − A x, times a heavy
@@ -559,10 +575,11 @@ class LeastSquares:
         active = gained = True if one else np.ones((len(b), 1, b.shape[2]), bool)
         with np.errstate(all="ignore"):
             for step in range(_STEPS):
-                self._residual(a, weights, self.alpha, part.scale, b, now, r, f, gradient)
-                self._run(part, f, correction, gradient)
+                wanted = n if step or self.alpha else 0
+                f, gradient = self._residual(a, weights, self.alpha, part.scale, b, now, r, wanted)
+                self._by(part, f, gradient, correction)
                 if rounds and gradient.size:
-                    self._run_rounding(part, gradient, noise)
+                    self._by_rounding(part, gradient, noise)
                 norms = _norms(steps, part.scale)
                 whole, size, rest = norms.ravel().tolist() if one else norms
                 size, rounding = size + rest, eps * whole
@@ -579,40 +596,52 @@ class LeastSquares:
                 _put(now, after, active)
                 if not square:
                     r += f - a @ correction
-                gained, gradient = better, h
+                gained = better
                 least = min(size, least) if one else np.minimum(size, least)
+        return x
 
-    def _run_rounding(self, part, h, x):
-        """The solution for what rounding may be in h."""
+    def _by_rounding(self, part, h, x):
+        """x = the solution for what rounding may be in h."""
         alone = part.without_left()
         none = np.zeros((len(h), part.right.shape[1], h.shape[2]), self.dtype)
         signs = np.cos(np.arange(h.shape[1]))[:, None].astype(h.real.dtype)
-        self._run(alone, none, x, np.finfo(self.dtype).eps * signs * h)
+        self._by(alone, none, np.finfo(self.dtype).eps * signs * h, x)
 
-    def _run(self, part, b, x, h=None):
-        """The solution by one factor, in blocks of matrices and columns."""
-        if part.right.dtype != x.dtype:
-            if part.left.size and part.left.dtype != part.right.dtype:
+    def _by(self, part, b, h=None, x=None):
+        """x (K, n, p), the solution by one factor, in blocks of matrices and columns."""
+        dtype = part.right.dtype
+        if dtype != b.dtype:
+            if part.left.size and part.left.dtype != dtype:
                 sides = zip(part.left, b, strict=True)
-                b = np.stack([_rows.products(*one, self._workers) for one in sides])
+                products = np.stack([_rows.products(*one, self._workers) for one in sides])
                 part = part.without_left()
-            double = np.empty(x.shape, part.right.dtype)
-            self._run(part, _rows.double(b), double, None if h is None else _rows.double(h))
-            x[...] = _cast(double, x.dtype)
-            return
+            else:
+                products = _rows.double(b)
+            double = self._by(part, products, None if h is None else _rows.double(h))
+            if x is None:
+                return _cast(double, b.dtype)
+            x[...] = _cast(double, b.dtype)
+            return x
         count, rows, p = b.shape
-        left = rows if part.left.size else 0
-        shape = count, p, left, part.right.shape[1], x.shape[1]
-        bounds, multiplications = _solution_blocks(*shape)
-        blas = _blocks.threads_blas(multiplications, self.dtype)
-        args = part.arguments(b, x, h)
-        _blocks.fill(self._kernel.solve, bounds, args, workers=self._workers, blas=blas)
+        _, q, n = part.right.shape
+        bounds, multiplications = _solution_blocks(count, p, rows if part.left.size else 0, q, n)
+        arrays = part.arrays | {"b": b, "x": Output((count, n, p), dtype)}
+        if h is not None:
+            arrays["h"] = h
+        step = Step("solve", bounds, multiplications=multiplications)
+        call = Call("lstsq", dtype, arrays, [step], ("x",))
+        return run(call, self._backend, self._workers, out=x)
 
-    def _residual(self, a, weights, alpha, scale, b, *args):
-        """The kernel's, in blocks of matrices and columns."""
-        bounds = _residual_blocks(*a.shape, b.shape[2])
-        args = a, weights, alpha, scale, b, *args
-        _blocks.fill(self._kernel.residual, bounds, args, workers=self._workers)
+    def _residual(self, a, weights, alpha, scale, b, x, r, n):
+        """The kernel's f, and h of n rows, in blocks of matrices and columns."""
+        count, _, p = b.shape
+        arrays = {
+            "a": a, "weights": weights, "alpha": alpha, "scale": scale, "b": b, "x": x, "r": r,
+            "f": Output(b.shape, b.dtype), "h": Output((count, n, p if n else 0), b.dtype),
+        }  # fmt: skip
+        step = Step("residual", _residual_blocks(*a.shape, p))
+        call = Call("lstsq", b.dtype, arrays, [step], ("f", "h"))
+        return run(call, self._backend, self._workers)
 
     def residuals(self, b):
         """b − A x, not weighted, for the solution x; its sums are in twice the working precision.
@@ -627,12 +656,11 @@ class LeastSquares:
         return sides.restored(solver._residuals(sides.columns))
 
     def _residuals(self, b):
-        f = np.zeros_like(b)
-        if b.size:
-            scale, none = np.ones((len(b), self._a.shape[2])), np.empty((len(b), 0, 0), self.dtype)
-            arguments = self._a, self._weights, self.alpha, scale
-            self._residual(*arguments, b, self._solution(b), np.zeros_like(b), f, none)
-        return f
+        if not b.size:
+            return np.zeros_like(b)
+        scale, r = np.ones((len(b), self._a.shape[2])), np.zeros_like(b)
+        arguments = self._a, self._weights, self.alpha, scale, b, self._solution(b), r
+        return self._residual(*arguments, 0)[0]
 
     def covariance(self, b=None):
         """s² (AᴴWA)⁻¹, the covariance of x; of a rank-deficient A the pseudo-inverse.
@@ -683,16 +711,15 @@ class LeastSquares:
         for part in self._parts if self._a.size else ():
             which = slice(None) if part.which is None else part.which
             size, q = len(part.right), part.right.shape[1]
-            result = np.empty((size, n, n), self.dtype)
             unit = np.zeros((size, n, n), self.dtype)
             unit[:] = np.eye(n) * part.scale[:, None]
             if part.kind == LU or (part.kind == CHOLESKY and not part.left.size):
-                self._run(part, unit, result)
+                result = self._by(part, unit)
                 half = result / np.sqrt(self._weights)[:, None] if self._weights.size else result
                 result = half @ half.conj().swapaxes(1, 2)
             else:
                 zeros = np.zeros((size, q, n), self.dtype)
-                self._run(part.without_left(), zeros, result, unit)
+                result = self._by(part.without_left(), zeros, unit)
             inverse[which] = result
         return (inverse + inverse.conj().swapaxes(1, 2)) / 2
 
@@ -748,9 +775,7 @@ class LeastSquares:
                 b = np.ascontiguousarray(part.left.swapaxes(1, 2))
             else:
                 b = np.broadcast_to(np.eye(n, dtype=self.dtype), (count, n, n)).copy()
-            result = np.empty((len(b), n, m), self.dtype)
-            self._run(part.without_left(), b, result)
-            pinv[which] = result
+            pinv[which] = _cast(self._by(part.without_left(), b), self.dtype)
         return pinv.reshape(*self._batch, n, m)
 
     def ridge_path(self, b, alphas):
@@ -790,14 +815,14 @@ class LeastSquares:
         count, _, n = self._a.shape
         x = np.zeros((len(alphas), count, n, b.shape[2]), self.dtype)
         errors = np.array(np.broadcast_to(b, (len(alphas), *b.shape)), order="C")
-        bounds = [(item,) for item in np.flatnonzero(self._ranks()) if b.size]
+        items = np.flatnonzero(self._ranks()) if b.size else ()
+        path = functools.partial(self._path_of, items, b, alphas, x, errors)
         # SciPy's BLAS and NumPy's, one after the other, would wait for each other's threads
-        _blocks.fill(
-            self._path_of, bounds, (b, alphas, x, errors), workers=self._workers, blas=True
-        )
+        each(path, len(items), self._workers, blas=True)
         return x, errors
 
-    def _path_of(self, item, b, alphas, x, errors):
+    def _path_of(self, items, b, alphas, x, errors, place):
+        item = items[place]
         n, p, k, real = self._a.shape[2], b.shape[2], len(alphas), self._a.real.dtype
         root = np.sqrt(self._weights[item]).astype(real)[:, None] if self._weights.size else 1
         u, sigma, vh = self._singular(item, root)
@@ -849,10 +874,10 @@ class LeastSquares:
         return f"<LeastSquares of {shape}, {self.dtype}, method={self.method!r}, rank {self.rank}>"
 
     def __getstate__(self):
-        return self.__dict__ | {"_kernel": _backends.name(self._kernel), "_direct": None}
+        return self.__dict__ | {"_direct": None}
 
     def __setstate__(self, state):
-        self.__dict__.update(state, _kernel=_backends.load("lstsq", state["_kernel"]))
+        self.__dict__.update(state)
         self._direct = self._direct_solve()
 
 
@@ -861,18 +886,18 @@ def _solution_blocks(count, p, rows, q, n):
     """Bounds (matrices, columns) for `solve` with a left factor of so many rows, and how many
     multiplications BLAS has in one of several columns."""
     work = q * (n + rows)
-    matrices, columns = _blocks.split(count, 300 + 0.2 * work * p), p
+    matrices, columns = tiles.split(count, 300 + 0.2 * work * p), p
     if count == 1:  # some for BLAS to be fast, as many in each block
-        columns = -(-p // -(-p // max(_COLUMNS, _blocks.split(p, 0.2 * work))))
+        columns = -(-p // -(-p // max(_COLUMNS, tiles.split(p, 0.2 * work))))
     multiplications = max(rows, n) * q * columns if columns > 1 else 0
-    return _blocks.grid((count, p), (matrices, columns)), multiplications
+    return tiles.grid((count, p), (matrices, columns)), multiplications
 
 
 @functools.lru_cache
 def _residual_blocks(count, m, n, p):
-    matrices = _blocks.split(count, 10.0 * m * n * p)
-    columns = p if matrices > 1 else _blocks.split(p, 10.0 * m * n)
-    return _blocks.grid((count, p), (matrices, columns))
+    matrices = tiles.split(count, 10.0 * m * n * p)
+    columns = p if matrices > 1 else tiles.split(p, 10.0 * m * n)
+    return tiles.grid((count, p), (matrices, columns))
 
 
 class _Part:
@@ -893,9 +918,13 @@ class _Part:
         left = np.empty((len(self.right), 0, 0), self.right.dtype)
         return _Part(self.kind, left, self.right, self.order, self.scale, self.which)
 
-    def arguments(self, b, x, h=None):
-        h = self.no_gradient if h is None else h
-        return self.kind, self.left, self.right, self.order, self.scale, b, h, x
+    @property
+    def arrays(self):
+        """What `solve` takes by name, without a gradient."""
+        return {
+            "kind": self.kind, "left": self.left, "right": self.right, "order": self.order,
+            "scale": self.scale, "h": self.no_gradient,
+        }  # fmt: skip
 
 
 class _Sides:
@@ -927,8 +956,6 @@ class _Sides:
         self.p = p
         complex_in_real = self.dtype.kind == "c" and solver.dtype.kind != "c"
         columns = np.ascontiguousarray(columns, self.dtype if complex_in_real else solver.dtype)
-        if not columns.flags.writeable:  # another type, and compilation, to Numba
-            columns = columns.copy()
         self.columns = columns.view(solver.dtype).reshape(
             count, m, math.prod(self.lead) * p * (1 + complex_in_real)
         )
@@ -1007,7 +1034,7 @@ def _singular_values(a):
     finite = np.isfinite(a).all(axis=(1, 2))
     values = np.full((len(a), min(a.shape[1:])), np.nan)
     if finite.any():
-        few = np.stack([_rows.short(one, _blocks.workers()) for one in a[finite]])
+        few = np.stack([_rows.short(one, number_of_workers()) for one in a[finite]])
         values[finite] = np.linalg.svd(few, compute_uv=False)
     return values
 
