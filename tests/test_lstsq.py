@@ -655,7 +655,7 @@ def test_many_columns_in_blocks(backend):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_column_alone_in_its_block(method, backend, monkeypatch):
     blocks = [(0, 1, 0, 2), (0, 1, 2, 3)]
-    monkeypatch.setattr(lstsq, "_solution_blocks", lambda *shape: (blocks, 0))
+    monkeypatch.setattr(lstsq, "_solution_blocks", lambda *shape: (blocks, 0.0, 0))
     a, b = make((7, 7)), make((7, 3), seed=1)
     a = a @ a.T + np.eye(7)
     x = hl.LeastSquares(a, method=method, backend=backend).solve(b)
@@ -702,6 +702,16 @@ def test_it_is_of_the_matrix_as_it_was():
     assert_array_equal(fit.solve(b), expected)
     assert_array_equal(pickle.loads(pickle.dumps(fit)).solve(b), expected)
     assert repr(fit) == "<LeastSquares of (6, 3), float64, method='auto', rank 3>"
+
+
+def test_it_keeps_the_backend_and_the_workers_it_was_made_with():
+    a, b = make((6, 3)), make((6, 2))
+    with hl.set_backend("numpy"), hl.set_workers(2):
+        fit = hl.LeastSquares(a)
+    for one in (fit, pickle.loads(pickle.dumps(fit))):
+        assert (one._backend, one._workers) == ("numpy", 2)
+        assert_array_equal(one.solve(b), fit.solve(b))
+        assert_array_equal(one.solve(b[:, 0]), fit.solve(b[:, 0]))
 
 
 def test_slogdet():

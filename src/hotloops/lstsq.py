@@ -12,6 +12,7 @@ from scipy.linalg import LinAlgWarning, qr, solve_triangular
 
 from . import _arrays, _rows
 from ._run import Call, Output, Step, each, kept, number_of_workers, resolve, run, tiles
+from ._run.guard import threads_blas
 from ._warnings import warn
 from .kernels.lstsq import CHOLESKY, LU, QR, SVD
 
@@ -224,9 +225,25 @@ class LeastSquares:
         }
         # a single matrix is factored on BLAS's own threads
         guarded = 0 if count == 1 and self._workers > 1 else work
-        step = Step(block, tiles.rows(count, 1000 + 0.1 * work), multiplications=guarded)
-        call = Call("lstsq", dtype, inputs | arrays, [step], tuple(arrays))
-        return run(call, self._backend, self._workers)
+        cost = 1000 + 0.1 * work
+        step = Step(block, tiles.rows(count, cost), count * cost, guarded)
+        return self._run(step, dtype, inputs, arrays)
+
+    def _run(self, step, dtype, inputs, outputs, out=None):
+        """The outputs of one step, whose inputs and outputs are in the order of its line; `out`:
+        for a single one."""
+        work = step.multiplications
+        if len(step.tiles) > 1 or not tiles.is_short(step.time) or threads_blas(work, dtype):
+            call = Call("lstsq", dtype, inputs | outputs, [step], tuple(outputs))
+            return run(call, self._backend, self._workers, out=out)
+        # a block shorter than what it takes to carry out a call
+        backend = resolve(self._backend, "lstsq")
+        ready = [backend.ready(x) if type(x) is np.ndarray else x for x in inputs.values()]
+        results = [out]
+        if out is None:
+            results = [np.empty(one.shape, one.dtype) for one in outputs.values()]
+        backend.block("lstsq", step.block, dtype)(*step.tiles[0], *ready, *results)
+        return results if len(results) > 1 else results[0]
 
     def _factor(self):
         a = self._a
@@ -624,24 +641,21 @@ class LeastSquares:
             return x
         count, rows, p = b.shape
         _, q, n = part.right.shape
-        bounds, multiplications = _solution_blocks(count, p, rows if part.left.size else 0, q, n)
-        arrays = part.arrays | {"b": b, "x": Output((count, n, p), dtype)}
-        if h is not None:
-            arrays["h"] = h
-        step = Step("solve", bounds, multiplications=multiplications)
-        call = Call("lstsq", dtype, arrays, [step], ("x",))
-        return run(call, self._backend, self._workers, out=x)
+        left = rows if part.left.size else 0
+        bounds, time, multiplications = _solution_blocks(count, p, left, q, n)
+        h = part.no_gradient if h is None else h
+        step = Step("solve", bounds, time, multiplications)
+        return self._run(step, dtype, part.inputs(b, h), {"x": Output((count, n, p), dtype)}, x)
 
     def _residual(self, a, weights, alpha, scale, b, x, r, n):
         """The kernel's f, and h of n rows, in blocks of matrices and columns."""
         count, _, p = b.shape
-        arrays = {
+        step = Step("residual", _residual_blocks(*a.shape, p), 10.0 * a.size * p)
+        inputs = {
             "a": a, "weights": weights, "alpha": alpha, "scale": scale, "b": b, "x": x, "r": r,
-            "f": Output(b.shape, b.dtype), "h": Output((count, n, p if n else 0), b.dtype),
         }  # fmt: skip
-        step = Step("residual", _residual_blocks(*a.shape, p))
-        call = Call("lstsq", b.dtype, arrays, [step], ("f", "h"))
-        return run(call, self._backend, self._workers)
+        f, h = Output(b.shape, b.dtype), Output((count, n, p if n else 0), b.dtype)
+        return self._run(step, b.dtype, inputs, {"f": f, "h": h})
 
     def residuals(self, b):
         """b − A x, not weighted, for the solution x; its sums are in twice the working precision.
@@ -883,14 +897,15 @@ class LeastSquares:
 
 @functools.lru_cache
 def _solution_blocks(count, p, rows, q, n):
-    """Bounds (matrices, columns) for `solve` with a left factor of so many rows, and how many
-    multiplications BLAS has in one of several columns."""
+    """Bounds (matrices, columns) for `solve` with a left factor of so many rows, the time in ns,
+    and how many multiplications BLAS has in one of several columns."""
     work = q * (n + rows)
-    matrices, columns = tiles.split(count, 300 + 0.2 * work * p), p
+    cost = 300 + 0.2 * work * p
+    matrices, columns = tiles.split(count, cost), p
     if count == 1:  # some for BLAS to be fast, as many in each block
         columns = -(-p // -(-p // max(_COLUMNS, tiles.split(p, 0.2 * work))))
     multiplications = max(rows, n) * q * columns if columns > 1 else 0
-    return tiles.grid((count, p), (matrices, columns)), multiplications
+    return tiles.grid((count, p), (matrices, columns)), count * cost, multiplications
 
 
 @functools.lru_cache
@@ -918,12 +933,11 @@ class _Part:
         left = np.empty((len(self.right), 0, 0), self.right.dtype)
         return _Part(self.kind, left, self.right, self.order, self.scale, self.which)
 
-    @property
-    def arrays(self):
-        """What `solve` takes by name, without a gradient."""
+    def inputs(self, b, h):
+        """What `solve` takes by name."""
         return {
             "kind": self.kind, "left": self.left, "right": self.right, "order": self.order,
-            "scale": self.scale, "h": self.no_gradient,
+            "scale": self.scale, "b": b, "h": h,
         }  # fmt: skip
 
 
