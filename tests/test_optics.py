@@ -123,6 +123,11 @@ class Oracle:
             return j, [(f - b) * self.kz[j] / k, 0, -(f + b) * self.kx / k], abs(f) + abs(b)
 
 
+def _horner(coefficients, x):
+    """The polynomial of these coefficients, that of the highest power first."""
+    return functools.reduce(lambda total, c: total * x + c, coefficients)
+
+
 @functools.cache
 def gauss():
     """Nodes and weights of Gauss's rule of 16 points in 40 digits."""
@@ -131,8 +136,8 @@ def gauss():
         nodes = [mpmath.mpf(x) for x in np.polynomial.legendre.leggauss(16)[0]]
         slope = [c * (16 - k) for k, c in enumerate(legendre[:-1])]
         for _ in range(3):
-            nodes = [x - mpmath.polyval(legendre, x) / mpmath.polyval(slope, x) for x in nodes]
-        return [(x, 2 / ((1 - x**2) * mpmath.polyval(slope, x) ** 2)) for x in nodes]
+            nodes = [x - _horner(legendre, x) / _horner(slope, x) for x in nodes]
+        return [(x, 2 / ((1 - x**2) * _horner(slope, x) ** 2)) for x in nodes]
 
 
 def eliminate(rows):
