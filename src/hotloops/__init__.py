@@ -1,5 +1,7 @@
 """Compiled kernels for the loops that NumPy makes slow or huge."""
 
+from typing import TYPE_CHECKING, Any
+
 from ._config import show_config
 from ._run.backends import get_backend, set_backend
 from ._run.progress import progress
@@ -12,6 +14,14 @@ from .lstsq import LeastSquares
 from .rolled import rolled_matmul
 from .solve import solve_many
 from .sparse import sparse_tensordot
+
+if TYPE_CHECKING:  # these are imported when they are first touched
+    from . import gp as gp
+    from . import linalg as linalg
+    from . import optics as optics
+    from . import sklearn as sklearn
+
+    __version__: str
 
 __all__ = [
     "KernelOperator",
@@ -35,16 +45,10 @@ __all__ = [
     "sparse_tensordot",
 ]
 
-
-_LAZY = (
-    "gp",
-    "linalg",
-    "optics",
-    "sklearn",
-)  # modules that are imported when they are first asked for
+_LAZY = ("gp", "linalg", "optics", "sklearn")
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _LAZY:
         import importlib
 
@@ -56,5 +60,5 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
-    return sorted([*globals(), *_LAZY])
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_LAZY, "__version__"])
