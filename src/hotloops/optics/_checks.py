@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from . import _arrays
-from ._warnings import warn
+from .. import _arrays
+from .._warnings import warn
 
 _SIZES = 1e-50, 1e50  # of n and kx / k0: their sixth powers are numbers
 _SHORTEST = 4e-308
