@@ -1,21 +1,17 @@
 """Counts of the draws that NumPy's own sampler makes, without the draws.
 
-Where n min(p, 1 - p) is at most 30, ``Generator.binomial`` inverts the distribution function: a
-draw x is found from one double u, by subtracting probabilities from it. Rounding keeps the order,
-so x rises with u, whatever the formula and the compiler; above a last threshold u is dropped, and
-the next one taken. The thresholds are read off the installed NumPy's sampler, by handing it
-doubles of our choice; then counting draws is sorting doubles between thresholds.
+Where a table says which draw a double gives, counting draws is sorting doubles between thresholds;
+elsewhere NumPy makes some draws at a time. Either takes exactly the doubles that NumPy would.
 """
 
 import functools
-import math
 import threading
 import types
 
 import numpy as np
 
-from ._run import Call, Output, Step, each, resolve, run, stopped, tiles
-from .kernels.binomial import SHIFT
+from .._run import Call, Output, Step, each, resolve, run, stopped, tiles
+from . import _sampler
 
 _CHUNK = 2**14  # draws of NumPy's held at a time
 _CALL = 2**23  # draws of a call of the kernel, between which Ctrl-C is heard
@@ -23,9 +19,6 @@ _BLOCK = 2**17  # draws at least of a block: half a millisecond with a table, so
 _COST = 4  # ns of a draw with a table
 _TABLE = 4e6  # ns that a table takes
 _DRAW, _TRIAL = 15, 6  # ns of NumPy's draw beyond _COST, and of each of its n min(p, 1 - p) trials
-_TRIALS = 2**12  # random doubles that a table is checked with
-_INVERTED = 30  # n min(p, 1 - p), up to which NumPy inverts
-_MOST = 127  # the largest x that a table has room for: NumPy's bound is 30 + 10 sqrt(31)
 
 # NumPy's own: their doubles are multiples of 2**-53
 _KNOWN = (
@@ -79,7 +72,7 @@ def _table_for(n, p, draws, bits, backend):
         return None
     spent = _spent(n, p)
     spent[0] += draws * (_DRAW + _TRIAL * n * min(p, 1 - p))
-    return table(n, p) if spent[0] >= _TABLE else None
+    return _sampler.table(n, p) if spent[0] >= _TABLE else None
 
 
 @functools.lru_cache(maxsize=256)
@@ -198,115 +191,3 @@ def _skip(bits, doubles):
     # half of 64 bits, kept for draws of 32, is none of the doubles' business
     kept = {key: state[key] for key in ("has_uint32", "uinteger")}
     bits.state = _ahead(type(bits), state, doubles).state | kept
-
-
-# --- what NumPy's sampler does with a double ------------------------------------------------
-
-
-class _Table:
-    """Thresholds between the values, ascending, and where to look for them.
-
-    A double u with k thresholds up to u 2**53 gives values[k]; above the last one it gives none.
-    """
-
-    def __init__(self, values, thresholds):
-        self.values = values
-        self.thresholds = np.append(thresholds, 2**53)
-        cells = np.arange(2**53, step=2**SHIFT)
-        self.guide = np.searchsorted(thresholds, cells, side="right").astype(np.uint8)
-
-    def hits(self):
-        """Zeros, one for each value, one for what gives none, and the width of a cache line or two
-        to what another thread writes."""
-        return np.zeros(len(self.thresholds) + 16, np.int64)
-
-    def add(self, hits, counts):
-        """Add the hits to the counts of their values; how many gave none."""
-        counts[self.values] += hits[: len(self.values)]
-        return int(hits[len(self.values)])
-
-
-@functools.lru_cache(maxsize=256)
-def table(n, p):
-    """The table of NumPy's sampler for these; None where it does not invert, or is in doubt."""
-    q = min(p, 1 - p)
-    if n * q > _INVERTED or not n or not p:  # no draw takes a double where they are 0
-        return None
-    sampler = _Sampler(n, p)
-    x = np.arange(min(n, _MOST) + 1)
-    # of the doubles k 2**-53, those with k < low give at most x, those with k >= high more
-    low, high = _near(n, q, x)
-    if (sampler.given(low) > x).any() or (sampler.given(high) <= x)[high < 2**53].any():
-        low, high = np.zeros_like(x), np.full_like(x, 2**53)
-    while (low < high).any():
-        middle = (low + high) // 2
-        more = (sampler.given(middle) > x) | (middle == 2**53)
-        low, high = np.where(more, low, middle + 1), np.where(more, middle, high)
-    found = _Table(n - x if p > 0.5 else x, high)
-    return found if sampler.agrees_with(found) else None
-
-
-def _near(n, q, x):
-    """Where the thresholds are to be expected: about 2**53 P(X <= x)."""
-    with np.errstate(under="ignore"):
-        ratios = (n - x[:-1]) / x[1:] * (q / (1 - q))
-        near = np.cumsum(math.exp(n * math.log1p(-q)) * np.cumprod(np.append(1, ratios))) * 2**53
-    near = np.minimum(near, 2**53).astype(np.int64)
-    return np.maximum(near - 2**12, 0), np.minimum(near + 2**12, 2**53)
-
-
-class _Sampler:
-    """NumPy's own, and a Mersenne Twister whose state makes it give any doubles."""
-
-    def __init__(self, n, p):
-        self._n, self._p = n, p
-        self._bits = np.random.MT19937(0)
-        self._rng = np.random.Generator(self._bits)
-
-    def given(self, k):
-        """x of the doubles k 2**-53, at most 128; 2**53 of those that are dropped."""
-        # ascending: the dropped ones come last, and as many of the zeros behind are taken, before
-        # the halves
-        order = np.argsort(k, kind="stable")
-        doubles = np.full(312, 2**52)
-        doubles[: 2 * len(k)] = np.append(np.minimum(k[order], 2**53 - 1), 0 * k)
-        state = {"key": _untempered(doubles), "pos": 0}
-        self._bits.state = {"bit_generator": "MT19937", "state": state}
-        values = self._rng.binomial(self._n, self._p, len(k))
-        dropped = np.count_nonzero(self._rng.random(len(k)))
-        x = np.empty_like(k)
-        x[order] = self._n - values if self._p > 0.5 else values
-        x[order[len(k) - dropped :]] = 2**53
-        return x
-
-    def agrees_with(self, table):
-        """Whether the doubles at the thresholds and below them, and random ones, give the same
-        values, one double each."""
-        thresholds = table.thresholds[:-1]
-        x = np.arange(len(thresholds))
-        above = (self.given(thresholds) > x) | (thresholds == 2**53)
-        if not (above & (self.given(thresholds - 1) <= x)).all():
-            return False
-        ours, theirs = (np.random.Generator(np.random.MT19937(5)) for _ in range(2))
-        found = np.searchsorted(table.thresholds[:-1], ours.random(_TRIALS) * 2**53, side="right")
-        values = np.append(table.values, -1)[found]
-        return np.array_equal(values, theirs.binomial(self._n, self._p, _TRIALS)) and (
-            ours.bit_generator.random_raw(2).tolist() == theirs.bit_generator.random_raw(2).tolist()
-        )
-
-
-def _untempered(doubles):
-    """The words of a Mersenne Twister's state that it makes the doubles k 2**-53 of."""
-    # 27 bits and 26, each the upper ones of a word
-    words = np.stack([doubles >> 26 << 5, (doubles & (2**26 - 1)) << 6], axis=1)
-    y = words.reshape(-1).astype(np.uint32)
-    # the steps of its output function undone, from the last to the first
-    y ^= y >> 18
-    y ^= (y << 15) & 0xEFC60000
-    x = y
-    for _ in range(4):
-        x = y ^ ((x << 7) & 0x9D2C5680)
-    y = x
-    for _ in range(2):
-        x = y ^ (x >> 11)
-    return x.tolist()  # which NumPy reads in a fiftieth of the time of an array

@@ -1,13 +1,11 @@
-"""How likely the values of a binomial variable are, and how often draws of it give each."""
-
-import math
+"""How often draws of a binomial variable give each of its values."""
 
 import numpy as np
-from scipy.special import erfinv
 
-from . import _arrays, _binomial_stream
-from ._run import Call, Output, Step, each, kept, run, tiles
-from .kernels.binomial import width
+from .. import _arrays
+from .._run import Call, Output, Step, each, kept, run
+from ..kernels.binomial import width
+from . import _checks, _stream
 
 _INT64, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
 _METHODS = ("multinomial", "stream")
@@ -15,7 +13,6 @@ _MOST_DRAWS = 2**57  # for which NumPy's sampler squares distances from the mean
 _RARE = 2**-26  # probability of what is drawn apart
 _MANY = 2**40  # draws for which it is: fewer hardly see that NumPy < 2.4 rounds 1 - p
 _ROOM = 2**13  # numbers in the tables that are held at a time, unless one has more
-_LARGEST = 2**28  # numbers of a result that is made without being asked for by `out`: 2 GiB
 
 
 def binomial_counts(
@@ -98,8 +95,8 @@ def binomial_counts(
     >>> int(hl.binomial_counts(55, 0.05, 10**6, rng=1).sum())
     1000000
     """
-    p = _probabilities(p)
-    n = _trials(
+    p = _checks.probabilities(p)
+    n = _checks.trials(
         n, p, out, "np.unique(rng.binomial(n, p, draws), return_counts=True) counts the values"
     )
     draws = _arrays.integer("draws", draws)
@@ -113,34 +110,10 @@ def binomial_counts(
     p = _arrays.ready(p, _FLOAT64).reshape(-1)
     counts = np.asarray(result).reshape(-1, n + 1)
     if method == "stream":
-        _binomial_stream.fill(n, p, draws, rng, backend, workers, counts)
+        _stream.fill(n, p, draws, rng, backend, workers, counts)
     else:
         _multinomial(n, p, draws, rng, backend, counts)
     return result
-
-
-def _probabilities(p):
-    p = _arrays.real("p", p)
-    if not p.ndim and 0 <= p.item() <= 1:  # in a tenth of the time
-        return p
-    inside = (p >= 0) & (p <= 1)
-    if not inside.all():
-        where = tuple(np.argwhere(~inside)[0].tolist())
-        place = f" at index {where}" if where else ""
-        raise ValueError(f"p must be in [0, 1], got {p[where]}{place}")
-    return p
-
-
-def _trials(n, p, out, other):
-    """n; `other`: what takes one for which the result would be very large."""
-    n = _arrays.integer("n", n)
-    largest = max(_LARGEST // max(1, p.size), 2) - 1
-    if out is None and n > largest:
-        raise ValueError(
-            f"n must be <= {largest} without `out`, because the result has n + 1 numbers for each "
-            f"of {p.size} p, got {n}: {other}"
-        )
-    return n
 
 
 def _multinomial(n, p, draws, rng, backend, counts):
@@ -209,139 +182,3 @@ def _many(rng, draws, probabilities, counts, places):
     drawn = rng.multinomial(apart, np.append(rare, 1 - rare.sum()))
     counts[places[:k]] = drawn[:k]
     counts[places[-1]] += drawn[k]
-
-
-def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
-    """Probabilities of the values of a binomial variable.
-
-    .. math:: P(v) = \\binom{n}{v} p^v (1 - p)^{n - v}, \\quad 0 \\le v \\le n
-
-    Parameters
-    ----------
-    n : int
-        Trials. Without `out` the result may have 2**28 numbers, which are 2 GiB.
-    p : float or array_like
-        Probability of success, in [0, 1].
-    out : ndarray of float64, shape p.shape + (n + 1,), optional
-        Where to put the result.
-    backend : {"cython", "numba", "numpy"}, optional
-        See `set_backend`.
-    workers : int, optional
-        See `set_workers`.
-
-    Returns
-    -------
-    ndarray, shape p.shape + (n + 1,)
-
-    Raises
-    ------
-    TypeError
-        For an n that is no integer, a p that is not real.
-    ValueError
-        For a negative n, an n that makes the result very large, a p outside [0, 1] or NaN, an unfit
-        `out`.
-
-    Notes
-    -----
-    Accuracy: each value is within 2 ulps, and half the smallest subnormal, of that of the given
-    double p; the same bits in all backends. Cost: O(n) at most and O(√(n p (1 − p))) ratios.
-    Memory: the result.
-
-    Source: the ratio of neighbours, from the mode outwards, in double-double arithmetic: T. J.
-    Dekker, A floating-point technique for extending the available precision, Numer. Math. 18
-    (1971).
-
-    Examples
-    --------
-    >>> import hotloops as hl
-    >>> hl.binomial_pmf(4, 0.5)
-    array([0.0625, 0.25  , 0.375 , 0.25  , 0.0625])
-    """
-    p = _probabilities(p)
-    n = _trials(n, p, out, "scipy.stats.binom.pmf(v, n, p) has the probability of single values v")
-    cost = _cost(n)
-    call = Call(
-        "binomial",
-        _FLOAT64,
-        {
-            "p": _arrays.ready(p, _FLOAT64).reshape(-1),
-            "n": n,
-            "out": Output((*p.shape, n + 1), _FLOAT64, (p.size, n + 1)),
-        },
-        [Step("pmf", tiles.rows(p.size, cost), p.size * cost)],
-    )
-    return run(call, backend, workers, out=out, p=p)
-
-
-def _cost(n):
-    """ns that a table takes, and its row of the result."""
-    return 200 + 60 * width(n) + n
-
-
-def binomial_probabilities(
-    n, p, draws, *, confidence=0.95, method="multinomial", rng=None, backend=None, workers=None
-):
-    """Monte-Carlo estimates of the probabilities of a binomial distribution, with intervals.
-
-    .. math:: \\hat P_v = c_v / T, \\quad
-              \\frac{c_v + z^2/2 \\pm z \\sqrt{c_v (T - c_v) / T + z^2/4}}{T + z^2}
-
-    Parameters
-    ----------
-    n, p, draws, method, rng
-        As in `binomial_counts`, which makes the counts c. draws = T ≥ 1.
-    confidence : float
-        Of each interval by itself, between 0 and 1: z is the normal quantile of
-        (1 + confidence) / 2.
-    backend, workers
-        As in `binomial_counts`.
-
-    Returns
-    -------
-    estimate, lower, upper : ndarray, shape p.shape + (n + 1,)
-        c / T, and the ends of its Wilson score interval, without continuity correction.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As `binomial_counts`; and for no draws, a confidence not between 0 and 1.
-
-    Notes
-    -----
-    Accuracy: a few ulps; the lower end of a count of 0 is exactly 0, the upper end of one of T
-    exactly 1. Cost and memory: as in `binomial_counts`.
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
-    J. Am. Stat. Assoc. 22 (1927).
-
-    Examples
-    --------
-    >>> import hotloops as hl
-    >>> estimate, lower, upper = hl.binomial_probabilities(2, 1.0, 100)
-    >>> estimate
-    array([0., 0., 1.])
-    >>> lower.round(4)
-    array([0.   , 0.   , 0.963])
-    """
-    confidence = _arrays.scalar("confidence", confidence)
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
-    draws = _arrays.integer("draws", draws, minimum=1)
-    counts = binomial_counts(n, p, draws, method=method, rng=rng, backend=backend, workers=workers)
-    estimate = counts / draws
-    lower, upper = _wilson(counts, draws, math.sqrt(2) * float(erfinv(confidence)))
-    # rounding may put the end of a narrow interval on the other side
-    return estimate, np.minimum(lower, estimate), np.maximum(upper, estimate)
-
-
-def _wilson(counts, draws, z):
-    # The rarer outcome's interval, whose ends are the roots of a quadratic: the smaller one is
-    # their product over the larger one, and nothing cancels. The other outcome's is its mirror.
-    rarer = np.minimum(counts, draws - counts)
-    with np.errstate(under="ignore"):
-        larger = rarer + z * z / 2 + z * np.sqrt(rarer * (1 - rarer / draws) + z * z / 4)
-        # a root that underflows is one of a count of 0
-        lower = rarer.astype(float) ** 2 / (draws * np.maximum(larger, 1))
-        upper = larger / (draws + z * z)
-    mirror = counts > draws // 2
-    return np.where(mirror, 1 - upper, lower), np.where(mirror, 1 - lower, upper)
