@@ -27,9 +27,10 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.utils.estimator_checks import check_estimator
 
 import hotloops as hl
-from hotloops._gp_parameters import exp_within
-from hotloops._gp_solvers import ConjugateGradients
+import hotloops.gp.regressor
 from hotloops.gp import GaussianProcessRegressor
+from hotloops.gp._parameters import exp_within
+from hotloops.gp._solvers import ConjugateGradients
 
 KINDS = ("se", "matern12", "matern32", "matern52", "rq")
 
@@ -1148,7 +1149,7 @@ print(gp.fit([[0.0], [1.0]], [0.0, 1.0]).score([[0.0], [1.0]], [0.0, 1.0]) > 0.9
 
 
 def test_examples_run():
-    result = doctest.testmod(hl.gp)
+    result = doctest.testmod(hotloops.gp.regressor)
     assert result.attempted > 0
     assert result.failed == 0
 

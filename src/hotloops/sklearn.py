@@ -15,8 +15,8 @@ except ImportError as error:
     ) from error
 
 from . import _arrays
-from ._gp_parameters import exp_within
 from .ard import ard_kernel, quadform
+from .gp._parameters import exp_within
 
 __all__ = ["ARD"]
 

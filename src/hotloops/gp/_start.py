@@ -6,8 +6,8 @@ All of it follows the units of the data: of 2ᵏ times the values what is in the
 
 import numpy as np
 
-from ._gp_checks import scale_exponent
-from .ard import ard_kernel
+from ..ard import ard_kernel
+from ._checks import scale_exponent
 
 # in units of the data; all are powers of two, so that dividing by these gives them back exactly
 _NOISE = 2.0**-7

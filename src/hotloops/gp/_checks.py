@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from . import _arrays
+from .. import _arrays
 
 BASES = {"NotFittedError": (ValueError, AttributeError), "ConvergenceWarning": (UserWarning,)}
 

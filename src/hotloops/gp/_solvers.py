@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from ._gp_checks import exception, scale_exponent
-from ._warnings import warn
-from .ard import KernelOperator, ard_kernel
+from .._warnings import warn
+from ..ard import KernelOperator, ard_kernel
+from ._checks import exception, scale_exponent
 
 
 class Cholesky:

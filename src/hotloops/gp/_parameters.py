@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from . import _arrays
+from .. import _arrays
 
 _LOGARITHMS = -708.0, 709.0  # of numbers that double precision holds in full
 _NEAR = 1e-5  # how near to a bound, relatively, is at it: what scikit-learn takes

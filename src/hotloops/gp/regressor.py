@@ -1,6 +1,6 @@
-"""Gaussian-process regression on the ARD kernels.
+"""The estimator of Gaussian-process regression.
 
-The estimator keeps to scikit-learn's conventions, and works without scikit-learn.
+It keeps to scikit-learn's conventions, and works without scikit-learn.
 """
 
 import functools
@@ -8,18 +8,16 @@ import inspect
 
 import numpy as np
 
-from . import _arrays, _feature_names
-from ._gp_bounds import warn_of_bounds
-from ._gp_checks import BASES, exception, generator, interval, numbers, points, scale_exponent
-from ._gp_likelihood import Likelihood
-from ._gp_maximise import maximise, most_promising
-from ._gp_parameters import Parameters
-from ._gp_solvers import Cholesky, ConjugateGradients
-from ._gp_start import EVERYTHING, Start, centred, normalised, rounded, starts
-from ._warnings import warn
-from .ard import KernelOperator, ard_kernel, ard_kernel_vjp
-
-__all__ = ["GaussianProcessRegressor"]
+from .. import _arrays, _feature_names
+from .._warnings import warn
+from ..ard import KernelOperator, ard_kernel, ard_kernel_vjp
+from ._bounds import warn_of_bounds
+from ._checks import exception, generator, interval, numbers, points, scale_exponent
+from ._likelihood import Likelihood
+from ._maximise import maximise, most_promising
+from ._parameters import Parameters
+from ._solvers import Cholesky, ConjugateGradients
+from ._start import EVERYTHING, Start, centred, normalised, rounded, starts
 
 _OF_A_SOLVER = ("L_", "log_marginal_likelihood_value_", "cg_residual_", "cg_iterations_")
 
@@ -27,12 +25,6 @@ _CONSTANT = (
     "y is constant, and the likelihood of no variance at all is the highest: the hyperparameters "
     "stay where the fit starts; pass optimizer=None if that is meant"
 )
-
-
-def __getattr__(name):
-    if name in BASES:
-        return exception(name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class GaussianProcessRegressor:

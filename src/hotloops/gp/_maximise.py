@@ -3,10 +3,10 @@
 import numpy as np
 import scipy.optimize
 
-from . import _arrays, _run
-from ._gp_checks import exception
-from ._warnings import warn
-from .ard import ard_kernel
+from .. import _arrays, _run
+from .._warnings import warn
+from ..ard import ard_kernel
+from ._checks import exception
 
 _FLAT = 0.1  # a slope by a logarithm that tells nothing more, where rounding ends the search
 _FEW = 10  # steps that show which of several starts is the best

@@ -1,7 +1,7 @@
 """What to do about hyperparameters that end at a bound."""
 
-from ._gp_checks import exception
-from ._warnings import warn
+from .._warnings import warn
+from ._checks import exception
 
 _MEANING = {
     ("length_scale", "lower"): "the function changes between neighbouring points, or y is noise: "

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from ._warnings import warn
-from .ard import ard_kernel, ard_kernel_vjp
+from .._warnings import warn
+from ..ard import ard_kernel, ard_kernel_vjp
 
 
 class Likelihood:
