@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from contenders import allowed
 
-from hotloops._compare import duration, interleave
+from hotloops.cli.compare import duration, interleave
 
 
 @pytest.fixture

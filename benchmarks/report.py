@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from hotloops._compare import duration
+from hotloops.cli.compare import duration
 
 START, END = "<!-- figures: benchmarks/report.py -->", "<!-- end of figures -->"
 OURS = ("numba", "numba, out=", "cython", "cython, out=")

@@ -21,13 +21,13 @@ def in_new_python(code, **environment):
     return result.stdout.strip(), result.stderr
 
 
-NAME = "print(_backends.kernel('ard').__name__.rpartition('.')[2])"
+NAME = "print(resolve(None, 'ard').name)"
 
 
 def test_environment():
-    out, _ = in_new_python("from hotloops import _backends;" + NAME, HOTLOOPS_BACKEND="numba")
-    assert out == "_numba"
-    _, error = in_new_python("from hotloops import _backends;" + NAME, HOTLOOPS_BACKEND="f77")
+    out, _ = in_new_python("from hotloops._run import resolve;" + NAME, HOTLOOPS_BACKEND="numba")
+    assert out == "numba"
+    _, error = in_new_python("from hotloops._run import resolve;" + NAME, HOTLOOPS_BACKEND="f77")
     assert "environment variable HOTLOOPS_BACKEND must be one of 'cython', 'numba'" in error
     assert "got 'f77'" in error
 

@@ -6,14 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
 import threadpoolctl
 
 import hotloops as hl
-from hotloops import _blocks
-from hotloops._run import guard, tiles
+from hotloops._run import Call, Output, Step, backends, each, guard, run, stopped, tiles
+from hotloops._run.lines import lines
+from hotloops._run.workers import available_cpus
 
 
 def blas_threads():
@@ -28,7 +30,7 @@ def blas_threads():
 @pytest.mark.parametrize("step", [1, 2, 4, 100])
 def test_grid_covers_each_element_once(shape, step):
     count = np.zeros(shape, int)
-    for bounds in _blocks.grid(shape, (step,) * len(shape)):
+    for bounds in tiles.grid(shape, (step,) * len(shape)):
         count[tuple(itertools.starmap(slice, zip(bounds[::2], bounds[1::2], strict=True)))] += 1
     assert (count == 1).all()
 
@@ -37,7 +39,7 @@ def test_grid_covers_each_element_once(shape, step):
 @pytest.mark.parametrize("side", [1, 7, 64])
 def test_upper_grid_and_its_mirror_cover_each_element(n, side):
     count = np.zeros((n, n), int)
-    for i0, i1, j0, j1 in _blocks.grid((n, n), (side, side), upper=True):
+    for i0, i1, j0, j1 in tiles.grid((n, n), (side, side), upper=True):
         count[i0:i1, j0:j1] += 1
         if i0 != j0:
             count[j0:j1, i0:i1] += 1
@@ -47,7 +49,7 @@ def test_upper_grid_and_its_mirror_cover_each_element(n, side):
 @pytest.mark.parametrize("cost", [1e-3, 1, 30, 1e4, 1e9])
 @pytest.mark.parametrize("length", [1, 2, 1000, 10**6])
 def test_pieces_are_neither_short_nor_long(length, cost):
-    piece = _blocks.split(length, cost)
+    piece = tiles.split(length, cost)
     assert 1 <= piece <= length
     if piece < length:
         assert piece == 1 or piece * cost >= 0.5 * tiles._SHORT
@@ -60,62 +62,67 @@ def test_pieces_are_neither_short_nor_long(length, cost):
 
 def test_two_workers_really_run():
     meet = threading.Barrier(2, timeout=10)
-    _blocks.fill(lambda a, b: meet.wait(), [(0, 1), (1, 2)], (), workers=2)
+    each(lambda k: meet.wait(), 2, workers=2)
 
 
 def test_every_block_runs_once():
     seen = []
-    _blocks.fill(lambda a, b: seen.append(a), _blocks.grid((500,), (1,)), (), workers=4)
+    each(seen.append, 500, workers=4)
     assert sorted(seen) == list(range(500))
 
 
 def test_no_block_is_no_work():
-    _blocks.fill(None, [], (), workers=2)
+    each(None, 0, workers=2)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_in_a_block_comes_out(workers):
-    def block(a, b):
-        if a == 3:
+    def block(k):
+        if k == 3:
             raise KeyError("three")
 
     with pytest.raises(KeyError, match="three"):
-        _blocks.fill(block, _blocks.grid((50,), (1,)), (), workers=workers)
-    _blocks.fill(lambda a, b: None, _blocks.grid((50,), (1,)), (), workers=workers)
+        each(block, 50, workers=workers)
+    each(lambda k: None, 50, workers=workers)
 
 
 def test_a_call_inside_a_block_runs_serially():
     inner = []
 
-    def block(a, b):
-        _blocks.fill(lambda c, d: inner.append(threading.get_ident()),
-                     _blocks.grid((4,), (1,)), (), workers=8)  # fmt: skip
+    def block(k):
+        each(lambda j: inner.append(threading.get_ident()), 4, workers=8)
         mine = [ident for ident in inner if ident == threading.get_ident()]
         assert len(mine) % 4 == 0
 
-    _blocks.fill(block, _blocks.grid((40,), (1,)), (), workers=4)
+    each(block, 40, workers=4)
     assert len(inner) == 160
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 8, 9, 100])
-def test_reduce_adds_in_a_fixed_order(blocks):
-    values = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.arange(1000)[::-1] ** 0.5
+@pytest.fixture
+def summing(monkeypatch):
+    """A kernel "summing" of one block, which adds up numbers, and a backend "toy" that has it."""
 
-    def block(start, stop, values, partial):
-        for value in values[start:stop]:
-            partial += value
+    def add(i0, i1, values, total):
+        for value in values[i0:i1]:
+            total += value
+
+    kernel = types.ModuleType("hotloops.kernels.summing")
+    kernel.BLOCKS, kernel.add = "add i | values:i > +total", add
+    monkeypatch.setitem(sys.modules, kernel.__name__, kernel)
+    monkeypatch.setattr(backends, "_backends", dict(backends._backends))
+    backends.add(backends.Backend("toy", lambda subject: kernel))
+    yield
+    lines.cache_clear()
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 8, 9, 100])
+def test_sums_are_added_in_a_fixed_order(blocks, summing):
+    values = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.arange(1000)[::-1] ** 0.5
+    step = Step("add", tiles.grid((1000,), (-(-1000 // blocks),)))
+    arrays = {"values": values, "total": Output((1,), values.dtype)}
 
     def total(workers):
-        bounds = _blocks.grid((1000,), (-(-1000 // blocks),))
-        made = []
-
-        def partials(count):
-            made.append(count)
-            return np.zeros((count, 1))
-
-        result = _blocks.reduce(block, bounds, (values,), partials, workers=workers)
-        assert made == [min(8, len(bounds))]
-        return result
+        return run(Call("summing", values.dtype, arrays, [step], ("total",)), "toy", workers)
 
     one = total(1)
     np.testing.assert_allclose(one, values.sum(), rtol=1e-12)
@@ -133,7 +140,7 @@ def in_new_python(code, **environment):
     )  # fmt: skip
 
 
-PRINT_WORKERS = "from hotloops import _blocks; print(_blocks.workers())"
+PRINT_WORKERS = "import hotloops as hl; print(hl.get_workers())"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +148,7 @@ PRINT_WORKERS = "from hotloops import _blocks; print(_blocks.workers())"
     [
         ({"HOTLOOPS_WORKERS": "5", "OMP_NUM_THREADS": "3"}, "5"),
         ({"OMP_NUM_THREADS": "3,2"}, "3"),
-        ({"HOTLOOPS_WORKERS": "-1"}, str(_blocks.available_cpus())),
+        ({"HOTLOOPS_WORKERS": "-1"}, str(available_cpus())),
     ],
 )
 def test_environment(environment, expected):
@@ -159,7 +166,7 @@ def test_bad_environment():
 
 @contextlib.contextmanager
 def held():
-    hold = _blocks.blas_on_one_thread.hold()
+    hold = guard.blas_on_one_thread.hold()
     hold.enter()
     try:
         yield
@@ -172,7 +179,7 @@ def test_the_guard_limits_and_restores():
 
     before = blas_threads()
     inside = []
-    _blocks.fill(lambda a, b: inside.append(blas_threads()), [(0, 1)], (), workers=1, blas=True)
+    each(lambda k: inside.append(blas_threads()), 1, workers=1, blas=True)
     assert inside == [[1] * len(before)]
     assert blas_threads() == before
 
@@ -220,7 +227,8 @@ def test_a_child_forked_inside_the_guard_gets_its_threads_back():
     with held():
         pid = os.fork()
         if pid == 0:
-            os._exit(0 if blas_threads() == before and not _blocks.blas_on_one_thread.inside else 1)
+            inside = guard.blas_on_one_thread.inside
+            os._exit(0 if blas_threads() == before and not inside else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert blas_threads() == before
 
@@ -269,31 +277,31 @@ def test_ctrl_c_waits_for_the_running_blocks(backend, ctrl_c):
 def test_a_long_block_learns_that_its_call_is_to_end():
     both = threading.Barrier(2, timeout=30)
 
-    def block(a, b):
+    def block(k):
         both.wait()
-        if a == 0:
+        if k == 0:
             raise RuntimeError("mine")
         deadline = time.monotonic() + 30
-        while not _blocks.stopped():
+        while not stopped():
             assert time.monotonic() < deadline
             time.sleep(0.001)
 
     with pytest.raises(RuntimeError, match="mine"):
-        _blocks.fill(block, [(0, 1), (1, 2)], (), workers=2)
-    assert not _blocks.stopped()
+        each(block, 2, workers=2)
+    assert not stopped()
 
 
 def test_ctrl_c_stops_the_other_runners(ctrl_c):
     ran = []
 
-    def block(a, b):
-        ran.append(a)
+    def block(k):
+        ran.append(k)
         if threading.current_thread() is threading.main_thread():
             signal.raise_signal(signal.SIGINT)
         time.sleep(0.01)
 
     with pytest.raises(KeyboardInterrupt):
-        _blocks.fill(block, _blocks.grid((1000,), (1,)), (), workers=3)
+        each(block, 1000, workers=3)
     count = len(ran)
     assert count < 50
     time.sleep(0.05)
@@ -303,7 +311,7 @@ def test_ctrl_c_stops_the_other_runners(ctrl_c):
 OFTEN_INTERRUPTED = """
 import random, signal
 import numpy as np, hotloops as hl, threadpoolctl
-from hotloops import _blocks
+from hotloops._run.guard import blas_on_one_thread
 op = hl.KernelOperator(np.random.default_rng(0).normal(size=(200, 3)), workers=2)
 v = np.ones(200)
 expected = op @ v
@@ -326,7 +334,7 @@ for _ in range(200):
         count += 1
 assert count == 200
 assert blas_threads() == before, blas_threads()
-assert not _blocks.blas_on_one_thread.inside
+assert not blas_on_one_thread.inside
 assert (op @ v == expected).all()
 """
 
@@ -338,11 +346,11 @@ def test_ctrl_c_leaves_the_guard_clean():
 
 def test_progress_counts_the_blocks(capsys):
     with hl.progress(delay=0, unit="tile"):
-        _blocks.fill(lambda a, b: time.sleep(0.002), _blocks.grid((30,), (1,)), (), workers=2)
+        each(lambda k: time.sleep(0.002), 30, workers=2)
     shown = capsys.readouterr().err
     assert "30/30" in shown
     assert "tile" in shown
-    _blocks.fill(lambda a, b: None, _blocks.grid((30,), (1,)), (), workers=2)
+    each(lambda k: None, 30, workers=2)
     assert capsys.readouterr().err == ""
 
 

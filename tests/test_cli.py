@@ -8,9 +8,12 @@ import sys
 import pytest
 
 import hotloops as hl
-from hotloops import _backends, _cases, _compare, _config
-from hotloops.__main__ import main
+from hotloops import _cases
 from hotloops._run import resolve
+from hotloops._run.backends import names
+from hotloops._run.lines import subjects
+from hotloops.cli import compare, config
+from hotloops.cli.main import main
 
 QUICK = ["compare", "binomial", "--size", "small"]
 
@@ -31,23 +34,23 @@ def test_compare_small(tmp_path, capsys):
         assert row["over_numpy"]["cython"] == row["seconds"]["numpy"] / row["seconds"]["cython"]
         assert max(row["error"].values()) <= max(case.tolerance.values())
         assert case.name in shown.replace("\n", " ")
-        assert _compare.duration(row["seconds"]["cython"]) in shown
+        assert compare.duration(row["seconds"]["cython"]) in shown
     for case in _cases.timed():
         assert (case.name.split(",")[0] in shown) == (case in cases)
     assert "</svg>" in picture.read_text()
 
 
-def row(case, size, backends=_compare.BACKENDS):
+def row(case, size, backends=compare.BACKENDS):
     """A row of the comparison that costs no time."""
     seconds = {"question": 1234.5, "numpy": 0.9999, **dict.fromkeys(backends, 4.5678e-6)}
     gains = dict.fromkeys(backends, 12345.6)
-    return _compare._name(case, size) | {"seconds": seconds, "over_question": gains,
+    return compare._name(case, size) | {"seconds": seconds, "over_question": gains,
                                          "over_numpy": gains, "error": gains}  # fmt: skip
 
 
 @pytest.fixture
 def instantly(monkeypatch):
-    monkeypatch.setattr(_compare, "measure", row)
+    monkeypatch.setattr(compare, "measure", row)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -73,7 +76,7 @@ def test_compare_only_these_backends(instantly, capsys):
 def test_workers_are_those_of_the_kernels(monkeypatch):
     seen = []
     monkeypatch.setattr(
-        _compare, "measure", lambda *args: seen.append(hl.get_workers()) or row(*args)
+        compare, "measure", lambda *args: seen.append(hl.get_workers()) or row(*args)
     )
     before = hl.get_workers()
     main(["compare", "solve", "--workers", "7"])
@@ -97,7 +100,7 @@ def test_what_is_measured_is_kept(error, status, instantly, tmp_path, capsys, mo
             assert json.loads(table.read_text())["rows"] == rows[:1]
         return rows[-1]
 
-    monkeypatch.setattr(_compare, "measure", measure)
+    monkeypatch.setattr(compare, "measure", measure)
     assert (
         main(["compare", "lstsq", "solve", "--json", str(table), "--plot", str(picture)]) == status
     )
@@ -127,7 +130,7 @@ def test_what_is_measured_is_kept(error, status, instantly, tmp_path, capsys, mo
     ],
 )
 def test_what_cannot_be_done_is_told_first(arguments, reason, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(_compare, "measure", None)
+    monkeypatch.setattr(compare, "measure", None)
     with pytest.raises(SystemExit) as ended:
         main([argument.format(tmp_path) for argument in arguments])
     assert ended.value.code == 2
@@ -165,7 +168,7 @@ def test_a_reader_that_has_enough(instantly, monkeypatch):
 def test_an_interleaved_figure_is_about_right():
     import time
 
-    seconds = _compare.interleave({"a": lambda: time.sleep(0.004), "b": lambda: None}, 0.01)
+    seconds = compare.interleave({"a": lambda: time.sleep(0.004), "b": lambda: None}, 0.01)
     assert seconds["a"] >= 0.004
     assert seconds["b"] < seconds["a"]
 
@@ -182,7 +185,7 @@ def test_an_interleaved_figure_is_about_right():
     ],
 )
 def test_duration(seconds, text):
-    assert _compare.duration(seconds) == text
+    assert compare.duration(seconds) == text
 
 
 def test_config(capsys):
@@ -191,7 +194,7 @@ def test_config(capsys):
     facts = dict(re.match(r"(\S+(?: \S+)*?)\s{1,}(.*)", line).groups() for line in
                  shown.splitlines() if line)  # fmt: skip
     assert facts["hotloops"] == hl.__version__
-    for name in _backends.NAMES:
+    for name in names():
         assert re.search(rf"backend {name}\s+imports", shown)
     assert re.search(r"BLAS 0 .*architecture", shown)
     assert re.search(r"BLAS integer\s+(32|64) bits", shown)
@@ -216,13 +219,13 @@ def test_config_in_a_wrong_environment(name, value, reason):
 
 
 def test_config_names_every_kernel():
-    assert _config.subjects() == sorted(_config.subjects())
-    assert "ard" in _config.subjects()
+    assert subjects() == sorted(subjects())
+    assert "ard" in subjects()
 
 
 def test_config_says_why_a_backend_does_not_import(monkeypatch):
     monkeypatch.setitem(resolve("cython", "ard")._loaded, "ard", ImportError("the reason"))
-    assert _config._backend("cython") == "the reason"
+    assert config._backend("cython") == "the reason"
 
 
 def test_selftest(capsys):
@@ -230,7 +233,7 @@ def test_selftest(capsys):
     shown = capsys.readouterr().out
     assert "the backends agree" in shown
     for case in _cases.CASES:
-        for backend in _backends.NAMES:
+        for backend in names():
             assert re.search(rf"ok   {case.subject}: {re.escape(case.name)}.*{backend}", shown)
 
 

@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 
 import hotloops as hl
-from hotloops import _backends, _cases, _config
+from hotloops import _cases
+from hotloops._run import resolve
+from hotloops._run.backends import names
+from hotloops._run.lines import subjects
 
 CASES = [
     pytest.param(case, dtype, id=f"{case.subject}-{k}-{getattr(dtype, '__name__', 'exact')}")
@@ -39,17 +42,17 @@ def arrays(arguments):
 
 
 def test_every_subject_has_a_case():
-    assert {case.subject for case in _cases.CASES} == set(_config.subjects())
+    assert {case.subject for case in _cases.CASES} == set(subjects())
 
 
 def test_every_backend_imports(backend):
-    for subject in _config.subjects():
-        _backends.load(subject, backend)
+    for subject in subjects():
+        resolve(backend, subject).load(subject)
 
 
 def test_the_backends_have_the_same_blocks():
-    for subject in _config.subjects():
-        modules = {name: _backends.load(subject, name) for name in _backends.NAMES}
+    for subject in subjects():
+        modules = {name: resolve(name, subject).load(subject) for name in names()}
         home = {
             name: {
                 key
@@ -348,7 +351,7 @@ def test_every_module_says_what_it_is():
     packages = [hl, importlib.import_module("hotloops.kernels")]
     for package in packages:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            if module.name.rpartition(".")[2] in _backends.NAMES or "._n" in module.name:
+            if module.name.rpartition(".")[2] in names() or "._n" in module.name:
                 continue
             if module.name.endswith((".__main__", "._cython")):
                 continue

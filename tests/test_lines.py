@@ -2,23 +2,17 @@
 
 import copy
 import functools
-import importlib
 import inspect
 
 import numpy as np
 import pytest
 
-from hotloops import _cases, _config
+from hotloops import _cases
 from hotloops._run import backends, tiles
 from hotloops._run import lines as notation
 from hotloops._run.backends import resolve
 
-SUBJECTS = [
-    name
-    for name in _config.subjects()
-    if hasattr(importlib.import_module(f"hotloops.kernels.{name}"), "BLOCKS")
-]
-BLOCKS = [(subject, name) for subject in SUBJECTS for name in notation.lines(subject)]
+BLOCKS = _cases.blocks()
 
 
 def test_a_line_is_read():
@@ -47,7 +41,7 @@ def test_signatures_follow_from_the_line(subject, name, backend):
     assert list(inspect.signature(function).parameters) == notation.lines(subject)[name].signature
 
 
-@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize("subject", notation.subjects())
 def test_every_block_has_a_line(subject, backend):
     module = resolve(backend, subject).load(subject)
     own = {

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 import hotloops as hl
-from hotloops import _backends, _blocks
+from hotloops._run import each, number_of_workers, resolve
+from hotloops._run.workers import available_cpus
 
 # set_…, get_…, two values that are not the default
 SETTINGS = [
@@ -228,12 +229,12 @@ def test_threads_as_documented(put, get, first, second):
 def test_calls_inside_blocks_have_the_callers_setting(put, get, first, second):
     meet, seen = threading.Barrier(3, timeout=30), []
 
-    def block(a, b):
+    def block(k):
         meet.wait()
         seen.append(get())
 
     with put(first):
-        _blocks.fill(block, [(k, k + 1) for k in range(3)], (), workers=3)
+        each(block, 3, workers=3)
     assert seen == [first] * 3
 
 
@@ -255,19 +256,22 @@ def test_what_is_refused():
 
 
 def test_the_backend_that_runs():
-    assert _backends.kernel("ard").__name__ == "hotloops.kernels.ard._cython"
+    def module(name=None):
+        return resolve(name, "ard").load("ard").__name__
+
+    assert module() == "hotloops.kernels.ard._cython"
     with hl.set_backend("numpy"):
-        assert _backends.kernel("ard").__name__.endswith("._numpy")
-        assert _backends.kernel("ard", "numba").__name__.endswith("._numba")
-    assert _backends.kernel("ard").__name__.endswith("._cython")
+        assert module() == "hotloops.kernels.ard._numpy"
+        assert module("numba") == "hotloops.kernels.ard._numba"
+    assert module() == "hotloops.kernels.ard._cython"
 
 
 def test_the_workers_of_a_call():
     with hl.set_workers(3):
-        assert _blocks.workers() == 3
-        assert _blocks.workers(2) == 2
-    assert _blocks.workers(-1) == _blocks.available_cpus()
-    assert _blocks.workers(10**6) == 128
+        assert number_of_workers() == 3
+        assert number_of_workers(2) == 2
+    assert number_of_workers(-1) == available_cpus()
+    assert number_of_workers(10**6) == 128
 
 
 def test_repr():

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
-from hotloops import _arrays, _backends, sparse
+from hotloops import _arrays, sparse
+from hotloops._run import resolve
 
 FLOATS = [np.float32, np.float64, np.complex64, np.complex128]
 INTEGERS = [np.dtype(c) for c in "bBhHiIlLqQ"]
@@ -442,7 +443,7 @@ def test_a_block_writes_its_own_elements_alone(backend, block, dtype, density):
     x, *nonzeros = map(
         _arrays.read_only, (X.reshape(-1), A.data.view(dtype), A.indices, A.indptr)
     )  # fmt: skip
-    getattr(_backends.load("sparse", backend), block)(
+    getattr(resolve(backend, "sparse").load("sparse"), block)(
         32, 231, 10, 80, axes, x, 0, parts, *nonzeros, out
     )
     expected = np.full((300, 90), 7, dtype) + (7j if parts == 2 else 0)
@@ -469,7 +470,7 @@ def test_a_block_scatters_into_its_own_rows_alone(backend, block, dtype):
     arrays = X.reshape(-1), A.data.view(dtype), A.indices, A.indptr
     x, values, indices, starts = map(_arrays.read_only, arrays)
     rows = _arrays.read_only(np.arange(40, dtype=indices.dtype))
-    getattr(_backends.load("sparse", backend), block)(
+    getattr(resolve(backend, "sparse").load("sparse"), block)(
         2, 7, axes, x, 0, parts, rows, values, indices, starts, out
     )
     expected = np.full((9, 30), 7, dtype) + (7j if parts == 2 else 0)

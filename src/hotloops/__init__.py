@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._config import show_config
 from ._run.backends import get_backend, set_backend
 from ._run.progress import progress
 from ._run.workers import get_workers, set_workers
 from .ard import KernelOperator, ard_kernel, ard_kernel_vjp, quadform
 from .binomial import binomial_counts, binomial_pmf, binomial_probabilities
+from .cli.config import show_config
 from .features import periodic_features
 from .field import layered_field
 from .lstsq import LeastSquares

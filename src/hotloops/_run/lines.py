@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import pkgutil
 import typing
 
 
@@ -79,3 +80,9 @@ def parse(text):
 def lines(subject):
     """{name: Line} of the blocks of a kernel."""
     return parse(importlib.import_module(f"hotloops.kernels.{subject}").BLOCKS)
+
+
+def subjects() -> list[str]:
+    """The names of the kernels."""
+    folder = importlib.import_module("hotloops.kernels").__path__
+    return sorted(module.name for module in pkgutil.iter_modules(folder) if module.ispkg)

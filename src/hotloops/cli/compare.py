@@ -8,7 +8,7 @@ import statistics
 import textwrap
 import time
 
-from . import _config
+from .config import config
 
 BACKENDS = ("numba", "cython")
 _PAUSE = {"full": 0.05, "small": 0.02}  # seconds: threads of BLAS and others spin a while
@@ -85,8 +85,7 @@ def compare(cases, size, backends, stream, json_file=None, plot_file=None):
     `json_file` is a name or a stream. Returns the results. A case that fails does not stop the
     others; what has been measured is written whatever ends it.
     """
-    facts = {name: str(value) for name, value in _config.config().items()}
-    results = {"config": facts, "rows": [], "failed": []}
+    results = {"config": config(), "rows": [], "failed": []}
     table = _Table(stream, backends)
     try:
         for case in cases:

@@ -1,0 +1,49 @@
+"""Many small systems of equations."""
+
+import numpy as np
+
+from .. import solve
+from .case import Case, numbers
+
+
+def _solve_make(rng, dtype, count, n, columns, assume_a="gen"):
+    A = numbers(rng, dtype, count, n, n) + 2 * n * np.eye(n, dtype=dtype)
+    if assume_a == "pos":
+        A = A @ A.conj().swapaxes(1, 2)
+    return {"A": A, "b": numbers(rng, dtype, count, n, columns), "assume_a": assume_a}
+
+
+def _solve_question(A, b, assume_a):
+    return np.stack([np.linalg.solve(*system) for system in zip(A, b, strict=True)])
+
+
+def _solve_numpy(A, b, assume_a):
+    return np.linalg.solve(A, b)
+
+
+CASES = (
+    Case(
+        "solve", "small systems", solve.solve_many, _solve_make,
+        {"count": 37, "n": 5, "columns": 2}, {np.complex64: 1e-5, np.float64: 2e-14},
+        _solve_question, _solve_numpy, {"count": 10_000, "n": 8, "columns": 1},
+        {"count": 1000, "n": 8, "columns": 1},
+    ),
+    Case(
+        "solve", "small positive definite systems", solve.solve_many, _solve_make,
+        {"count": 37, "n": 5, "columns": 2, "assume_a": "pos"},
+        {np.complex128: 2e-14, np.float64: 2e-14}, _solve_question, _solve_numpy,
+        {"count": 10_000, "n": 8, "columns": 1, "assume_a": "pos"},
+        {"count": 1000, "n": 8, "columns": 1, "assume_a": "pos"},
+    ),
+    Case(
+        "solve", "systems of 32 rows", solve.solve_many, _solve_make,
+        {"count": 3, "n": 9, "columns": 4}, {np.float64: 2e-14},
+        _solve_question, _solve_numpy, {"count": 1000, "n": 32, "columns": 1},
+        {"count": 200, "n": 32, "columns": 1},
+    ),
+    Case(
+        "solve", "positive definite systems by LAPACK", solve.solve_many, _solve_make,
+        {"count": 5, "n": 50, "columns": 2, "assume_a": "pos"}, {np.float64: 2e-14},
+        _solve_question,
+    ),
+)  # fmt: skip
