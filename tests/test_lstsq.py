@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import hotloops as hl
-from hotloops import lstsq
-from hotloops.lstsq import METHODS
+from hotloops.lstsq import factors
+from hotloops.lstsq.problem import METHODS
 
 NIST = json.loads((pathlib.Path(__file__).parent / "data/nist_strd.json").read_text())
 EPS = np.finfo(float).eps
@@ -655,7 +655,7 @@ def test_many_columns_in_blocks(backend):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_column_alone_in_its_block(method, backend, monkeypatch):
     blocks = [(0, 1, 0, 2), (0, 1, 2, 3)]
-    monkeypatch.setattr(lstsq, "_solution_blocks", lambda *shape: (blocks, 0.0, 0))
+    monkeypatch.setattr(factors, "_solution_blocks", lambda *shape: (blocks, 0.0, 0))
     a, b = make((7, 7)), make((7, 3), seed=1)
     a = a @ a.T + np.eye(7)
     x = hl.LeastSquares(a, method=method, backend=backend).solve(b)
@@ -709,7 +709,8 @@ def test_it_keeps_the_backend_and_the_workers_it_was_made_with():
     with hl.set_backend("numpy"), hl.set_workers(2):
         fit = hl.LeastSquares(a)
     for one in (fit, pickle.loads(pickle.dumps(fit))):
-        assert (one._backend, one._workers) == ("numpy", 2)
+        problem = one._solver.problem
+        assert (problem.backend, problem.workers) == ("numpy", 2)
         assert_array_equal(one.solve(b), fit.solve(b))
         assert_array_equal(one.solve(b[:, 0]), fit.solve(b[:, 0]))
 

@@ -1,0 +1,312 @@
+"""What solves a least-squares problem: a class for each kind of factor, of the same methods."""
+
+import copy
+import functools
+import math
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.linalg import LinAlgError
+from scipy.linalg import qr, solve_triangular
+
+from .. import _rows
+from .._run import Output, Step, tiles
+from .._typing import Array
+from ..kernels import lstsq as kernel
+from .prepared import Prepared, cholesky
+from .problem import Problem, hermitian
+from .singular import epsilon, rank_tolerance, scaled_singular_values
+
+_COLUMNS = 50  # of a block, at least
+
+
+class Factor:
+    """Factors of a problem's matrices, which are those at the places `which` of a batch, all of it
+    if that is None.
+
+    `left`, `right`, `order` and `scale` are what the kernel's block `solve` takes: see
+    `hotloops.kernels.lstsq`. `rank` is that of each matrix, or of all.
+    """
+
+    #: What the block calls this kind.
+    code: ClassVar[int]
+    #: Whether x solves A x = b, with weights or without, instead of a minimum alone.
+    exact: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        problem: Problem,
+        right: Array,
+        *,
+        left: Array | None = None,
+        order: Array | None = None,
+        scale: Array | None = None,
+        rank: Array | int | None = None,
+        which: Array | None = None,
+    ) -> None:
+        count, _, n = right.shape
+        self.problem, self.which = problem, which
+        self.none = np.empty((count, 0, 0), right.dtype)
+        self.right = right
+        self.left = self.none if left is None else left
+        self.order = np.empty((count, n), np.intp) if order is None else order
+        self.scale = np.ones((count, n)) if scale is None else scale
+        self.rank = n if rank is None else rank
+
+    @property
+    def places(self) -> Array | slice:
+        """The places of its matrices in the batch."""
+        return slice(None) if self.which is None else self.which
+
+    # --- solutions --------------------------------------------------------------------------
+
+    def solve(self, b: Array, h: Array | None = None, x: Array | None = None) -> Array:
+        """x (K, n, p) for b (K, m, p) and a gradient h besides, in blocks of matrices and columns;
+        of the dtype of b."""
+        dtype = self.right.dtype
+        if dtype != b.dtype:
+            return self._solve_in_double(b, h, x)
+        count, rows, p = b.shape
+        _, q, n = self.right.shape
+        left = rows if self.left.size else 0
+        bounds, time, multiplications = _solution_blocks(count, p, left, q, n)
+        step = Step("solve", bounds, time, multiplications)
+        inputs = {
+            "kind": self.code, "left": self.left, "right": self.right, "order": self.order,
+            "scale": self.scale, "b": b, "h": self.none if h is None else h,
+        }  # fmt: skip
+        return self.problem.run(step, dtype, inputs, {"x": Output((count, n, p), dtype)}, x)
+
+    def _solve_in_double(self, b: Array, h: Array | None, x: Array | None) -> Array:
+        """x of a single-precision problem, whose factors are in double precision."""
+        factor = self
+        if self.left.size and self.left.dtype != self.right.dtype:
+            sides = zip(self.left, b, strict=True)
+            products = np.stack([_rows.products(*one, self.problem.workers) for one in sides])
+            factor = self.without_left()
+        else:
+            products = _rows.double(b)
+        double = factor.solve(products, None if h is None else _rows.double(h))
+        if x is None:
+            return _cast(double, b.dtype)
+        x[...] = _cast(double, b.dtype)
+        return x
+
+    def solve_rounding(self, h: Array, x: Array) -> None:
+        """x = the solution for what rounding may be in h."""
+        dtype = self.problem.dtype
+        none = np.zeros((len(h), self.right.shape[1], h.shape[2]), dtype)
+        signs = np.cos(np.arange(h.shape[1]))[:, None].astype(h.real.dtype)
+        self.without_left().solve(none, np.finfo(dtype).eps * signs * h, x)
+
+    def without_left(self) -> Self:
+        """The same, for right-hand sides that have been multiplied by `left`."""
+        factor = copy.copy(self)
+        factor.left = self.none
+        return factor
+
+    @functools.cached_property
+    def is_rough(self) -> bool:
+        """Whether the rounding of a gradient may be all of a correction."""
+        pivots = np.abs(self.right.diagonal(axis1=1, axis2=2))
+        return float(pivots.min() / pivots.max()) < epsilon(self.problem.dtype) ** 0.25
+
+    # --- what else follows ------------------------------------------------------------------
+
+    def inverse_of_normal(self) -> Array:
+        """(AᴴWA + alpha I)⁻¹, but for roundings that leave it not Hermitian."""
+        count, q, n = self.right.shape
+        dtype = self.problem.dtype
+        unit = np.zeros((count, n, n), dtype)
+        unit[:] = np.eye(n) * self.scale[:, None]
+        return self.without_left().solve(np.zeros((count, q, n), dtype), unit)
+
+    def pinv(self) -> Array:
+        """What takes b to x, (K, n, m)."""
+        b = np.ascontiguousarray(self.left.swapaxes(1, 2))
+        return _cast(self.without_left().solve(b), self.problem.dtype)
+
+    def leverage(self) -> Array:
+        """How much of each element of b is in its own fit, (K, m)."""
+        left = self._orthogonal()
+        squares = np.einsum("kmq,kmq->km", left, left.conj()).real
+        w = self.problem.weights
+        if w.size:
+            squares = np.divide(squares, w, out=np.zeros_like(squares), where=w > 0)
+        return squares
+
+    def _orthogonal(self) -> Array:
+        """conj(Q), of orthogonal columns, times the roots of the weights."""
+        return self.left
+
+    def reduced(self, k: int) -> tuple[Array, Array] | None:
+        """Q, of orthogonal columns, and a smaller matrix: their product is √W A of the k-th
+        matrix; None where they are not at hand."""
+        return None
+
+
+class _Exact(Factor):
+    """Factors of A itself, square and not singular."""
+
+    exact = True
+
+    def inverse_of_normal(self) -> Array:
+        # A⁻¹ W⁻¹ A⁻ᴴ
+        n = self.right.shape[1]
+        unit = np.zeros((len(self.right), n, n), self.problem.dtype)
+        unit[:] = np.eye(n)
+        inverse, weights = self.solve(unit), self.problem.weights
+        half = inverse / np.sqrt(weights)[:, None] if weights.size else inverse
+        return half @ half.conj().swapaxes(1, 2)
+
+    def pinv(self) -> Array:
+        count, n, _ = self.right.shape
+        return self.solve(np.broadcast_to(np.eye(n, dtype=self.problem.dtype), (count, n, n)))
+
+    def leverage(self) -> Array:
+        return np.ones(self.problem.a.shape[:2], self.problem.a.real.dtype)
+
+
+class LU(_Exact):
+    """P L U = A."""
+
+    code = kernel.LU
+
+    @classmethod
+    def of(cls, problem: Problem) -> list[Factor]:
+        a, n = problem.a, problem.a.shape[1]
+        right, order, ratio = problem.made(
+            "factor_lu", n**3 / 3, a, right=(n, n), order=(n,), ratio=()
+        )
+        suspect = np.flatnonzero(ratio < math.sqrt(epsilon(a.dtype)))
+        if len(suspect):  # a small pivot says little, singular values all
+            values = scaled_singular_values(a[suspect])
+            problem.refuse(suspect[values[:, -1] <= problem.rcond * values[:, 0]])
+        return [cls(problem, right, order=order)]
+
+
+class Cholesky(_Exact):
+    """RᴴR = A."""
+
+    code = kernel.CHOLESKY
+
+    @classmethod
+    def of(cls, problem: Problem) -> list[Factor]:
+        right, ratio = cholesky(problem, hermitian(problem.a))
+        problem.refuse(np.flatnonzero(ratio <= problem.rcond))
+        return [cls(problem, right)]
+
+
+class Normal(Factor):
+    """RᴴR = AᴴWA + alpha I, in scaled columns."""
+
+    code = kernel.CHOLESKY
+
+    @classmethod
+    def of(cls, problem: Problem) -> list[Factor]:
+        prepared = Prepared(problem)
+        right, ratio = prepared.cholesky()
+        problem.refuse(np.flatnonzero(ratio <= max(problem.rcond**2, rank_tolerance(right))))
+        return [cls(problem, right, left=prepared.left(prepared.rows), scale=prepared.scale)]
+
+    def _orthogonal(self) -> Array:
+        sides = zip(self.right, self.left, strict=True)
+        return np.stack(
+            [solve_triangular(r, rows.T, trans="C", check_finite=False).T for r, rows in sides]
+        )
+
+
+class QR(Factor):
+    """Q R = A with weights and penalty, in scaled columns and in an order of them."""
+
+    code = kernel.QR
+
+    def reduced(self, k: int) -> tuple[Array, Array] | None:
+        problem = self.problem
+        if problem.alpha:
+            return None
+        q, order = self.left[k], self.order[k]
+        q = q.conj() if q.dtype.kind == "c" else q
+        if problem.weights.size:
+            root = problem.root[k].astype(q.real.dtype)[:, None]
+            q = np.divide(q, root, out=np.zeros_like(q), where=root > 0)
+        a = np.empty_like(self.right[k])  # R Pᵀ S⁻¹
+        a[:, order] = np.triu(self.right[k])
+        a /= self.scale[k].astype(a.real.dtype)
+        return q, a
+
+
+class SVD(Factor):
+    """U Σ Vᴴ = A with weights and penalty, in scaled columns, without what is beyond the rank."""
+
+    code = kernel.SVD
+
+    @classmethod
+    def of(cls, prepared: Prepared, which: Array) -> Self:
+        """The factors of the matrices `which`."""
+        problem, part = prepared.problem, prepared.of(which)
+        left, sigma, right = part.svd()
+        lost = ~np.isfinite(sigma).all(axis=1)
+        if problem.check_finite and lost.any():
+            raise LinAlgError(
+                f"the singular values of {problem.names(which[lost])} did not converge: "
+                f'"qr" does without them'
+            )
+        scale, rank = part.scale, np.full(len(which), sigma.shape[1])
+        left[lost], right[lost] = 0, np.nan
+        for k in np.flatnonzero(~lost):
+            rank[k] = np.count_nonzero(sigma[k] > problem.least(sigma[k, 0]))
+            left[k, :, rank[k] :] = 0
+            right[k], scale[k] = _inverse_half(right[k], sigma[k], scale[k], rank[k])
+        every = len(which) == len(prepared.rows)
+        return cls(
+            part.problem, right, left=part.left(left), scale=scale, rank=rank,
+            which=None if every else which,
+        )  # fmt: skip
+
+    @functools.cached_property
+    def is_rough(self) -> bool:
+        return True
+
+
+def _inverse_half(vh: Array, sigma: Array, scale: Array, rank: int) -> tuple[Array, Array | float]:
+    """Mᵀ and C, with x = C M Uᴴ b: M = V Σ⁻¹ and C = S for full column rank. Else C is a number and
+    C M = Z of least norm with (Σ Vᴴ S⁻¹) Z = I: by S⁻¹ V P = Q R, Z = Q R⁻ᴴ Pᵀ Σ⁻¹."""
+    q, n = vh.shape
+    if rank == n:
+        return vh.conj() / sigma[:, None], scale
+    half = np.zeros((q, n), vh.dtype)
+    if not rank:
+        return half, scale
+    # rows that grow smaller, and pivots: however far apart, each has all its digits
+    rows = scale.argsort()
+    v = (vh[:rank] / scale).conj().T[rows]
+    basis, factor, order = qr(v, mode="economic", pivoting=True, check_finite=False)
+    inverse = np.diag(1 / sigma[:rank])[order]
+    inverse = solve_triangular(factor, inverse, trans="C", check_finite=False)
+    half[:rank, rows] = (basis @ inverse).T
+    size = 2.0 ** min(np.frexp(np.abs(half).max())[1], 1020)
+    return half / size, size
+
+
+def _cast(x: Array, dtype: np.dtype[Any]) -> Array:
+    """x in `dtype`, inf where that has no such number."""
+    if x.dtype == dtype:
+        return x
+    with np.errstate(over="ignore"):
+        return x.astype(dtype)
+
+
+@functools.lru_cache
+def _solution_blocks(
+    count: int, p: int, rows: int, q: int, n: int
+) -> tuple[list[tuple[int, ...]], float, int]:
+    """Bounds (matrices, columns) for `solve` with a left factor of so many rows, the time in ns,
+    and how many multiplications BLAS has in one of several columns."""
+    work = q * (n + rows)
+    cost = 300 + 0.2 * work * p
+    matrices, columns = tiles.split(count, cost), p
+    if count == 1:  # some for BLAS to be fast, as many in each block
+        columns = -(-p // -(-p // max(_COLUMNS, tiles.split(p, 0.2 * work))))
+    multiplications = max(rows, n) * q * columns if columns > 1 else 0
+    return tiles.grid((count, p), (matrices, columns)), count * cost, multiplications

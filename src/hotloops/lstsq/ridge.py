@@ -1,0 +1,118 @@
+"""Solutions for many penalties from one singular value decomposition, and errors of leaving out."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import qr
+
+from .. import _rows
+from .._run import each
+from .._typing import Array, Numbers
+from .factors import Factor
+from .problem import Problem
+from .singular import epsilon
+
+_PENALTIES = 16  # whose errors are made together
+
+
+class RidgePath(NamedTuple):
+    """What `LeastSquares.ridge_path` returns, one row for each alpha."""
+
+    x: Numbers
+    loo_errors: Numbers
+
+
+def ridge_path(
+    problem: Problem, factors: list[Factor], rank: Array, b: Array, alphas: Array
+) -> tuple[Array, Array]:
+    """x (k, K, n, p) for b (K, m, p) and each penalty, and the errors (k, K, m, p) of leaving out
+    each row. The first of the factors is one of all matrices."""
+    count, _, n = problem.a.shape
+    x = np.zeros((len(alphas), count, n, b.shape[2]), problem.dtype)
+    errors = np.array(np.broadcast_to(b, (len(alphas), *b.shape)), order="C")
+    items = np.flatnonzero(rank) if b.size else np.empty(0, np.intp)
+
+    def path(place: int) -> None:
+        item = items[place]
+        _path_of(
+            problem, factors[0], item, rank[item], b[item], alphas, x[:, item], errors[:, item]
+        )
+
+    # SciPy's BLAS and NumPy's, one after the other, would wait for each other's threads
+    each(path, len(items), problem.workers, blas=True)
+    return x, errors
+
+
+def _path_of(
+    problem: Problem, factor: Factor, item: int, rank: int, b: Array, alphas: Array, x: Array,
+    errors: Array,
+) -> None:  # fmt: skip
+    """Fill in x (k, n, p) and the errors (k, m, p) of one matrix."""
+    n, p, k, real = problem.a.shape[2], b.shape[1], len(alphas), problem.a.real.dtype
+    weights, root = problem.weights, 1
+    if weights.size:
+        root = problem.root[item].astype(real)[:, None]
+    u, sigma, vh = _singular(problem, factor, item, root, rank)
+    sigma = sigma.astype(np.float64)
+    # a penalty takes `gap` of each singular value's share
+    with np.errstate(all="ignore"):
+        ratio = alphas[:, None] / sigma / sigma
+        inverse = 1 / (sigma * (1 + ratio))
+        gap = 1 / (1 + 1 / ratio)
+    y = _rows.products(u.conj(), root * b, problem.workers).T.astype(u.dtype)
+    rows = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh)) @ vh.conj()
+    x[...] = rows.reshape(k, p, n).swapaxes(1, 2)
+    with np.errstate(all="ignore"):
+        _left_out(u, sigma, gap, y, root * b, errors)
+        errors /= root
+    if weights.size:
+        none = weights[item] == 0
+        errors[:, none] = b[none] - problem.a[item, none] @ x
+
+
+def _singular(
+    problem: Problem, factor: Factor, item: int, root: Any, rank: int
+) -> tuple[Array, Array, Array]:
+    """U, Σ and Vᴴ of √W A up to its rank, by those of R where there is one."""
+    q, reduced = None, factor.reduced(item) if rank == problem.a.shape[2] else None
+    if reduced is not None:
+        q, a = reduced
+    else:
+        a = root * problem.a[item]
+        if _rows.are_many(*a.shape):
+            q = np.empty_like(a)
+            a = _rows.triangular(a, problem.workers, q=q)
+    a = _rows.double(a)
+    # transposed, with rows that grow smaller: small singular values are as accurate as large
+    basis, r, order = qr(a, mode="economic", pivoting=True, check_finite=False)
+    v, sigma, u = np.linalg.svd(r.conj().T, full_matrices=False)
+    u, vh = basis @ u[:rank].conj().T, np.empty_like(r[:rank])
+    vh[:, order] = v[:, :rank].conj().T
+    return u if q is None else _rows.times(q, u, problem.workers), sigma[:rank], vh
+
+
+def _left_out(
+    u: Array, sigma: Array, gap: Array, y: Array, b: Array, errors: Array
+) -> None:  # fmt: skip
+    """Fill in the errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ and
+    y = (Uᴴ b)ᵀ: the residuals over 1 − h. Both have a part beyond U, and one of the shares that
+    penalties leave."""
+    m, q = u.shape
+    real, squares = u.real.dtype, np.abs(u) ** 2
+    beyond, rest = np.zeros(m, real), np.zeros_like(b)
+    if m > q:
+        beyond, rest = 1 - squares.sum(axis=1), b - u @ y.T
+        inside = beyond < 10 * q * epsilon(real)
+        beyond[inside], rest[inside] = 0, 0
+    # of a row inside U both go to 0 with the penalty, and their ratio does not
+    limit = np.where(gap.any(axis=1, keepdims=True), gap, (sigma[-1] / sigma) ** 2)
+    for rows, shares in ((beyond > 0, gap), (beyond == 0, limit)):
+        if not rows.any():
+            continue
+        rows, shares = slice(None) if rows.all() else rows, shares.astype(real)
+        for k in range(0, len(shares), _PENALTIES):
+            some = shares[k : k + _PENALTIES]
+            left = (some[:, None] * y).reshape(-1, q) @ u[rows].T
+            left = left.reshape(len(some), len(y), -1).swapaxes(1, 2) + rest[rows]
+            left /= (beyond[rows] + some @ squares[rows].T)[:, :, None]
+            errors[k : k + _PENALTIES, rows] = left
