@@ -5,10 +5,16 @@ import numpy as np
 from . import _arrays
 from ._run import Call, Output, Step, run, tiles
 
+__all__ = ["rolled_matmul"]
+
 _BLAS_LIMIT = 2**31  # rows and columns
 _FLOAT64 = np.dtype(np.float64)
 _UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 _COST = {"f": 0.05, "c": 0.2, "i": 0.2, "u": 0.2, "b": 0.1}  # ns a multiplication
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):

@@ -7,6 +7,8 @@ import numpy as np
 from . import _arrays
 from ._run import Call, Output, Step, run, tiles
 
+__all__ = ["solve_many"]
+
 _SMALL = 48  # rows, and columns of b, up to which systems side by side are faster than LAPACK
 _FEW = 4  # systems that take LAPACK as long as a group takes
 _GROUP = 32  # systems, a multiple of the lanes of every backend
@@ -14,6 +16,10 @@ _LAPACK_LIMIT = 2**31  # rows and columns
 _NAMED = 8  # systems that an error names
 _BYTE = np.dtype(np.uint8)
 _REAL = {np.dtype(c): np.dtype(c.lower()) for c in "fdFD"}  # what a number has one or two of
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, workers=None):

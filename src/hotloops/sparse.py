@@ -10,6 +10,8 @@ import numpy as np
 from . import _arrays
 from ._run import Call, Output, Step, run, tiles
 
+__all__ = ["sparse_tensordot"]
+
 _INDICES = {np.dtype(np.int32), np.dtype(np.int64)}
 _TILE = 128  # bytes of a number of its rows that a kernel works on together
 _HELD = 8192  # rows of a matrix whose numbers stay in the second cache
@@ -17,6 +19,10 @@ _MOVED, _MULTIPLIED = 0.08, 0.025  # ns a byte
 _SCATTERED = 8  # rows up to which a matrix in another order is cheaper to use than to convert
 _SENT = 2  # ns of a nonzero that a row is scattered by
 _CONVERTED = 100e3  # ns that SciPy takes at least to bring a matrix into another order
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
