@@ -4,8 +4,8 @@
 
 For each data set, and each split of it into a half to learn from and a half to judge by: the kernel
 ConstantKernel · RBF(one length scale for each input) + WhiteKernel, on standardised inputs and
-targets. `tests/test_gp.py` holds the default fit against the means that this prints; it takes half
-an hour.
+targets. `tests/test_gp_fit.py` holds the default fit against the first two splits that this prints;
+it takes half an hour.
 
 Needs: pip install scikit-learn
 """
