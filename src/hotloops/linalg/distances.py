@@ -1,11 +1,22 @@
 """Distances between rows."""
 
+from numpy.typing import ArrayLike
+
 from .._run import Call, Output, Step, run
 from .._run.tiles import rows
+from .._typing import Floats
 from ..ard import quadform
 
 
-def distances(X, Y=None, *, squared=False, out=None, backend=None, workers=None):
+def distances(
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
+    *,
+    squared: bool = False,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats:
     """Euclidean distances of all pairs of rows.
 
     .. math:: d_{ij} = |x_i - y_j|_2

@@ -1,16 +1,22 @@
 """Layers of a neural network."""
 
 import math
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _arrays
 from .._run import Call, Output, Step, run
 from .._run.tiles import grid, split
+from .._typing import Floats
 from ..kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, TANH
 from ._common import FLOP, real
 
-_ACTIVATIONS = {
+Activation: TypeAlias = Literal["relu", "tanh", "sigmoid", "identity", "softmax"]
+
+_ACTIVATIONS: dict[str, int] = {
     "identity": IDENTITY,
     "relu": RELU,
     "tanh": TANH,
@@ -21,16 +27,16 @@ _FEW = 64  # rows of a batch below which unpacking the weights takes longer than
 
 
 def mlp_forward(
-    X,
-    weights,
-    biases,
+    X: ArrayLike,
+    weights: Sequence[ArrayLike] | NDArray[Any],
+    biases: Sequence[ArrayLike] | NDArray[Any],
     *,
-    activation="relu",
-    output_activation="softmax",
-    out=None,
-    backend=None,
-    workers=None,
-):
+    activation: Activation = "relu",
+    output_activation: Activation = "softmax",
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats:
     """The output of a multilayer perceptron.
 
     .. math:: a_0 = x, \\quad a_{l+1} = f(a_l W_l + b_l)
@@ -111,16 +117,16 @@ def mlp_forward(
     return run(call, backend, workers, out=out, X=x, **inputs)
 
 
-def _rows_together(n, cost):
-    """Rows of a block: few blocks, as each has its BLAS unpack the weights."""
+def _rows_together(n: int, cost: float) -> int:
+    """How many rows a block has: many of them, as BLAS unpacks the weights for each block."""
     step = split(n, cost)
     if step > ROWS:
         return -(-step // ROWS) * ROWS
     return step if step == n else max(_FEW, min(ROWS, -(-n // 6)))
 
 
-def _layers(x, weights, biases):
-    """[weights[0], biases[0], weights[1], …] after their checks."""
+def _layers(x: Floats, weights: Any, biases: Any) -> list[Floats]:
+    """The list [weights[0], biases[0], weights[1], …] after checks of its arrays."""
     for name, value in (("weights", weights), ("biases", biases)):
         if isinstance(value, str) or not np.iterable(value):
             raise TypeError(f"{name} must be a sequence of arrays, got {value!r:.40}")
@@ -130,7 +136,8 @@ def _layers(x, weights, biases):
             f"weights and biases must have one array for each layer, and one layer at least, "
             f"got {len(weights)} and {len(biases)}"
         )
-    layers, width = [], x.shape[-1]
+    layers: list[Floats] = []
+    width = x.shape[-1]
     for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
         w, b = _arrays.real(f"weights[{k}]", w, 2), _arrays.real(f"biases[{k}]", b, 1)
         if w.shape[0] != width:

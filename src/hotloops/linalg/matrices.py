@@ -1,20 +1,23 @@
-"""What is asked of one matrix: its rank, its condition, its column space, its solution."""
+"""Questions about one matrix: its rank, its condition, its column space, its solution."""
 
 import dataclasses
 import math
+from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike
 
 from .. import _arrays, _rows
 from .._run import number_of_workers
+from .._typing import Floats
 from .._warnings import warn
 from ..lstsq import rank_tolerance
 from ._common import finite, real
 from .rows import normalize_rows
 
 
-def low_rank(A, k):
+def low_rank(A: ArrayLike, k: int) -> Floats:
     """The matrix of rank k that is closest to A, in the 2-norm and in Frobenius'.
 
     .. math:: A_k = \\sum_{i \\le k} \\sigma_i u_i v_i^T
@@ -57,7 +60,7 @@ def low_rank(A, k):
     return (u[..., :k] * s[..., None, :k]) @ vt[..., :k, :]
 
 
-def projection(A):
+def projection(A: ArrayLike) -> Floats:
     """The orthogonal projection on the space that the columns of A span.
 
     .. math:: P = U_r U_r^T = A A^+
@@ -102,7 +105,7 @@ def projection(A):
 
 @dataclasses.dataclass(frozen=True)
 class ConditionReport:
-    """What `condition_report` finds; printed, it is a paragraph.
+    """The findings of `condition_report`, which print as a paragraph.
 
     Attributes
     ----------
@@ -121,8 +124,8 @@ class ConditionReport:
     advice : str
     """
 
-    shape: tuple
-    dtype: np.dtype
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
     condition: float
     scaled_condition: float
     rank: int
@@ -130,7 +133,7 @@ class ConditionReport:
     digits: float
     advice: str
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"{' × '.join(map(str, self.shape))}, {self.dtype}, rank {self.rank}\n"
             f"condition {self.condition:.3g}, "
@@ -140,7 +143,7 @@ class ConditionReport:
         )
 
 
-def condition_report(A):
+def condition_report(A: ArrayLike) -> ConditionReport:
     """How many digits solving with A costs, and what to do about it.
 
     Parameters
@@ -211,7 +214,13 @@ def condition_report(A):
     )
 
 
-def safe_solve(A, b, *, max_cond=1e12, on_ill="warn"):
+def safe_solve(
+    A: ArrayLike,
+    b: ArrayLike,
+    *,
+    max_cond: float = 1e12,
+    on_ill: Literal["warn", "raise"] = "warn",
+) -> Floats:
     """Solve A x = b, and say so where the solution means little.
 
     Parameters

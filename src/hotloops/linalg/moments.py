@@ -3,15 +3,24 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays
 from .._run import Call, Output, Step, run
 from .._run.tiles import is_short, rows
+from .._typing import Floats
 from ..kernels.linalg import STRIPE, TILE
 from ._common import FLOP, real
 
 
-def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
+def covariance(
+    X: ArrayLike,
+    *,
+    ddof: int = 1,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats:
     """Covariance matrices of the columns.
 
     .. math:: C = \\frac{1}{n - \\mathrm{ddof}} \\sum_i (x_i - \\bar x)(x_i - \\bar x)^T
@@ -83,13 +92,14 @@ def covariance(X, *, ddof=1, out=None, backend=None, workers=None):
     return run(call, backend, workers, out=out, X=x)
 
 
-def _stripe(n, d):
-    """Multiplications of the products that a scatter of so many rows is made of."""
+def _stripe(n: int, d: int) -> int:
+    """How many multiplications the largest product has that the scatter of n rows is made of."""
     return min(STRIPE, d) * d * min(TILE, n)
 
 
-def _by_tiles(x, ddof, cost):
-    """The covariance of rows that take `cost` ns each: within tiles of them, and between."""
+def _by_tiles(x: Floats, ddof: int, cost: float) -> Call:
+    """The call that makes a covariance of the scatters within tiles of rows, which take `cost` ns
+    each, and of the scatter between the tiles."""
     n, d = x.shape
     tiles = -(-n // TILE)
     row = d * (2 + FLOP * tiles)

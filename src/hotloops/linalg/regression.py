@@ -1,17 +1,24 @@
 """Linear models with an intercept."""
 
-import collections
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays, _feature_names
+from .._typing import Floats
 from ..lstsq import Differences, LeastSquares
-from ._common import centred, finite, real
+from ._common import Named, centred, finite, real
 
 
-class LinearModel(collections.namedtuple("LinearModel", ("coef", "intercept"))):
-    """What `linear_regression` and `ridge_regression` return: a pair, and what it predicts.
+class _Pair(NamedTuple):
+    coef: Floats
+    intercept: Any  # a number or an array, as y has one dimension or two
+
+
+class LinearModel(_Pair, Named):
+    """The pair (coef, intercept) that `linear_regression` and `ridge_regression` return.
 
     Attributes
     ----------
@@ -30,8 +37,8 @@ class LinearModel(collections.namedtuple("LinearModel", ("coef", "intercept"))):
     array([7.])
     """
 
-    def predict(self, X):
-        """X @ coef + intercept, for rows X (..., d)."""
+    def predict(self, X: ArrayLike) -> Floats:
+        """The predictions X @ coef + intercept for rows X (..., d)."""
         _feature_names.check(self, X)
         x, d = real("X", X, 1), len(self.coef)
         if x.shape[-1] != d:
@@ -39,7 +46,7 @@ class LinearModel(collections.namedtuple("LinearModel", ("coef", "intercept"))):
         return x @ self.coef + self.intercept
 
 
-def linear_regression(X, y):
+def linear_regression(X: ArrayLike, y: ArrayLike) -> LinearModel:
     """Ordinary least squares with an intercept.
 
     .. math:: \\min_{w, c} \\sum_i |y_i - x_i w - c|^2
@@ -90,7 +97,7 @@ def linear_regression(X, y):
     return _regression(X, y, 0.0)
 
 
-def ridge_regression(X, y, alpha):
+def ridge_regression(X: ArrayLike, y: ArrayLike, alpha: float) -> LinearModel:
     """Least squares with a penalty on the coefficients, not on the intercept.
 
     .. math:: \\min_{w, c} \\sum_i |y_i - x_i w - c|^2 + \\alpha |w|^2
@@ -136,7 +143,8 @@ def ridge_regression(X, y, alpha):
     return _regression(X, y, _arrays.scalar("alpha", alpha, minimum=0))
 
 
-def _regression(X, y, alpha):
+def _regression(X: ArrayLike, y: ArrayLike, alpha: float) -> LinearModel:
+    """The linear model of centred data, with a penalty alpha on its coefficients."""
     names = _feature_names.of(X)
     x, target = _arrays.real("X", X, 2), _arrays.real("y", y)
     if target.ndim not in (1, 2) or len(target) != len(x) or not len(x):

@@ -1,14 +1,44 @@
-"""Rows made probabilities or unit vectors."""
+"""Functions that make probabilities or unit vectors of rows."""
 
 import math
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays
 from .._run import Call, Output, Step, run
 from .._run.tiles import grid, rows, split
+from .._typing import Floats
 from ._common import real
 
 
-def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
+@overload
+def softmax(
+    X: float | np.floating[Any],
+    axis: int | tuple[int, ...] | None = -1,
+    *,
+    out: None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> np.floating[Any]: ...
+@overload
+def softmax(
+    X: ArrayLike,
+    axis: int | tuple[int, ...] | None = -1,
+    *,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats: ...
+def softmax(
+    X: ArrayLike,
+    axis: int | tuple[int, ...] | None = -1,
+    *,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Any:
     """Exponentials of the entries over their sum, along one axis or several.
 
     .. math:: p_j = \\frac{\\exp(x_j - \\max x)}{\\sum_k \\exp(x_k - \\max x)}
@@ -55,13 +85,13 @@ def softmax(X, axis=-1, *, out=None, backend=None, workers=None):
     x = _arrays.real("X", X)
     if axis is None or isinstance(axis, tuple) or not x.ndim:
         return _softmax_over(_arrays.axes("axis", axis, x.ndim), x, out, backend, workers)
-    axis = _arrays.integer("axis", axis, minimum=-x.ndim, maximum=x.ndim - 1) % x.ndim
-    inner = math.prod(x.shape[axis + 1 :])
-    call = _of_rows("softmax", x, axis, 0.7) if inner == 1 else _across(x, axis, inner)
+    k = _arrays.integer("axis", axis, minimum=-x.ndim, maximum=x.ndim - 1) % x.ndim
+    inner = math.prod(x.shape[k + 1 :])
+    call = _of_rows("softmax", x, k, 0.7) if inner == 1 else _across(x, k, inner)
     return run(call, backend, workers, out=out, X=x)
 
 
-def _of_rows(block, x, axis, cost):
+def _of_rows(block: str, x: Floats, axis: int, cost: float) -> Call:
     """The call of a block that makes a row of each row along an axis, which only axes of length 1
     follow, in about `cost` ns an element."""
     output = Output(x.shape, x.dtype)
@@ -73,7 +103,7 @@ def _of_rows(block, x, axis, cost):
     return Call("linalg", x.dtype, arrays, [Step(block, rows(n, 20 + cost * m))])
 
 
-def _across(x, axis, inner):
+def _across(x: Floats, axis: int, inner: int) -> Call:
     """The call of a softmax along an axis that others of `inner` elements follow."""
     shape = outer, m, _ = math.prod(x.shape[:axis]), x.shape[axis], inner
     height = split(outer, m * inner)
@@ -83,8 +113,14 @@ def _across(x, axis, inner):
     return Call("linalg", x.dtype, arrays, [step])
 
 
-def _softmax_over(axes, x, out, backend, workers):
-    """`softmax` over any number of axes, made one."""
+def _softmax_over(
+    axes: tuple[int, ...],
+    x: Floats,
+    out: Floats | None,
+    backend: str | None,
+    workers: int | None,
+) -> Any:
+    """The softmax over several axes, all of them or none, which are made one."""
     result = _arrays.output(out, x.shape, x.dtype, X=x)
     others = [k for k in range(x.ndim) if k not in axes]
     order = [*others, *axes] if x.ndim else []
@@ -97,7 +133,13 @@ def _softmax_over(axes, x, out, backend, workers):
     return result if result.ndim or out is not None else result[()]
 
 
-def normalize_rows(X, *, out=None, backend=None, workers=None):
+def normalize_rows(
+    X: ArrayLike,
+    *,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats:
     """Rows of length 1 in the directions of those given.
 
     .. math:: y_i = x_i / |x_i|_2, \\quad 0 \\text{ for } 0

@@ -2,19 +2,22 @@
 
 import dataclasses
 import math
+from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike
 
 from .. import _arrays, _feature_names, _rows
 from .._run import number_of_workers
+from .._typing import Floats
 from ..lstsq import rank_tolerance
-from ._common import centred, finite
+from ._common import Named, centred, finite
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class PrincipalComponents:
-    """What `pca` and `whiten` return: a linear map of centred rows, and its way back.
+class PrincipalComponents(Named):
+    """The linear map of centred rows that `pca` and `whiten` return, and its way back.
 
     Attributes
     ----------
@@ -40,35 +43,36 @@ class PrincipalComponents:
     array([[3., 6.]])
     """
 
-    components_: np.ndarray
-    explained_variance_: np.ndarray
-    explained_variance_ratio_: np.ndarray
-    mean_: np.ndarray
-    _forward: np.ndarray  # (D, width)
-    _backward: np.ndarray  # (width, D)
+    components_: Floats
+    explained_variance_: Floats
+    explained_variance_ratio_: Floats
+    mean_: Floats
+    _forward: Floats  # (D, width)
+    _backward: Floats  # (width, D)
 
-    def transform(self, X):
-        """(X − mean) times the map, for rows X (..., D)."""
+    def transform(self, X: ArrayLike) -> Floats:
+        """The rows X (..., D) less the mean, times the map."""
         _feature_names.check(self, X)
         return (self._rows(X, len(self._forward)) - self.mean_) @ self._forward
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, Z: ArrayLike) -> Floats:
         """The rows that `transform` would make Z (..., width) of: those closest to the mean."""
         return self._rows(Z, len(self._backward), "Z") @ self._backward + self.mean_
 
-    def _rows(self, X, width, name="X"):
+    def _rows(self, X: ArrayLike, width: int, name: str = "X") -> Floats:
+        """X as an array of rows of this width."""
         x = _arrays.real(name, X)
         if not x.ndim or x.shape[-1] != width:
             raise ValueError(f"{name} must have {width} column(s), got shape {x.shape}")
         return x
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         k, d = self.components_.shape
         share = self.explained_variance_ratio_.sum()
         return f"<PrincipalComponents: {k} of {d}, {share:.1%} of the variance>"
 
 
-def pca(X, n_components=None):
+def pca(X: ArrayLike, n_components: float | None = None) -> PrincipalComponents:
     """Principal components of rows.
 
     Parameters
@@ -113,7 +117,13 @@ def pca(X, n_components=None):
     return _feature_names.keep(found, names)
 
 
-def whiten(X, *, method="zca", n_components=None, eps=0.0):
+def whiten(
+    X: ArrayLike,
+    *,
+    method: Literal["zca", "pca"] = "zca",
+    n_components: float | None = None,
+    eps: float = 0.0,
+) -> PrincipalComponents:
     """A linear map that makes the covariance of the rows the identity.
 
     .. math:: z = (x - \\bar x) W, \\quad W^T C W = 1, \\quad C = V \\Lambda V^T
@@ -187,8 +197,9 @@ def whiten(X, *, method="zca", n_components=None, eps=0.0):
     return _feature_names.keep(found, names)
 
 
-def _number_of_components(value, most):
-    """`value` as an int from 1 to `most`, the default, or a share of the variance."""
+def _number_of_components(value: Any, most: int) -> float:
+    """What n_components asks for: an int from 1 to `most`, the default, or a float, a share of the
+    variance."""
     if value is None:
         return most
     share = isinstance(value, float | np.floating)
@@ -202,16 +213,17 @@ def _number_of_components(value, most):
     return _arrays.integer("n_components", value, minimum=1, maximum=most)
 
 
-def _samples(X):
+def _samples(X: ArrayLike) -> Floats:
+    """X as finite rows, at least two."""
     x = _arrays.real("X", X, 2)
     if len(x) < 2 or not x.shape[1]:
         raise ValueError(f"X must have at least 2 rows and 1 column, got shape {x.shape}")
     return finite("X", x)
 
 
-def _principal(x, k):
+def _principal(x: Floats, k: float) -> tuple[Floats, Floats, Floats]:
     """The first k right singular vectors of the centred data as rows, or those of a share k of the
-    variance, the standard deviations of D components, and the mean."""
+    variance; the standard deviations along all D axes; and the mean."""
     n, d = x.shape
     if _rows.are_many(n, d):
         workers = number_of_workers()
@@ -223,23 +235,21 @@ def _principal(x, k):
         r, mean = centred(x)
         if n > d:
             _, r = scipy.linalg.qr(r, overwrite_a=True, mode="raw", check_finite=False)
-    share = k if isinstance(k, float) else None
-    if share is not None:
-        k = min(n, d)
+    count = min(n, d) if isinstance(k, float) else k
     _, singular, vectors = scipy.linalg.svd(
-        r, full_matrices=k > min(n, d), overwrite_a=True, check_finite=False
+        r, full_matrices=count > min(n, d), overwrite_a=True, check_finite=False
     )
-    if share is not None:
-        k = _enough(singular, share)
-    vectors = vectors[:k]
+    if isinstance(k, float):
+        count = _enough(singular, k)
+    vectors = vectors[:count]
     largest = np.abs(vectors).argmax(axis=1)
-    vectors *= np.sign(vectors[range(k), largest])[:, None]
+    vectors *= np.sign(vectors[range(count), largest])[:, None]
     deviations = np.zeros(d, x.dtype)
     deviations[: len(singular)] = singular / singular.dtype.type(math.sqrt(n - 1))
     return vectors.astype(x.dtype, copy=False), deviations, mean.astype(x.dtype)
 
 
-def _enough(singular, share):
+def _enough(singular: Floats, share: float) -> int:
     """How many of the largest singular values have more than a share of the sum of squares."""
     largest = float(singular[0])
     if not largest:
@@ -248,7 +258,10 @@ def _enough(singular, share):
     return 1 + int(np.count_nonzero(sums[:-1] <= share * sums[-1]))
 
 
-def _components(vectors, deviations, mean, forward, backward):
+def _components(
+    vectors: Floats, deviations: Floats, mean: Floats, forward: Floats, backward: Floats
+) -> PrincipalComponents:
+    """The result with these components, standard deviations of all D axes, mean and maps."""
     k = len(vectors)
     with np.errstate(all="ignore"):
         variances = deviations[:k] ** 2
