@@ -51,3 +51,10 @@ NOWHERE = sys.maxsize // 2
 
 #: What a block makes of q.
 QUADFORM, SE, MATERN12, MATERN32, MATERN52, RQ = range(6)
+
+#: Columns whose features, or values, stay in the first cache.
+STRIP = 512
+#: Rows of a strip that stay in the second cache.
+ROWS = 128
+#: Features whose products take longer than all the rest.
+MANY = 128

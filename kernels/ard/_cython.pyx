@@ -1,180 +1,27 @@
 from cython cimport floating
-from libc.float cimport DBL_MAX
-from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
 
+from ard.pairs cimport (
+    GROUP, LANES, MANY, MATERN12, MATERN32, MATERN52, RQ, ROWS, SE, STRIP, add_up, distance,
+    evaluate, load, quadform,
+)
 from blas cimport gemm
+
+from hotloops.kernels import ard as kernel
 
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
     ctypedef void inlined "HL_INLINE void"
-    double hl_exp(double x)
-    float hl_expf(float x)
-    double hl_exp_128(double x)
-    double hl_leading(double x, int bits)
-    double hl_product_rest(double x, double y, double product)
-    double hl_exponent(double x, double* scale)
 
 
-cdef enum:
-    SE = 1
-    MATERN12 = 2
-    MATERN32 = 3
-    MATERN52 = 4
-    RQ = 5
-    STRIP = 512  # columns whose features, or values, stay in the first cache
-    ROWS = 128  # rows of a strip that stay in the second
-    MANY = 128  # features whose products take longer than all the rest
-
-cdef double SMALLEST = 2.0**-128  # what hl_exp_128 leaves to do
-cdef double LOG2 = 0.6931471805599453
-cdef double LOG8 = 2.079441541678534, LOG8_LOW = 1.3018060677774115e-12  # their sum is log 8
-
-
-# A group is 256 bytes of pairs, four registers: the loops over w are unrolled into them.
-
-
-cdef inline inlined _quadform(
-    Py_ssize_t count, const floating* x, const floating* strip, const floating* scale, floating* q,
-) noexcept nogil:
-    # q[w] = sum over f of (scale[f] (x[f] - strip[f, w]))^2 for a group
-    cdef Py_ssize_t f, w
-    cdef floating d, s, xf
-    cdef const floating* yf
-    for w in range(256 // sizeof(floating)):
-        q[w] = 0
-    for f in range(count):
-        xf, s, yf = x[f], scale[f], strip + f * STRIP
-        for w in range(256 // sizeof(floating)):
-            d = s * (xf - yf[w])
-            q[w] += d * d
-
-
-cdef inline inlined _total(floating* group, double* total) noexcept nogil:
-    # total += the sum of a group
-    cdef Py_ssize_t w
-    for w in range(128 // sizeof(floating)):
-        group[w] += group[128 // sizeof(floating) + w]
-    for w in range(64 // sizeof(floating)):
-        group[w] += group[64 // sizeof(floating) + w]
-    for w in range(64 // sizeof(floating)):
-        total[0] += group[w]
-
-
-cdef inline inlined _root(double c, double q, double* root, double* low) noexcept nogil:
-    # sqrt(c q) as a sum of two, for c = 1, 3 or 5: (c - 1) q is exact
-    cdef double high, rest, r
-    q = 1e6 if 1e6 < q else q  # where the profiles are 0
-    high = (c - 1) * q + q
-    rest = ((c - 1) * q - high) + q
-    r = sqrt(high)
-    rest += (high - r * r) - hl_product_rest(r, r, r * r)
-    root[0], low[0] = r, rest / (2 * r + 1e-300)
-
-
-cdef inline inlined _rational(
-    double alpha, double part, double power, double q, double* p, double* slope, double* by_alpha,
-) noexcept nogil:
-    # *p = s^-alpha = exp(-alpha / 3 · log s^3), s = 1 + q / 2 alpha, 2 alpha = 2^power part; and
-    # its derivatives by q and alpha
-    cdef double c, cube, dz, e, f, head, inverse, k, log, low, n, rest, scale, series, t, third
-    cdef double u, unit, x, y, z
-    # s = (unit + t + low) / unit, t of 26 bits; with `scale` no quotient leaves the range
-    scale = 2.0**256 if q < 1 else 2.0**-256
-    unit = scale * (2 * alpha / part)
-    x = scale * (DBL_MAX if q > DBL_MAX else q)
-    t = hl_leading(x * (1 / part), 26)
-    low = ((x - t * hl_leading(part, 26)) - t * (part - hl_leading(part, 26))) * (1 / part)
-    # s = 2^n (1 + f + low), 1 + f in [sqrt(1/2), sqrt(2)], c = 2^-n; f has 30 bits
-    n = hl_exponent(unit + t, &c) - (power + 256 if q < 1 else power - 256)
-    t, low, c = t * c, low * c, unit * c
-    head = (c + 2.0**22) - 2.0**22
-    f = t + (head - 1)
-    low += c - head
-    # y = z + dz = (f + low) / (2 + f + low); z has 17 bits: z^3 is exact
-    inverse = 1 / (2 + (f + low))
-    z = hl_leading(f * inverse, 17)
-    dz = (((f - 2 * z) - z * f) + (1 - z) * low) * inverse
-    y = z + dz
-    u = y * y
-    # log s^3 = n log 8 + 6 y + 2 y^3 + y^5 series = log + rest; log has 26 bits
-    series = 6.0 / 27
-    series = series * u + 6.0 / 25
-    series = series * u + 6.0 / 23
-    series = series * u + 6.0 / 21
-    series = series * u + 6.0 / 19
-    series = series * u + 6.0 / 17
-    series = series * u + 6.0 / 15
-    series = series * u + 6.0 / 13
-    series = series * u + 6.0 / 11
-    series = series * u + 6.0 / 9
-    series = series * u + 6.0 / 7
-    series = series * u + 6.0 / 5
-    cube = z * z * z
-    rest = n * LOG8_LOW + 6 * dz + 2 * dz * (3 * z * y + dz * dz) + y * (u * u) * series
-    log = hl_leading(n * LOG8 + 6 * z + 2 * cube, 26)
-    rest += ((n * LOG8 - log) + 6 * z) + 2 * cube
-    # e + low = alpha / 3 · log s^3
-    third = hl_leading(alpha / 3, 26)
-    rest = (alpha - 3 * third) / 3 * log + alpha / 3 * rest
-    e = third * log + rest
-    low = (third * log - e) + rest
-    k = hl_exp_128(-e) * (1 - low) * SMALLEST
-    k = 0 if e > 760 else k
-    k = 0 if q == INFINITY else k
-    p[0] = k
-    slope[0] = -k * (alpha / (2 * alpha + q))
-    # log s - (s - 1) / s
-    by_alpha[0] = -k * (n * LOG2 + y * u * (2.0 / 3 + u * series / 3)
-                        + (2 * u + (c - 1) * (1 - y)) / (1 + y))
-
-
-cdef inline inlined _profile(
-    int profile, double alpha, floating* p, floating* slope, floating* by_alpha,
-) noexcept nogil:
-    # from p = q of a group, p = profile(q), slope = dp/dq and, of the rational quadratic, dp/dalpha
-    cdef Py_ssize_t w
-    cdef double by_q, change, e, k, low, part, power, r
-    if profile == SE:
-        for w in range(256 // sizeof(floating)):
-            if floating is float:
-                p[w] = hl_expf(p[w] * -0.5)
-            else:
-                p[w] = hl_exp(p[w] * -0.5)
-            slope[w] = p[w] * <floating> -0.5
-    elif profile == MATERN12:
-        for w in range(256 // sizeof(floating)):
-            _root(1, p[w], &r, &low)
-            k = hl_exp_128(-r) * (1 - low) * SMALLEST
-            p[w] = <floating> k
-            slope[w] = <floating> (k / (-2 * r) if r > 0 else 0)
-    elif profile == MATERN32:
-        for w in range(256 // sizeof(floating)):
-            _root(3, p[w], &r, &low)
-            e = hl_exp_128(-r) * (1 - low)
-            p[w] = <floating> (e * (1 + r + low) * SMALLEST)
-            slope[w] = <floating> (e * -1.5 * SMALLEST)
-    elif profile == MATERN52:
-        for w in range(256 // sizeof(floating)):
-            _root(5, p[w], &r, &low)
-            e = hl_exp_128(-r) * (1 - low)
-            p[w] = <floating> (e * (1 + r + low + (r * r + 2 * r * low) / 3) * SMALLEST)
-            slope[w] = <floating> (e * (1 + r + low) * (-5.0 / 6 * SMALLEST))
-    elif profile == RQ:
-        alpha = min(alpha, 2.0**600)  # where p is exp(-q / 2), and dp/dalpha 0
-        part = alpha * (2.0**512 if alpha < 1 else 1.0)
-        power = hl_exponent(part, &e) - (511 if alpha < 1 else -1)
-        part *= e
-        for w in range(256 // sizeof(floating)):
-            _rational(alpha, part, power, p[w], &k, &by_q, &change)
-            p[w] = <floating> k
-            if slope != by_alpha:  # else neither is wanted
-                slope[w], by_alpha[w] = <floating> by_q, <floating> change
-    else:
-        for w in range(256 // sizeof(floating)):
-            slope[w] = 1
+# what C must know when it compiles
+if (SE, MATERN12, MATERN32, MATERN52, RQ, STRIP, ROWS, MANY) != (
+    kernel.SE, kernel.MATERN12, kernel.MATERN32, kernel.MATERN52, kernel.RQ,
+    kernel.STRIP, kernel.ROWS, kernel.MANY,
+):
+    raise ImportError("pairs.pxd and __init__.py have different numbers")
 
 
 cdef cloned _project(
@@ -210,26 +57,26 @@ cdef cloned _normalise(
     Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* scale,
     const floating* centre, floating* rows, floating* norms,
 ) noexcept nogil:
-    cdef Py_ssize_t f, i, w, whole = count - count % (256 // sizeof(floating))
-    cdef floating group[64]
+    cdef Py_ssize_t f, i, w, whole = count - count % (GROUP // sizeof(floating))
+    cdef floating group[LANES]
     cdef floating z
     cdef double norm
     for i in range(n):
         norm = 0
-        for w in range(256 // sizeof(floating)):
+        for w in range(GROUP // sizeof(floating)):
             group[w] = 0
         f = 0
         while f < whole:
-            for w in range(256 // sizeof(floating)):
+            for w in range(GROUP // sizeof(floating)):
                 z = scale[f + w] * (x[i * count + f + w] - centre[f + w])
                 rows[i * count + f + w] = z
                 group[w] += z * z
-            f += 256 // sizeof(floating)
+            f += GROUP // sizeof(floating)
         for f in range(whole, count):
             z = scale[f] * (x[i * count + f] - centre[f])
             rows[i * count + f] = z
             norm += z * z
-        _total(group, &norm)
+        add_up(group, &norm)
         norms[i] = <floating> norm
 
 
@@ -242,20 +89,6 @@ def prepare_products(
                    &norms[i0])
 
 
-cdef void _load(
-    Py_ssize_t n, Py_ssize_t count, const floating* x, floating* strip,
-) noexcept nogil:
-    # strip[f, i] = x[i, f] for n points of `count` features, the last one again up to a whole group
-    cdef Py_ssize_t a, f, i, padded = n + (-n) % (256 // sizeof(floating))
-    for a in range(0, n, 64):
-        for f in range(count):
-            for i in range(a, min(a + 64, n)):
-                strip[f * STRIP + i] = x[i * count + f]
-    for f in range(count):
-        for i in range(n, padded):
-            strip[f * STRIP + i] = x[(n - 1) * count + f]
-
-
 cdef inline inlined _tile_of(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
     const floating* scale, int profile, double alpha, floating variance, floating* out,
@@ -263,20 +96,20 @@ cdef inline inlined _tile_of(
 ) noexcept nogil:
     # out[i, j] = variance · profile(q[i, j]), i < m, j < n
     cdef Py_ssize_t i, j, w
-    cdef floating q[64]
-    cdef floating slope[64]
+    cdef floating q[LANES]
+    cdef floating slope[LANES]
     for i in range(m):
         j = 0
         while j < n:
-            _quadform(count, x + i * count, strip + j, scale, q)
-            _profile(profile, alpha, q, slope, slope)
-            if j_stride == 1 and n - j >= <Py_ssize_t> (256 // sizeof(floating)):
-                for w in range(256 // sizeof(floating)):
+            quadform(count, x + i * count, strip + j, scale, q)
+            evaluate(profile, alpha, q, slope, slope)
+            if j_stride == 1 and n - j >= <Py_ssize_t> (GROUP // sizeof(floating)):
+                for w in range(GROUP // sizeof(floating)):
                     out[i * i_stride + j + w] = variance * q[w]
             else:
-                for w in range(min(n - j, <Py_ssize_t> (256 // sizeof(floating)))):
+                for w in range(min(n - j, <Py_ssize_t> (GROUP // sizeof(floating)))):
                     out[i * i_stride + (j + w) * j_stride] = variance * q[w]
-            j += 256 // sizeof(floating)
+            j += GROUP // sizeof(floating)
 
 
 cdef cloned _tile(
@@ -295,29 +128,6 @@ cdef cloned _tile(
         _tile_of(m, n, count, x, strip, scale, profile, alpha, variance, out, i_stride, j_stride)
 
 
-cdef inline inlined _distance(
-    Py_ssize_t count, const floating* x, const floating* y, const floating* scale, floating* q,
-) noexcept nogil:
-    # q of one pair
-    cdef Py_ssize_t f, w, whole = count - count % (256 // sizeof(floating))
-    cdef floating group[64]
-    cdef floating d
-    cdef double total = 0
-    for w in range(256 // sizeof(floating)):
-        group[w] = 0
-    f = 0
-    while f < whole:
-        for w in range(256 // sizeof(floating)):
-            d = scale[f + w] * (x[f + w] - y[f + w])
-            group[w] += d * d
-        f += 256 // sizeof(floating)
-    for f in range(whole, count):
-        d = scale[f] * (x[f] - y[f])
-        total += d * d
-    _total(group, &total)
-    q[0] = <floating> total
-
-
 cdef inline inlined _finish_of(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
     const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
@@ -328,17 +138,17 @@ cdef inline inlined _finish_of(
     # is not finite, the pair is made anew.
     cdef Py_ssize_t i, j, w, rest
     cdef floating norms
-    cdef floating q[64]
-    cdef floating slope[64]
-    cdef floating limit[64]
+    cdef floating q[LANES]
+    cdef floating slope[LANES]
+    cdef floating limit[LANES]
     cdef int64_t cancelled
     cdef floating* o
     for i in range(m):
         j = 0
         while j < n:
             o, rest, cancelled = out + i * stride + j, n - j, 0
-            if rest >= <Py_ssize_t> (256 // sizeof(floating)):
-                for w in range(256 // sizeof(floating)):
+            if rest >= <Py_ssize_t> (GROUP // sizeof(floating)):
+                for w in range(GROUP // sizeof(floating)):
                     norms = row_norms[i] + column_norms[j + w]
                     q[w] = norms - 2 * o[w]
                     limit[w] = <floating> 0.4 * norms + (norms - norms)
@@ -349,20 +159,20 @@ cdef inline inlined _finish_of(
                     q[w] = norms - 2 * o[w]
                     limit[w] = <floating> 0.4 * norms + (norms - norms)
                     cancelled |= not (q[w] >= limit[w])
-                for w in range(rest, 256 // sizeof(floating)):
+                for w in range(rest, GROUP // sizeof(floating)):
                     q[w] = limit[w] = 0
             if cancelled:
-                for w in range(256 // sizeof(floating)):
+                for w in range(GROUP // sizeof(floating)):
                     if not (q[w] >= limit[w]):
-                        _distance(count, x + i * count, y + (j + w) * count, scale, q + w)
-            _profile(profile, alpha, q, slope, slope)
-            if rest >= <Py_ssize_t> (256 // sizeof(floating)):
-                for w in range(256 // sizeof(floating)):
+                        distance(count, x + i * count, y + (j + w) * count, scale, q + w)
+            evaluate(profile, alpha, q, slope, slope)
+            if rest >= <Py_ssize_t> (GROUP // sizeof(floating)):
+                for w in range(GROUP // sizeof(floating)):
                     o[w] = variance * q[w]
             else:
                 for w in range(rest):
                     o[w] = variance * q[w]
-            j += 256 // sizeof(floating)
+            j += GROUP // sizeof(floating)
 
 
 cdef cloned _finish(
@@ -416,14 +226,16 @@ cdef void _fill(
     cdef Py_ssize_t first, i, j, high, wide
     cdef bint products = rows != NULL
     # a product of many terms is worth more rows than the second cache holds
-    cdef Py_ssize_t height = 512 if products and count >= MANY else ROWS
-    cdef Py_ssize_t width = 4096 if products and count >= MANY else STRIP
+    cdef Py_ssize_t height = 4 * ROWS if products and count >= MANY else ROWS
+    cdef Py_ssize_t width = 8 * STRIP if products and count >= MANY else STRIP
     if not products and n < 16 and m > n:
-        for i in range(0, m, 512):  # too few columns for a group: groups of rows
+        i = 0
+        while i < m:  # too few columns for a group: groups of rows
             high = min(STRIP, m - i)
-            _load(high, count, x + i * count, strip)
+            load(high, count, x + i * count, strip)
             _tile(n, high, count, y, strip, scale, profile, alpha, variance, out + i * stride, 1,
                   stride)
+            i += high
         if image != NULL:
             _mirror(0, m, 0, n, out, image, stride, symmetric)
         return
@@ -431,7 +243,7 @@ cdef void _fill(
     while j < n:
         wide, i = min(width, n - j), 0
         if not products:
-            _load(wide, count, y + j * count, strip)
+            load(wide, count, y + j * count, strip)
         while i < (min(m, j + wide) if symmetric else m):
             high = min(height, m - i)
             first = max(i, j) if symmetric else j
@@ -515,11 +327,13 @@ def apply(
     )
     cdef floating* strip = tile + ROWS * STRIP
     with nogil:
-        for j in range(j0, j1, 512):
+        j = j0
+        while j < j1:
             n = min(STRIP, j1 - j)
             if not products:
-                _load(n, count, &y[j, 0], strip)
-            for i in range(i0, i1, 128):
+                load(n, count, &y[j, 0], strip)
+            i = i0
+            while i < i1:
                 m = min(ROWS, i1 - i)
                 if products:
                     gemm[floating](m, n, count, &rows[i, 0], count, &columns[j, 0], count, tile,
@@ -533,12 +347,14 @@ def apply(
                 if mirror:
                     gemm[floating](n, width, m, tile, STRIP, &v[i, 0], width, &out[j, 0], width,
                                    True, True)
+                i += m
+            j += n
     free(tile)
 
 
 cdef Py_ssize_t _width(Py_ssize_t count) noexcept nogil:
     # columns of a strip of which the second cache holds all features
-    return max(64, min(STRIP, 2**15 // count // 64 * 64))
+    return max(LANES, min(STRIP, 2**15 // count // LANES * LANES))
 
 
 cdef void _weights(
@@ -547,7 +363,7 @@ cdef void _weights(
 ) noexcept nogil:
     # weights[i, j] = straight[i, j] + transposed[j, i], one of which may be NULL; zeros up to a
     # whole group
-    cdef Py_ssize_t a, b, i, j, padded = n + (-n) % (256 // sizeof(floating))
+    cdef Py_ssize_t a, b, i, j, padded = n + (-n) % (GROUP // sizeof(floating))
     for i in range(m):
         for j in range(n):
             weights[i * STRIP + j] = straight[i * stride + j] if straight != NULL else 0
@@ -569,24 +385,24 @@ cdef inline inlined _slopes_of(
     # weights *= dp/dq for a row, from which *by_variance += sum of weights · p, and *by_alpha that
     # of weights · dp/dalpha
     cdef Py_ssize_t j, w
-    cdef floating p[64]
-    cdef floating slope[64]
-    cdef floating change[64]
-    cdef floating values[64]
-    cdef floating changes[64]
-    for w in range(256 // sizeof(floating)):
+    cdef floating p[LANES]
+    cdef floating slope[LANES]
+    cdef floating change[LANES]
+    cdef floating values[LANES]
+    cdef floating changes[LANES]
+    for w in range(GROUP // sizeof(floating)):
         change[w] = values[w] = changes[w] = 0
     j = 0
     while j < n:
-        _quadform(count, x, strip + j, scale, p)
-        _profile(profile, alpha, p, slope, change)
-        for w in range(256 // sizeof(floating)):
+        quadform(count, x, strip + j, scale, p)
+        evaluate(profile, alpha, p, slope, change)
+        for w in range(GROUP // sizeof(floating)):
             values[w] += weights[j + w] * p[w]
             changes[w] += weights[j + w] * change[w]
             weights[j + w] *= slope[w]
-        j += 256 // sizeof(floating)
-    _total(values, by_variance)
-    _total(changes, by_alpha)
+        j += GROUP // sizeof(floating)
+    add_up(values, by_variance)
+    add_up(changes, by_alpha)
 
 
 cdef inline inlined _slopes(
@@ -607,7 +423,7 @@ cdef cloned _pull(
     # sums[f] += sum of weights · dp/dq (scale[f] (x[i, f] - strip[f, j]))^2, then the two others
     cdef Py_ssize_t f, i, j, w
     cdef floating d, s, xf
-    cdef floating group[64]
+    cdef floating group[LANES]
     cdef const floating* c
     for i in range(m):
         c = weights + i * STRIP
@@ -615,15 +431,15 @@ cdef cloned _pull(
                 sums + count, sums + count + 1)
         for f in range(count):
             xf, s = x[i * count + f], scale[f]
-            for w in range(256 // sizeof(floating)):
+            for w in range(GROUP // sizeof(floating)):
                 group[w] = 0
             j = 0
             while j < n:
-                for w in range(256 // sizeof(floating)):
+                for w in range(GROUP // sizeof(floating)):
                     d = s * (xf - strip[f * STRIP + j + w])
                     group[w] += c[j + w] * d * d
-                j += 256 // sizeof(floating)
-            _total(group, sums + f)
+                j += GROUP // sizeof(floating)
+            add_up(group, sums + f)
 
 
 def pull(
@@ -638,12 +454,14 @@ def pull(
         j = j0
         while j < j1:
             n = min(_width(count), j1 - j)
-            _load(n, count, &y[j, 0], strip)
-            for i in range(i0, i1, 128):
+            load(n, count, &y[j, 0], strip)
+            i = i0
+            while i < i1:
                 m = min(ROWS, i1 - i)
                 _weights(m, n, &cotangent[i, j], stride, &cotangent[j, i] if mirror else NULL,
                          stride, weights)
                 _pull(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights, &sums[0])
+                i += m
             j += n
     free(weights)
 
@@ -656,7 +474,7 @@ cdef cloned _pull_points(
     cdef Py_ssize_t f, i, j, w
     cdef double unused = 0
     cdef floating xf
-    cdef floating group[64]
+    cdef floating group[LANES]
     cdef const floating* c
     for i in range(m):
         c = weights + i * STRIP
@@ -664,14 +482,14 @@ cdef cloned _pull_points(
                 &unused, &unused)
         for f in range(count):
             xf = x[i * count + f]
-            for w in range(256 // sizeof(floating)):
+            for w in range(GROUP // sizeof(floating)):
                 group[w] = 0
             j = 0
             while j < n:
-                for w in range(256 // sizeof(floating)):
+                for w in range(GROUP // sizeof(floating)):
                     group[w] += c[j + w] * (xf - strip[f * STRIP + j + w])
-                j += 256 // sizeof(floating)
-            _total(group, totals + i * count + f)
+                j += GROUP // sizeof(floating)
+            add_up(group, totals + i * count + f)
 
 
 def pull_points(
@@ -689,14 +507,15 @@ def pull_points(
         free(weights)
         raise MemoryError
     with nogil:
-        for i in range(i0, i1, 128):
+        i = i0
+        while i < i1:
             m = min(ROWS, i1 - i)
             for k in range(m * count):
                 totals[k] = 0
             j = 0
             while j < y.shape[0]:
                 n = min(_width(count), y.shape[0] - j)
-                _load(n, count, &y[j, 0], strip)
+                load(n, count, &y[j, 0], strip)
                 _weights(m, n, &straight[i, j] if straight.shape[0] else NULL, straight.shape[1],
                          &transposed[j, i] if transposed.shape[0] else NULL, transposed.shape[1],
                          weights)
@@ -707,6 +526,7 @@ def pull_points(
                 for f in range(count):
                     s = scale[f]
                     gradient[i + k, f] = <floating> (2 * variance * s * (s * totals[k * count + f]))
+            i += m
     free(totals)
     free(weights)
 

@@ -5,11 +5,8 @@ import numpy as np
 from ..blas_numba import gemm
 from ..jit_numba import inlined, jit, summed
 from ..vmath_numba import exp, exp_128, exponent, leading, product_rest
-from . import MATERN12, MATERN32, MATERN52, NOWHERE, RQ, SE
+from . import MANY, MATERN12, MATERN32, MATERN52, NOWHERE, ROWS, RQ, SE, STRIP
 
-STRIP = 512  # columns whose features, or values, stay in the first cache
-ROWS = 128  # rows of a strip that stay in the second
-MANY = 128  # features whose products take longer than all the rest
 LARGEST = np.finfo(np.float64).max
 LOG2 = 0.6931471805599453
 LOG8, LOG8_LOW = 2.079441541678534, 1.3018060677774115e-12  # log 8 as a sum: n LOG8 is exact
