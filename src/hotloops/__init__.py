@@ -15,14 +15,6 @@ from .rolled import rolled_matmul
 from .solve import solve_many
 from .sparse import sparse_tensordot
 
-if TYPE_CHECKING:  # these are imported when they are first touched
-    from . import gp as gp
-    from . import linalg as linalg
-    from . import optics as optics
-    from . import sklearn as sklearn
-
-    __version__: str
-
 __all__ = [
     "KernelOperator",
     "LeastSquares",
@@ -47,17 +39,25 @@ __all__ = [
 
 _LAZY = ("gp", "linalg", "optics", "sklearn")
 
+if TYPE_CHECKING:  # these are imported when they are first touched; no other name exists
+    from . import gp as gp
+    from . import linalg as linalg
+    from . import optics as optics
+    from . import sklearn as sklearn
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        import importlib
+    __version__: str
+else:
 
-        return importlib.import_module(f".{name}", __name__)
-    if name == "__version__":
-        import importlib.metadata
+    def __getattr__(name: str) -> Any:
+        if name in _LAZY:
+            import importlib
 
-        return importlib.metadata.version("hotloops")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return importlib.import_module(f".{name}", __name__)
+        if name == "__version__":
+            import importlib.metadata
+
+            return importlib.metadata.version("hotloops")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
