@@ -7,8 +7,11 @@ and what is missing NaN; strings, dates and sparse matrices are left to the call
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
 
 import numpy as np
+
+from ._typing import Array
 
 _NUMBERS = "biufc"
 _STRINGS = (
@@ -24,7 +27,7 @@ _OTHERS = {
 }
 
 
-def converted(name, value, array, expected):
+def converted(name: str, value: Any, array: Array, expected: str) -> Array:
     """An array of numbers, of the `value` that NumPy made this other `array` of."""
     if hasattr(value, "columns"):
         columns = [
@@ -44,8 +47,9 @@ def converted(name, value, array, expected):
     raise TypeError(f"{name} must be {expected}, got {got}")
 
 
-def remedy_of(name, value):
-    """What to pass in place of a `value` that may hold numbers and is no array; "" for others."""
+def remedy_of(name: str, value: Any) -> str:
+    """The advice what to pass in place of a `value` that may hold numbers and is no array; "" for
+    others."""
     for method in ("toarray", "todense"):
         if hasattr(value, method):
             return f"it is sparse, pass {name}.{method}()"
@@ -58,19 +62,21 @@ def remedy_of(name, value):
     return ""
 
 
-def _columns(frame):
+def _columns(frame: Any) -> Iterable[tuple[Any, Any]]:
     """Labels and columns of a frame of pandas or of Polars."""
     if hasattr(frame, "items"):
-        return frame.items()
+        items: Iterable[tuple[Any, Any]] = frame.items()
+        return items
     return zip(frame.columns, frame.iter_columns(), strict=True)
 
 
-def _column(name, column, expected):
+def _column(name: str, column: Any, expected: str) -> Array:
+    """The numbers in a column of a frame."""
     array = np.asarray(column)
     return array if array.dtype.kind in _NUMBERS else converted(name, column, array, expected)
 
 
-def _from_objects(name, array, expected):
+def _from_objects(name: str, array: Array, expected: str) -> Array:
     """Numbers of the narrowest kind that holds all of an array of objects."""
     items = array.ravel().tolist()
     if any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, items))):
@@ -88,8 +94,8 @@ def _from_objects(name, array, expected):
     raise TypeError(f"{name} must be {expected}, got {_offender(name, array.shape, items)}")
 
 
-def _offender(name, shape, items):
-    """The first of the items that is not a number, where it stands, and why."""
+def _offender(name: str, shape: tuple[int, ...], items: Sequence[Any]) -> str:
+    """A phrase: the first of the items that is not a number, where it stands, and the reason."""
     for index, item in zip(np.ndindex(shape), items, strict=True):
         place = f"{name}{list(index)}" if index else name
         try:
@@ -104,3 +110,4 @@ def _offender(name, shape, items):
         if isinstance(item, str | bytes):
             return f"{item!r:.40} at {place}: {_STRINGS.format(name=name)}"
         return f"{type(item).__name__} at {place}: {reason}"
+    return "items of several shapes"

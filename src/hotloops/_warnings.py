@@ -2,13 +2,15 @@
 
 import sys
 import warnings
+from types import FrameType
 
 _PACKAGE = __name__.partition(".")[0]
 
 
-def warn(message, category):
-    """A warning that names the line from which the package was entered."""
-    level, frame = 2, sys._getframe(1)
+def warn(message: str, category: type[Warning]) -> None:
+    """Give a warning that names the line from which the package was entered."""
+    level = 2
+    frame: FrameType | None = sys._getframe(1)
     while frame and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)

@@ -19,9 +19,9 @@ __all__ = [
 ]
 
 
-def kept(subject, backend, workers):
+def kept(subject: str, backend: str | None, workers: int | None) -> tuple[str, int]:
     """(backend, workers) as they are resolved now, for an object whose later calls use them; an
     ImportError if this backend does not have the subject."""
-    backend = resolve(backend, subject)
-    backend.load(subject)
-    return backend.name, number_of_workers(workers)
+    found = resolve(backend, subject)
+    found.load(subject)
+    return found.name, number_of_workers(workers)

@@ -7,10 +7,18 @@ import functools
 import importlib
 import importlib.metadata
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import _arrays
+from .._typing import Array
 from .._warnings import warn
 from .settings import Setter, Setting
+
+if TYPE_CHECKING:
+    from .call import Call
 
 # what Cython calls the types that it specialises a function for
 _FUSED = {
@@ -35,16 +43,21 @@ class Backend:
 
     #: Whether its blocks are compiled, and so worth what they save Python.
     compiled = True
+    #: Whether its blocks read any C-contiguous array as it is, so that `ready` has nothing to do.
+    reads_any = True
 
-    def __init__(self, name, load, dtypes="?bBhHiIlLqQfdFD"):
-        self.name, self.dtypes = name, dtypes
-        self._load, self._loaded, self._blocks = load, {}, {}
+    def __init__(
+        self, name: str, load: Callable[[str], Any], dtypes: str = "?bBhHiIlLqQfdFD"
+    ) -> None:
+        self.name, self.dtypes, self._load = name, dtypes, load
+        self._loaded: dict[str, Any] = {}
+        self._blocks: dict[tuple[str, str, np.dtype[Any]], Callable[..., object]] = {}
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Callable[[str], "Backend"], tuple[str]]:
         return _named, (self.name,)
 
-    def load(self, subject):
-        """What has the block functions of this kernel; ImportError where there is none."""
+    def load(self, subject: str) -> Any:
+        """The object that has the block functions of this kernel; ImportError if there is none."""
         if subject not in self._loaded:
             try:
                 self._loaded[subject] = self._load(subject)
@@ -55,9 +68,9 @@ class Backend:
             raise ImportError(str(found)) from found
         return found
 
-    def block(self, subject, name, dtype):
+    def block(self, subject: str, name: str, dtype: np.dtype[Any]) -> Callable[..., object]:
         """The function of this block for numbers of this dtype."""
-        key = subject, name, dtype.char
+        key = subject, name, dtype
         function = self._blocks.get(key)
         if function is None:
             if dtype.char not in self.dtypes:
@@ -66,30 +79,36 @@ class Backend:
             self._blocks[key] = function
         return function
 
-    def _specialised(self, function, dtype):
+    def _specialised(
+        self, function: Callable[..., object], dtype: np.dtype[Any]
+    ) -> Callable[..., object]:
+        """The function for numbers of this dtype, where a backend has one for each."""
         return function
 
-    def ready(self, array):
-        """An array that blocks read as they take it: C-contiguous, aligned, in native order."""
-        flags = array.flags
-        if flags.c_contiguous and flags.aligned and array.dtype.isnative:
-            return array
+    def ready(self, array: Array) -> Array:
+        """An array that blocks read, as they take it: C-contiguous, aligned, in native order."""
         return _arrays.ready(array)
 
-    def run(self, call, arrays):
+    def run(self, call: "Call", arrays: dict[str, Any]) -> bool:
         """Carry out a whole call on its arrays by name, and return True; or False to decline, and
         `run` goes on block by block."""
         return False
 
 
 class _Cython(Backend):
-    def _specialised(self, function, dtype):
+    def _specialised(
+        self, function: Callable[..., object], dtype: np.dtype[Any]
+    ) -> Callable[..., object]:
         # a choice by types at each call takes microseconds
-        return getattr(function, "__signatures__", {}).get(_FUSED.get(dtype.char), function)
+        signatures: dict[str | None, Callable[..., object]]
+        signatures = getattr(function, "__signatures__", {})
+        return signatures.get(_FUSED.get(dtype.char), function)
 
 
 class _Numba(Backend):
-    def ready(self, array):
+    reads_any = False
+
+    def ready(self, array: Array) -> Array:
         array = super().ready(array)
         # an array that may be written is another type than one that may not: one compilation
         if array.flags.writeable:
@@ -102,7 +121,7 @@ class _NumPy(Backend):
     compiled = False
 
 
-def _import(name, subject):
+def _import(name: str, subject: str) -> Any:
     """The module of this backend; ImportError with the reason where there is none."""
     try:
         return importlib.import_module(f"hotloops.kernels.{subject}._{name}")
@@ -114,20 +133,20 @@ def _import(name, subject):
         ) from error
 
 
-_backends = {
+_backends: dict[str, Backend] = {
     name: kind(name, functools.partial(_import, name))
     for name, kind in {"cython": _Cython, "numba": _Numba, "numpy": _NumPy}.items()
 }
-_defaults = {}  # subject -> the first backend that imports
-_setting = Setting("hotloops_backend")
+_defaults: dict[str, Backend] = {}  # subject -> the first backend that imports
+_setting: Setting[str] = Setting("hotloops_backend")
 
 
-def names():
-    """What users may call a backend, the one to prefer first."""
+def names() -> tuple[str, ...]:
+    """The names that users may call backends by, the one to prefer first."""
     return tuple(_backends)
 
 
-def add(backend):
+def add(backend: Backend) -> None:
     """Let users name this `Backend` too.
 
     A package that brings one need not call this: it can have an entry point of the group
@@ -137,13 +156,13 @@ def add(backend):
 
 
 @functools.cache
-def _add_installed():
+def _add_installed() -> None:
     for point in importlib.metadata.entry_points(group="hotloops.backends"):
         if point.name not in _backends:
             add(point.load())
 
 
-def _named(name, source="backend"):
+def _named(name: str, source: str = "backend") -> Backend:
     """The backend of this name."""
     if name not in _backends:
         _add_installed()
@@ -153,7 +172,7 @@ def _named(name, source="backend"):
     return _backends[name]
 
 
-class set_backend(Setter):
+class set_backend(Setter[str]):
     """Set the backend that calls use which do not name one.
 
     A call alone sets it for the whole process. In a ``with`` statement it sets it for the block,
@@ -197,11 +216,11 @@ class set_backend(Setter):
 
     _setting = _setting
 
-    def __init__(self, backend):
+    def __init__(self, backend: str | None) -> None:
         super().__init__(None if backend is None else _named(backend).name)
 
 
-def get_backend():
+def get_backend() -> str:
     """The backend that a call uses here which does not name one.
 
     Returns
@@ -226,17 +245,17 @@ def get_backend():
 
 
 @functools.cache
-def _environment_backend():
+def _environment_backend() -> str | None:
     name = os.environ.get("HOTLOOPS_BACKEND")
     return _named(name, "the environment variable HOTLOOPS_BACKEND").name if name else None
 
 
-def _asked_for():
+def _asked_for() -> str | None:
     """The backend that set_backend or the environment names, if either does."""
     return _setting.get() or _environment_backend()
 
 
-def _first(subject):
+def _first(subject: str) -> Backend:
     """The first backend that has this subject."""
     reasons = []
     for backend in _backends.values():
@@ -251,10 +270,10 @@ def _first(subject):
     raise ImportError("; ".join(reasons))
 
 
-def resolve(name, subject):
+def resolve(name: str | None, subject: str) -> Backend:
     """The backend that a call which names this one, or none, is carried out by."""
     if name is None:
-        name = _asked_for()
+        name = _setting.get() or _environment_backend()
         if name is None:
             backend = _defaults.get(subject)
             if backend is None:

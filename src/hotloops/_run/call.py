@@ -3,13 +3,18 @@
 import functools
 import itertools
 import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .. import _arrays
+from .._typing import Array
 from . import backends, tasks, threads, tiles
 from .guard import threads_blas
-from .lines import lines
+from .lines import Line, lines
+from .tiles import Tile
 from .workers import number_of_workers
 
 _PARTIALS = 8  # sums of a reduction
@@ -21,14 +26,18 @@ class Output:
 
     __slots__ = ("dtype", "seen_as", "seen_shape", "shape")
 
-    def __init__(self, shape, dtype, seen_shape=None, seen_as=None):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        seen_shape: tuple[int, ...] | None = None,
+        seen_as: DTypeLike | None = None,
+    ) -> None:
         self.shape, self.dtype = shape, dtype
         self.seen_shape, self.seen_as = seen_shape, seen_as
 
-    def seen(self, array):
+    def seen(self, array: Array) -> Array:
         """The array as blocks see it."""
-        if type(array) is not np.ndarray:
-            array = np.asarray(array)
         if self.seen_shape is not None:
             array = array.reshape(self.seen_shape)
         if self.seen_as is None or self.seen_as is self.dtype:
@@ -46,7 +55,14 @@ class Step:
 
     __slots__ = ("block", "multiplications", "names", "tiles", "time")
 
-    def __init__(self, block, tiles, time=0.0, multiplications=0, **names):
+    def __init__(
+        self,
+        block: str,
+        tiles: Sequence[Tile],
+        time: float = 0.0,
+        multiplications: float = 0,
+        **names: str,
+    ) -> None:
         self.block, self.tiles, self.names = block, tiles, names
         self.time, self.multiplications = time, multiplications
 
@@ -56,7 +72,9 @@ class HostStep:
 
     __slots__ = ("function", "reads", "writes")
 
-    def __init__(self, function, reads, writes):
+    def __init__(
+        self, function: Callable[..., object], reads: Sequence[str], writes: Sequence[str]
+    ) -> None:
         self.function, self.reads, self.writes = function, reads, writes
 
 
@@ -69,45 +87,60 @@ class Call:
 
     __slots__ = ("arrays", "dtype", "returns", "steps", "subject")
 
-    def __init__(self, subject, dtype, arrays, steps, returns=("out",)):
+    def __init__(
+        self,
+        subject: str,
+        dtype: np.dtype[Any],
+        arrays: Mapping[str, Any],
+        steps: Sequence[Step | HostStep],
+        returns: Sequence[str] = ("out",),
+    ) -> None:
         self.subject, self.dtype, self.arrays = subject, dtype, arrays
         self.steps, self.returns = steps, returns
 
 
-def run(call, backend=None, workers=None, *, out=None, **given):
+def run(
+    call: Call,
+    backend: str | None = None,
+    workers: int | None = None,
+    *,
+    out: Array | None = None,
+    **given: Any,
+) -> Any:
     """The results of a call: an array, or a tuple of those that it returns.
 
     `out`: the caller's array for the first result, which must share no memory with what was
     `given`, by the caller's names.
     """
-    backend = backends.resolve(backend, call.subject)
+    carrier = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
-    returns, ready, arrays, results = call.returns, backend.ready, {}, {}
+    as_they_are = carrier.reads_any
+    arrays: dict[str, Any] = {}
+    made: dict[str, Array] = {}
     for name, value in call.arrays.items():
         kind = type(value)
         if kind is np.ndarray:
-            value = ready(value)
+            # most are C-contiguous and aligned: known at once of those that may be written
+            if not (as_they_are and value.flags.carray):
+                value = carrier.ready(value)
         elif kind is Output:
-            if out is not None and name == returns[0]:
-                array = _arrays.output(out, value.shape, value.dtype, **given)
+            if out is not None and name == call.returns[0]:
+                made[name] = _arrays.output(out, value.shape, value.dtype, **given)
+                value = value.seen(np.asarray(out))
             else:
-                array = np.empty(value.shape, value.dtype)
-            if name in returns:
-                results[name] = array
-            value = value.seen(array)
+                made[name] = array = np.empty(value.shape, value.dtype)
+                value = value.seen(array)
         arrays[name] = value
-    for array in results.values():
-        if array.size:
-            if not backend.run(call, arrays):
-                _carry_out(call, backend, workers, arrays)
-            break
-    if len(returns) == 1:
-        return array
-    return tuple(results[name] for name in returns)
+    results = [made[name] for name in call.returns]
+    if any([array.size for array in results]) and not carrier.run(call, arrays):
+        _carry_out(call, carrier, workers, arrays)
+    return tuple(results) if len(results) > 1 else results[0]
 
 
-def _carry_out(call, backend, workers, arrays):
+def _carry_out(
+    call: Call, backend: backends.Backend, workers: int | None, arrays: dict[str, Any]
+) -> None:
     """Run a step of many tiles by itself; of those of one tile each, what may run at once."""
     if len(call.steps) == 1 and _ran_directly(call, call.steps[0], backend, arrays):
         return
@@ -121,28 +154,28 @@ def _carry_out(call, backend, workers, arrays):
                 step.run(workers)
 
 
-def _ran_directly(call, step, backend, arrays):
+def _ran_directly(
+    call: Call, step: Step | HostStep, backend: backends.Backend, arrays: dict[str, Any]
+) -> bool:
     """Run a step of one tile without more ado, where it needs none; whether it did."""
-    if type(step) is HostStep or len(step.tiles) != 1 or step.names:
+    if type(step) is not Step or len(step.tiles) != 1 or step.names:
         return False
     line = lines(call.subject)[step.block]
     if line.sums or (step.multiplications and threads_blas(step.multiplications, call.dtype)):
         return False
-    values = [arrays[name] for name in line.arrays]
+    inputs = line.inputs_of(arrays)
     for k in line.required:
-        if type(values[k]) is np.ndarray and not values[k].size:
+        if type(inputs[k]) is np.ndarray and not inputs[k].size:
             return False
     block, tile = backend.block(call.subject, step.block, call.dtype), step.tiles[0]
-    if line.numbers:
-        inputs, outputs = values[: line.count], values[line.count :]
-        block(*tile[: line.cut], *inputs, *tile[line.cut :], *outputs)
-    else:
-        block(*tile, *values)
+    block(*tile[: line.cut], *inputs, *tile[line.cut :], *line.outputs_of(arrays))
     return True
 
 
-def _run_singles(steps, workers):
+def _run_singles(steps: list["_Bound"], workers: int) -> None:
+    """Run steps of one tile each, side by side where their work is worth it."""
     guard = any(step.guard for step in steps)
+    source: threads.Source
     if workers > 1 and not tiles.is_short(sum(step.time for step in steps)):
         source = threads.Tasks(steps, tasks.waits([step.pieces() for step in steps]))
     elif guard:
@@ -154,8 +187,11 @@ def _run_singles(steps, workers):
     threads.run(source, len(steps), workers, guard)
 
 
-def _bind(step, call, backend, arrays):
-    if type(step) is HostStep:
+def _bind(
+    step: Step | HostStep, call: Call, backend: backends.Backend, arrays: dict[str, Any]
+) -> "_Bound":
+    """The step with what it works on."""
+    if isinstance(step, HostStep):
         return _BoundHostStep(step, arrays)
     block = backend.block(call.subject, step.block, call.dtype)
     bound = _BoundStep(step, lines(call.subject)[step.block], block, call.dtype, arrays)
@@ -169,16 +205,20 @@ class _BoundHostStep:
 
     single, guard, time = True, False, 0.0
 
-    def __init__(self, step, arrays):
+    def __init__(self, step: HostStep, arrays: dict[str, Any]) -> None:
         self._step, self._arrays = step, arrays
 
-    def __call__(self):
+    def __call__(self) -> None:
         step = self._step
         step.function(*(self._arrays[name] for name in (*step.reads, *step.writes)))
 
-    def pieces(self):
-        """What it reads and what it writes: all of its arrays."""
+    def pieces(self) -> tasks.Access:
+        """The pieces that the step reads and those that it writes: its arrays, each whole."""
         return [(name, ()) for name in self._step.reads], [(name, ()) for name in self._step.writes]
+
+    def run(self, workers: int) -> None:
+        """Run the step, on this thread."""
+        self()
 
 
 class _BoundStep:
@@ -188,24 +228,31 @@ class _BoundStep:
         "_block", "_line", "_names", "_nothing", "_tiles", "_values", "guard", "single", "time",
     )  # fmt: skip
 
-    def __init__(self, step, line, block, dtype, arrays):
+    def __init__(
+        self,
+        step: Step,
+        line: Line,
+        block: Callable[..., object],
+        dtype: np.dtype[Any],
+        arrays: dict[str, Any],
+    ) -> None:
         self._line, self._block, self._tiles, names = line, block, step.tiles, line.arrays
         if step.names:
             names = [step.names.get(name, name) for name in names]
         self._names, self._values = names, [arrays[name] for name in names]
         self.time = step.time
-        self.guard = step.multiplications and threads_blas(step.multiplications, dtype)
+        self.guard = bool(step.multiplications and threads_blas(step.multiplications, dtype))
         self._nothing = not step.tiles or self._has_no_terms()
         self.single = self._nothing or len(step.tiles) == 1
 
-    def make_ready(self, backend):
+    def make_ready(self, backend: backends.Backend) -> None:
         """Have inputs as the backend takes them, those too that other steps write."""
         for k in range(self._line.count):
             value = self._values[k]
             if type(value) is np.ndarray:
                 self._values[k] = backend.ready(value)
 
-    def _has_no_terms(self):
+    def _has_no_terms(self) -> bool:
         """Whether the sums that the step takes are empty: then they are 0."""
         for k in self._line.required:
             value = self._values[k]
@@ -213,39 +260,37 @@ class _BoundStep:
                 return True
         return False
 
-    def __call__(self):
-        """Run all of it, which is one tile at most: its sums are whole."""
+    def __call__(self) -> None:
+        """Run all of the step, which is one tile at most: its sums are whole."""
         if self._nothing:
             for output in self._outputs():
                 output[...] = 0
             return
         for k in self._line.sums:
             self._outputs()[k][...] = 0
-        tile, line = self._tiles[0], self._line
-        if line.numbers:
-            self._on(tile, self._outputs())()
-        else:
-            self._block(*tile, *self._values)
+        self._on(self._tiles[0], self._outputs())()
 
-    def _outputs(self):
+    def _outputs(self) -> list[Array]:
         return self._values[self._line.count :]
 
-    def pieces(self):
-        """What it reads and what it writes, as `tasks` compares them."""
+    def pieces(self) -> tasks.Access:
+        """The pieces of arrays that the step reads and those that it writes."""
         if self._nothing:
             return [], [(name, ()) for name in self._names[self._line.count :]]
         return tasks.pieces(self._line, self._names, self._tiles[0])
 
-    def _on(self, tile, outputs):
+    def _on(self, tile: Tile, outputs: Iterable[Array]) -> Callable[[], object]:
+        """The block with the arguments of this tile."""
         cut, inputs = self._line.cut, self._values[: self._line.count]
         return functools.partial(self._block, *tile[:cut], *inputs, *tile[cut:], *outputs)
 
-    def run(self, workers):
-        """Run its tiles. They are dealt in order to the partial results of its sums; each adds up
-        its tiles in order, and the partial results are added in order."""
+    def run(self, workers: int) -> None:
+        """Run the step's tiles. They are dealt in order to the partial results of its sums; each
+        adds up its tiles in order, and the partial results are added in order."""
         tiles, outputs, sums = self._tiles, self._outputs(), self._line.sums
+        chains: list[list[Callable[[], object]]]
         if not sums:
-            chains = [(self._on(tile, outputs),) for tile in tiles]
+            chains = [[self._on(tile, outputs)] for tile in tiles]
             threads.run(threads.Chains(chains), len(tiles), workers, self.guard)
             return
         count = min(_PARTIALS, len(tiles))
@@ -258,3 +303,6 @@ class _BoundStep:
         threads.run(threads.Chains(chains), len(tiles), workers, self.guard)
         for k, parts in partials.items():
             outputs[k][...] = functools.reduce(operator.add, parts)
+
+
+_Bound = _BoundStep | _BoundHostStep

@@ -3,7 +3,10 @@
 import functools
 import math
 import threading
+from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 import threadpoolctl
 
 from .._warnings import warn
@@ -11,7 +14,7 @@ from .._warnings import warn
 _SERIAL = {"f": 262144, "c": 32768}  # multiplications for which BLAS starts no threads
 
 
-def threads_blas(multiplications, dtype):
+def threads_blas(multiplications: float, dtype: np.dtype[Any]) -> bool:
     """Whether BLAS starts threads of its own for a product of so many."""
     return multiplications > _SERIAL.get(dtype.kind, math.inf)
 
@@ -23,14 +26,15 @@ class _BlasGuard:
     back what was there. OpenBLAS over OpenMP has one for each thread.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.inside = set()
-        self.before = None
+        self.inside: set[_Hold] = set()
+        self.before: list[tuple[Any, int]] | None = None
 
     @functools.cached_property
-    def libraries(self):
-        """Those with one setting for the process, and those with one for each thread."""
+    def libraries(self) -> tuple[list[Any], list[Any]]:
+        """The BLAS libraries with one setting for the process, and those with one for each
+        thread."""
         import scipy.linalg.cython_blas  # noqa: F401  the library that the kernels call
 
         libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
@@ -44,11 +48,12 @@ class _BlasGuard:
         own = [lib for lib in libraries if getattr(lib, "threading_layer", None) == "openmp"]
         return [lib for lib in libraries if lib not in own], own
 
-    def hold(self):
+    def hold(self) -> "_Hold":
+        """A stay inside the guard, to be entered and left."""
         return _Hold(self)
 
-    def after_fork(self):
-        # Whoever was inside did not come along.
+    def after_fork(self) -> None:
+        """Forget, in a child process, the threads that were inside: they did not come along."""
         self.lock = threading.Lock()
         self.inside.clear()
         if self.before is not None:
@@ -59,11 +64,11 @@ class _BlasGuard:
 class _Hold:
     """One stay inside the guard. A step that Ctrl-C cut short can be repeated."""
 
-    def __init__(self, guard):
+    def __init__(self, guard: _BlasGuard) -> None:
         self._guard = guard
-        self._own_before = None
+        self._own_before: list[tuple[Any, int]] | None = None
 
-    def enter(self):
+    def enter(self) -> None:
         guard = self._guard
         with guard.lock:
             shared, own = guard.libraries
@@ -75,7 +80,7 @@ class _Hold:
             _set_threads((lib, 1) for lib in shared if lib.num_threads != 1)
             _set_threads((lib, 1) for lib in own)
 
-    def leave(self):
+    def leave(self) -> None:
         guard = self._guard
         with guard.lock:
             _set_threads(self._own_before or ())
@@ -86,7 +91,7 @@ class _Hold:
                 guard.before = None
 
 
-def _set_threads(settings):
+def _set_threads(settings: Iterable[tuple[Any, int]]) -> None:
     for library, threads in settings:
         # threadpoolctl >= 3.8 lets only the first thread that asks set OpenBLAS's number
         release = getattr(library, "clear_controlling_thread", lambda force: None)

@@ -2,8 +2,10 @@
 
 import functools
 import importlib
+import operator
 import pkgutil
 import typing
+from collections.abc import Callable, Mapping, Sequence
 
 
 class Argument(typing.NamedTuple):
@@ -18,7 +20,14 @@ class Argument(typing.NamedTuple):
 class Line:
     """A block: its name, the letters of the axes that bounds cut, and its arguments in order."""
 
-    def __init__(self, name, axes, inputs, numbers, outputs):
+    def __init__(
+        self,
+        name: str,
+        axes: str,
+        inputs: tuple[Argument, ...],
+        numbers: tuple[str, ...],
+        outputs: tuple[Argument, ...],
+    ) -> None:
         self.name, self.axes = name, axes
         self.inputs, self.outputs = inputs, outputs
         self.numbers = numbers  # one for each tile, set when the tiles are made
@@ -28,23 +37,33 @@ class Line:
         self.cut = 2 * len(axes)  # bounds that a tile begins with
         self.required = [k for k, argument in enumerate(inputs) if not argument.optional]
         self.sums = [k for k, argument in enumerate(outputs) if argument.mark == "+"]
+        self.inputs_of = _getter(self.arrays[: self.count])
+        self.outputs_of = _getter(self.arrays[self.count :])
 
     @property
-    def signature(self):
+    def signature(self) -> list[str]:
         """The names of the block function's arguments."""
         bounds = [f"{axis}{end}" for axis in self.axes for end in (0, 1)]
         inputs, outputs = ([a.name for a in part] for part in (self.inputs, self.outputs))
         return [*bounds, *inputs, *self.numbers, *outputs]
 
     @property
-    def cuttable(self):
+    def cuttable(self) -> str:
         """The axes along which pieces of the arrays are a problem of their own: those that an
         array has a letter for."""
         words = "".join(word for a in self.arguments for word in a.letters)
         return "".join(axis for axis in self.axes if axis in words)
 
 
-def _argument(text):
+def _getter(names: Sequence[str]) -> Callable[[Mapping[str, typing.Any]], Sequence[typing.Any]]:
+    """The function that gives the arrays of these names, in their order."""
+    if len(names) > 1:
+        return operator.itemgetter(*names)
+    return lambda arrays: [arrays[name] for name in names]
+
+
+def _argument(text: str) -> Argument:
+    """The argument that one word of a line describes."""
     mark = text[0] if text[0] in "~+" else ""
     name, _, letters = text.removeprefix(mark).partition(":")
     optional = (letters or name).endswith("?")
@@ -55,9 +74,9 @@ def _argument(text):
     return Argument(name, tuple(words), optional, mark)
 
 
-def parse(text):
+def parse(text: str) -> dict[str, Line]:
     """{name: Line} of the lines of BLOCKS."""
-    lines = {}
+    lines: dict[str, Line] = {}
     for row in filter(None, map(str.strip, text.splitlines())):
         head, bar, tail = row.partition("|")
         left, arrow, right = tail.partition(">")
@@ -77,7 +96,7 @@ def parse(text):
 
 
 @functools.cache
-def lines(subject):
+def lines(subject: str) -> dict[str, Line]:
     """{name: Line} of the blocks of a kernel."""
     return parse(importlib.import_module(f"hotloops.kernels.{subject}").BLOCKS)
 

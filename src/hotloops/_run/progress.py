@@ -2,6 +2,7 @@
 
 import contextvars
 import functools
+from typing import Any
 
 from .settings import Scope
 
@@ -20,9 +21,11 @@ class progress(Scope):
     ...     k = hl.ard_kernel([[0.0], [1.0]], length_scale=2.0)
     """
 
-    _scope = contextvars.ContextVar("hotloops_progress", default=())
+    _scope: contextvars.ContextVar[tuple[Any, ...]] = contextvars.ContextVar(
+        "hotloops_progress", default=()
+    )
 
-    def __init__(self, **keywords):
+    def __init__(self, **keywords: Any) -> None:
         try:
             from tqdm.auto import tqdm
         except ImportError as error:
@@ -30,11 +33,11 @@ class progress(Scope):
         self._keywords = keywords
         self._make = functools.partial(tqdm, **{"delay": 0.5, "unit": "block", **keywords})
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"progress({', '.join(f'{k}={v!r}' for k, v in self._keywords.items())})"
 
 
-def bar(blocks):
+def bar(blocks: int) -> Any:
     """A bar for a call of so many blocks, if one is asked for."""
     entered = progress._scope.get()
     return entered[-1]._make(total=blocks) if entered else None

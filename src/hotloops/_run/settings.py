@@ -6,6 +6,12 @@ import inspect
 import os
 import threading
 import weakref
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, Self, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_T = TypeVar("_T")
 
 
 class Scope:
@@ -17,17 +23,19 @@ class Scope:
     generators of one context end in any order.
     """
 
-    def __enter__(self):
+    _scope: Any
+
+    def __enter__(self) -> Self:
         self._scope.set((*self._scope.get(), self))
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         entered = list(self._scope.get())
         if self in entered:  # or the block ends in another context than it began in
             del entered[len(entered) - 1 - entered[::-1].index(self)]
             self._scope.set(tuple(entered))
 
-    def __call__(self, function):
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         if (
             inspect.isclass(function)
             or inspect.isgeneratorfunction(function)
@@ -40,37 +48,39 @@ class Scope:
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
-            async def inside(*args, **keywords):
+            async def inside_it(*args: _P.args, **keywords: _P.kwargs) -> Any:
                 with self:
                     return await function(*args, **keywords)
 
-        else:
+            return inside_it  # type: ignore[return-value]
 
-            @functools.wraps(function)
-            def inside(*args, **keywords):
-                with self:
-                    return function(*args, **keywords)
+        @functools.wraps(function)
+        def inside(*args: _P.args, **keywords: _P.kwargs) -> _R:
+            with self:
+                return function(*args, **keywords)
 
         return inside
 
 
-class Setting:
+class Setting(Generic[_T]):
     """A value for the process, and the values that `with` blocks put over it."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
+        self.scope: contextvars.ContextVar[tuple[Setter[_T], ...]]
         self.scope = contextvars.ContextVar(name, default=())
-        self._process = None
-        self._made = []  # who set the process's value, and to what; the last one counts
+        self._process: _T | None = None
+        # who set the process's value, and to what; the last one counts
+        self._made: list[tuple[weakref.ref[Setter[_T]], _T | None]] = []
         self._lock = threading.Lock()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
 
-    def get(self):
+    def get(self) -> _T | None:
         """The value that holds here."""
         entered = self.scope.get()
         return entered[-1].value if entered else self._process
 
-    def set(self, setter):
+    def set(self, setter: "Setter[_T]") -> None:
         """Have the setter's value for the process."""
         with self._lock:
             # those before one whose setter is gone, which stays for good, never count again
@@ -79,36 +89,38 @@ class Setting:
             self._made.append((weakref.ref(setter), setter.value))
             self._process = setter.value
 
-    def take_back(self, setter):
+    def take_back(self, setter: "Setter[_T]") -> None:
         """As if the setter had not set it: the process has what others set before or since."""
         with self._lock:
             self._made = [entry for entry in self._made if entry[0]() is not setter]
             self._process = self._made[-1][1] if self._made else None
 
-    def _after_fork(self):
+    def _after_fork(self) -> None:
         self._lock = threading.Lock()
 
 
-class Setter(Scope):
+class Setter(Scope, Generic[_T]):
     """One call of set_…: its value is the process's, until a `with` or a decorator makes it that
     of a block. A class of setters has a `_setting`."""
 
+    _setting: Setting[_T]
+
     @property
-    def _scope(self):
+    def _scope(self) -> Any:
         return self._setting.scope
 
-    def __init__(self, value):
+    def __init__(self, value: _T | None) -> None:
         self.value = value
         self._setting.set(self)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._setting.take_back(self)
         return super().__enter__()
 
-    def __call__(self, function):
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         inside = super().__call__(function)
         self._setting.take_back(self)
         return inside
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value!r})"

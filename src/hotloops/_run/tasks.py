@@ -3,10 +3,21 @@
 A piece of an array is (name, box); a box has (start, stop) for each axis, or None for all of it.
 """
 
+from collections.abc import Sequence
+from typing import TypeAlias
 
-def pieces(line, names, bounds):
-    """What a block reads, and what it writes, of the arrays `names`, within these bounds."""
-    reads, writes = [], []
+from .lines import Line
+from .tiles import Tile
+
+Piece: TypeAlias = tuple[str, tuple[Tile | None, ...]]
+Access: TypeAlias = tuple[list[Piece], list[Piece]]  # the pieces read, and those written
+
+
+def pieces(line: Line, names: Sequence[str], bounds: Tile) -> Access:
+    """The pieces of the arrays `names` that a block reads, and those that it writes, within these
+    bounds."""
+    reads: list[Piece] = []
+    writes: list[Piece] = []
     for place, (argument, name) in enumerate(zip(line.arguments, names, strict=True)):
         for letters in argument.letters or ("",):
             cuts = (2 * line.axes.index(x) if x in line.axes else None for x in letters)
@@ -18,7 +29,7 @@ def pieces(line, names, bounds):
     return reads, writes
 
 
-def _overlap(one, other):
+def _overlap(one: Piece, other: Piece) -> bool:
     (name, box), (other_name, other_box) = one, other
     return name == other_name and all(
         x is None or y is None or (x[0] < y[1] and y[0] < x[1])
@@ -26,13 +37,13 @@ def _overlap(one, other):
     )
 
 
-def _meet(some, others):
+def _meet(some: list[Piece], others: list[Piece]) -> bool:
     return any(_overlap(x, y) for x in some for y in others)
 
 
-def waits(steps):
-    """Of steps in their serial order, (reads, writes) each, those before it for which each waits:
-    where one of the two writes what the other reads or writes."""
+def waits(steps: Sequence[Access]) -> list[list[int]]:
+    """For each of the steps, which stand in their serial order, the places of those before it that
+    it waits for: one of the two writes a piece that the other reads or writes."""
     return [
         [
             k

@@ -3,30 +3,34 @@
 import itertools
 import math
 import operator
+from collections.abc import Sequence
+from typing import TypeAlias
+
+Tile: TypeAlias = tuple[int, ...]  # start and stop on each axis, then numbers of the tile's own
 
 _SHORT = 100e3  # ns: some times what it costs to hand work to another thread
 _LONG = 2.5e6  # ns: a block this long fills pages of its own
 
 
-def is_short(time):
+def is_short(time: float) -> bool:
     """Whether work of `time` ns is one block, which the caller runs."""
     return time < 1.5 * _SHORT
 
 
-def _count(time):
+def _count(time: float) -> int:
     """How many blocks work of `time` ns makes: 16, unless they would be too short or too long."""
     if is_short(time):
         return 1
     return round(max(time / _LONG, min(time / _SHORT, 16)))
 
 
-def split(length, cost):
+def split(length: int, cost: float) -> int:
     """Length of equal pieces of range(length), one item of which takes about `cost` ns."""
     count = _count(length * cost)
     return length if count == 1 else -(-length // min(length, count))
 
 
-def square(length, cost, multiple):
+def square(length: int, cost: float, multiple: int) -> int:
     """Side of square tiles on and above the diagonal of (length, length), one item of which takes
     about `cost` ns: a multiple of `multiple` if there are several."""
     count = _count(length * length * cost / 2)
@@ -36,7 +40,7 @@ def square(length, cost, multiple):
     return -(-side // multiple) * multiple
 
 
-def grid(shape, tile, *, upper=False):
+def grid(shape: Sequence[int], tile: Sequence[int], *, upper: bool = False) -> list[Tile]:
     """Bounds (start, stop for each axis) of the tiles of `shape`; `upper`: of a square grid the
     tiles on and above the diagonal."""
     if all(map(operator.ge, tile, shape)):
@@ -51,7 +55,7 @@ def grid(shape, tile, *, upper=False):
     return [tuple(itertools.chain(*bounds)) for bounds in itertools.product(*axes)]
 
 
-def rows(length, cost):
+def rows(length: int, cost: float) -> list[Tile]:
     """`grid` of equal pieces of range(length), one item of which takes about `cost` ns."""
     if is_short(length * cost):
         return [(0, length)]

@@ -6,35 +6,36 @@ import math
 import operator
 import os
 import pathlib
+from typing import Any
 
 from .settings import Setter, Setting
 
 MAX_WORKERS = 128  # OpenBLAS has a fixed number of buffers, one for each thread inside it
 
 
-def _cgroup_cpus():
+def _cgroup_cpus() -> float:
     root = pathlib.Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):
         quota, period = (root / "cpu.max").read_text().split()
         return math.inf if quota == "max" else math.ceil(int(quota) / int(period))
     with contextlib.suppress(OSError, ValueError):
-        quota = int((root / "cpu/cpu.cfs_quota_us").read_text())
-        period = int((root / "cpu/cpu.cfs_period_us").read_text())
-        return math.inf if quota <= 0 else math.ceil(quota / period)
+        share = int((root / "cpu/cpu.cfs_quota_us").read_text())
+        whole = int((root / "cpu/cpu.cfs_period_us").read_text())
+        return math.inf if share <= 0 else math.ceil(share / whole)
     return math.inf
 
 
 @functools.cache
-def available_cpus():
+def available_cpus() -> int:
     """The CPUs this process may use: its affinity and its control group's quota."""
     try:
         cpus = len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux tells
         cpus = os.cpu_count() or 1
-    return max(1, min(cpus, _cgroup_cpus()))
+    return int(max(1, min(cpus, _cgroup_cpus())))
 
 
-def _checked(workers, name):
+def _checked(workers: Any, name: str) -> int:
     try:
         count = operator.index(workers)
     except TypeError:
@@ -47,7 +48,7 @@ def _checked(workers, name):
 
 
 @functools.cache
-def _environment_workers():
+def _environment_workers() -> int:
     for name in ("HOTLOOPS_WORKERS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "").split(",")[0].strip()
         if value:
@@ -61,17 +62,17 @@ def _environment_workers():
     return _checked(-1, "workers")
 
 
-_workers = Setting("hotloops_workers")
+_workers: Setting[int] = Setting("hotloops_workers")
 
 
-def number_of_workers(value=None):
+def number_of_workers(value: int | None = None) -> int:
     """The number of workers that a call with `workers=value` gets."""
     if value is not None:
         return _checked(value, "workers")
     return _workers.get() or _environment_workers()
 
 
-class set_workers(Setter):
+class set_workers(Setter[int]):
     """Set the number of workers that calls use which do not name one.
 
     A call alone sets it for the whole process. In a ``with`` statement it sets it for the block,
@@ -101,11 +102,11 @@ class set_workers(Setter):
 
     _setting = _workers
 
-    def __init__(self, workers):
+    def __init__(self, workers: int | None) -> None:
         super().__init__(None if workers is None else _checked(workers, "workers"))
 
 
-def get_workers():
+def get_workers() -> int:
     """The number of workers that a call uses here which does not name one.
 
     Returns
