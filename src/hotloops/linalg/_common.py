@@ -35,8 +35,9 @@ def finite(name: str, array: Floats) -> Floats:
 def centred(x: Floats) -> tuple[Floats, Floats]:
     """x less the mean of its rows, which is taken twice, as its rounding leaves a mean of its own;
     and the mean in double precision."""
-    mean = x.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    count = len(x)
+    mean = (np.add.reduce(x, dtype=np.float64) / count).astype(x.dtype)
     deviations = np.subtract(x, mean, order="F")  # LAPACK overwrites it: no copy
-    rest = deviations.mean(axis=0, dtype=np.float64).astype(x.dtype)
+    rest = (np.add.reduce(deviations, dtype=np.float64) / count).astype(x.dtype)
     deviations -= rest
     return deviations, mean + rest.astype(np.float64)

@@ -90,18 +90,18 @@ def mlp_forward(
     hidden = _ACTIVATIONS[_arrays.choice("activation", activation, _ACTIVATIONS)]
     final = _ACTIVATIONS[_arrays.choice("output_activation", output_activation, _ACTIVATIONS)]
     dtype = _arrays.common_dtype(x, *layers)
-    widths = np.array([x.shape[-1], *map(len, layers[1::2])], np.int64)
+    sizes = [layer.size for layer in layers[::2]]
     inputs = {f"{'biases' if k % 2 else 'weights'}[{k // 2}]": a for k, a in enumerate(layers)}
-    n, width = math.prod(x.shape[:-1]), int(widths[-1])
-    sizes = widths[:-1] * widths[1:]
-    step = _rows_together(n, 100 + FLOP * int(sizes.sum()) + 2 * int(widths[1:].sum()))
+    widths = [x.shape[-1], *map(len, layers[1::2])]
+    n, width = math.prod(x.shape[:-1]), widths[-1]
+    step = _rows_together(n, 100 + FLOP * sum(sizes) + 2 * sum(widths[1:]))
     call = Call(
         "linalg",
         dtype,
         {
             "x": _arrays.ready(x, dtype).reshape(n, x.shape[-1]),
             "parameters": np.concatenate([layer.ravel() for layer in layers], dtype=dtype),
-            "widths": widths,
+            "widths": np.array(widths, np.int64),
             "activation": hidden,
             "output_activation": final,
             "out": Output((*x.shape[:-1], width), dtype, (n, width)),
@@ -110,7 +110,7 @@ def mlp_forward(
             Step(
                 "forward",
                 grid((n,), (step,)),
-                multiplications=int(sizes.max()) * min(step, ROWS),
+                multiplications=max(sizes) * min(step, ROWS),
             )
         ],
     )

@@ -13,6 +13,7 @@ from .._run import number_of_workers
 from .._typing import Floats
 from .._warnings import warn
 from ..lstsq import rank_tolerance
+from . import _lapack
 from ._common import finite, real
 from .rows import normalize_rows
 
@@ -181,7 +182,7 @@ def condition_report(A: ArrayLike) -> ConditionReport:
         raise ValueError(f"A must not be empty, got shape {a.shape}")
     eps = float(np.finfo(a.dtype).eps)
     plain, scaled = (
-        scipy.linalg.svdvals(_rows.short(matrix, number_of_workers()), check_finite=False)
+        _lapack.singular_values(_rows.short(matrix, number_of_workers()))
         for matrix in (a, normalize_rows(a.T).T)
     )
     rank = int((scaled > scaled[0] * rank_tolerance(a)).sum())

@@ -5,13 +5,13 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _feature_names, _rows
 from .._run import number_of_workers
 from .._typing import Floats
 from ..lstsq import rank_tolerance
+from . import _lapack
 from ._common import Named, centred, finite
 
 
@@ -234,16 +234,11 @@ def _principal(x: Floats, k: float) -> tuple[Floats, Floats, Floats]:
     else:
         r, mean = centred(x)
         if n > d:
-            _, r = scipy.linalg.qr(r, overwrite_a=True, mode="raw", check_finite=False)
-    count = min(n, d) if isinstance(k, float) else k
-    _, singular, vectors = scipy.linalg.svd(
-        r, full_matrices=count > min(n, d), overwrite_a=True, check_finite=False
-    )
-    if isinstance(k, float):
-        count = _enough(singular, k)
-    vectors = vectors[:count]
+            r = _lapack.triangle(r)
+    singular, vectors = _lapack.svd(r, full=not isinstance(k, float) and k > min(n, d))
+    vectors = vectors[: _enough(singular, k) if isinstance(k, float) else k]
     largest = np.abs(vectors).argmax(axis=1)
-    vectors *= np.sign(vectors[range(count), largest])[:, None]
+    vectors *= np.sign(vectors[np.arange(len(vectors)), largest])[:, None]
     deviations = np.zeros(d, x.dtype)
     deviations[: len(singular)] = singular / singular.dtype.type(math.sqrt(n - 1))
     return vectors.astype(x.dtype, copy=False), deviations, mean.astype(x.dtype)

@@ -1,0 +1,54 @@
+"""LAPACK's factorisations without SciPy's checks, which take longer than a small matrix does."""
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+
+from .._typing import Floats
+
+
+@functools.cache
+def _routines(name: str, dtype: np.dtype[Any]) -> Any:
+    """A routine for numbers of this dtype, and the one that says how much room it wants."""
+    return get_lapack_funcs((name, f"{name}_lwork"), dtype=dtype, ilp64="preferred")
+
+
+def _length(room: float) -> int:
+    """The room as a length: a large one may have been rounded down to single precision."""
+    return math.ceil(room * (1 + 1e-7))
+
+
+def triangle(a: Floats) -> Floats:
+    """R (n, n) of the factors Q R of a matrix (m, n) with m >= n, which it overwrites where that
+    is in columns."""
+    geqrf, geqrf_lwork = _routines("geqrf", a.dtype)
+    room, _ = geqrf_lwork(*a.shape)
+    factors, _, _, _ = geqrf(a, lwork=_length(room), overwrite_a=True)
+    return np.triu(factors[: a.shape[1]])
+
+
+def svd(a: Floats, full: bool) -> tuple[Floats, Floats]:
+    """The singular values of a matrix (m, n), which it overwrites where that is in columns, and its
+    right singular vectors in rows: min(m, n) of them, or n where all are wanted (`full`)."""
+    gesdd, gesdd_lwork = _routines("gesdd", a.dtype)
+    room, _ = gesdd_lwork(*a.shape, full_matrices=full)
+    _, values, vectors, info = gesdd(a, full_matrices=full, lwork=_length(room), overwrite_a=True)
+    _check(info)
+    return values, vectors
+
+
+def singular_values(a: Floats) -> Floats:
+    """The singular values of a matrix, which stays as it is."""
+    gesdd, gesdd_lwork = _routines("gesdd", a.dtype)
+    room, _ = gesdd_lwork(*a.shape, compute_uv=False)
+    _, values, _, info = gesdd(a, compute_uv=False, lwork=_length(room))
+    _check(info)
+    return values
+
+
+def _check(info: int) -> None:
+    if info:
+        raise np.linalg.LinAlgError(f"the singular values did not converge (LAPACK's info: {info})")
