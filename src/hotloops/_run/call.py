@@ -17,6 +17,7 @@ from .lines import Line, lines
 from .tiles import Tile
 from .workers import number_of_workers
 
+_Array = np.ndarray
 _PARTIALS = 8  # sums of a reduction
 
 
@@ -115,27 +116,26 @@ def run(
     carrier = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
-    as_they_are = carrier.reads_any
-    arrays: dict[str, Any] = {}
-    made: dict[str, Array] = {}
-    for name, value in call.arrays.items():
+    arrays, made = dict(call.arrays), {}
+    as_they_are, returns = carrier.reads_any, call.returns
+    for name, value in arrays.items():
         kind = type(value)
-        if kind is np.ndarray:
+        if kind is _Array:
             # most are C-contiguous and aligned: known at once of those that may be written
             if not (as_they_are and value.flags.carray):
-                value = carrier.ready(value)
+                arrays[name] = carrier.ready(value)
         elif kind is Output:
-            if out is not None and name == call.returns[0]:
+            if out is not None and name == returns[0]:
                 made[name] = _arrays.output(out, value.shape, value.dtype, **given)
-                value = value.seen(np.asarray(out))
+                arrays[name] = value.seen(np.asarray(out))
             else:
                 made[name] = array = np.empty(value.shape, value.dtype)
-                value = value.seen(array)
-        arrays[name] = value
-    results = [made[name] for name in call.returns]
-    if any([array.size for array in results]) and not carrier.run(call, arrays):
+                arrays[name] = value.seen(array)
+    first = made[returns[0]]
+    empty = not first.size and not any(made[name].size for name in returns)
+    if not (empty or carrier.run(call, arrays)):
         _carry_out(call, carrier, workers, arrays)
-    return tuple(results) if len(results) > 1 else results[0]
+    return first if len(returns) == 1 else tuple(made[name] for name in returns)
 
 
 def _carry_out(
@@ -165,7 +165,8 @@ def _ran_directly(
         return False
     inputs = line.inputs_of(arrays)
     for k in line.required:
-        if type(inputs[k]) is np.ndarray and not inputs[k].size:
+        value = inputs[k]
+        if type(value) is _Array and not value.size:
             return False
     block, tile = backend.block(call.subject, step.block, call.dtype), step.tiles[0]
     block(*tile[: line.cut], *inputs, *tile[line.cut :], *line.outputs_of(arrays))

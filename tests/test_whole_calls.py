@@ -1,0 +1,107 @@
+"""A backend that another package could bring: it takes whole calls, and has no blocks that anybody
+else may run."""
+
+import inspect
+
+import numpy as np
+import pytest
+import test_contract
+
+import hotloops as hl
+from hotloops import _cases
+from hotloops._run import backends
+from hotloops._run.call import HostStep, run
+from hotloops._run.lines import lines
+
+SUBJECTS = ("ard", "linalg")  # with sums over tiles, mirrors, scratch and steps of the host
+
+
+class WholeCalls(backends.Backend):
+    """A backend that keeps the calls it is given, and answers them through NumPy's blocks."""
+
+    def __init__(self):
+        super().__init__("whole", backends.resolve("numpy", "ard").load)
+        self.calls = []
+
+    def run(self, call, arrays):
+        self.calls.append(call)
+        for step in call.steps:
+            if isinstance(step, HostStep):
+                step.function(*[arrays[name] for name in (*step.reads, *step.writes)])
+            else:
+                self._run_block(call, step, arrays)
+        return True
+
+    def _run_block(self, call, step, arrays):
+        line = lines(call.subject)[step.block]
+        values = [arrays[step.names.get(name, name)] for name in line.arrays]
+        inputs, outputs = values[: line.count], values[line.count :]
+        for place, output in enumerate(outputs):
+            if place in line.sums or not step.tiles:
+                output[...] = 0
+        if any(np.size(inputs[k]) == 0 for k in line.required):
+            for output in outputs:
+                output[...] = 0
+            return
+        block = getattr(self.load(call.subject), step.block)
+        for tile in step.tiles:
+            block(*tile[: line.cut], *inputs, *tile[line.cut :], *outputs)
+
+
+@pytest.fixture
+def whole(monkeypatch):
+    monkeypatch.setattr(backends, "_backends", dict(backends._backends))
+    backend = WholeCalls()
+    backends.add(backend)
+    return backend
+
+
+def _parameters(test):
+    return inspect.signature(test).parameters if inspect.isfunction(test) else ()
+
+
+def contract():
+    """Each test of the contract on each case of two kernels, and what else it varies."""
+    for name, test in vars(test_contract).items():
+        if name.startswith("test_") and {"case", "backend"} <= {
+            *inspect.signature(test).parameters
+        }:
+            varied = {mark.args[0]: mark.args[1] for mark in test.pytestmark}
+            cases = varied.pop(("case", "dtype"))
+            others = [{name: value} for name, values in varied.items() for value in values] or [{}]
+            for case, dtype in (parameter.values for parameter in cases):
+                if case.subject in SUBJECTS:
+                    for other in others:
+                        what = "-".join([name, case.subject, np.dtype(dtype).name, *other.values()])
+                        yield pytest.param(test, case, dtype, other, id=what)
+
+
+small_blocks = test_contract.small_blocks
+
+
+@pytest.mark.parametrize(("test", "case", "dtype", "other"), [*contract()])
+def test_the_contract_of_two_kernels(test, case, dtype, other, whole, request):
+    given = {"case": case, "dtype": dtype, "backend": "whole", **other}
+    for name in _parameters(test):
+        if name not in given:
+            given[name] = request.getfixturevalue(name)
+    test(**given)
+    assert {call.subject for call in whole.calls} >= {case.subject}
+
+
+@pytest.mark.parametrize(
+    "function", [lambda X: hl.ard_kernel(X, backend="whole"),
+                 lambda X: hl.linalg.covariance(X, backend="whole")]
+)  # fmt: skip
+def test_a_call_says_all_that_is_computed(whole, function, backend):
+    """A call that was kept is carried out again, by another backend."""
+    result = function(np.random.default_rng(0).integers(-8, 8, (33, 3)).astype(np.float64))
+    (call,) = whole.calls
+    np.testing.assert_allclose(run(call, backend), result, rtol=1e-15)
+
+
+def test_no_block_is_run_by_another(whole, monkeypatch):
+    monkeypatch.setattr(WholeCalls, "block", None)
+    for case in _cases.CASES:
+        if case.subject in SUBJECTS:
+            case.call(case.arguments("tiny"), backend="whole")
