@@ -1,4 +1,4 @@
-"""Probabilities of the binomial distribution, and doubles counted.
+"""Probabilities of the binomial distribution, intervals of estimated ones, and doubles counted.
 
     P(v) = n! / (v! (n - v)!) p^v (1 - p)^(n - v),        0 <= v <= n
 
@@ -20,6 +20,16 @@ bit for bit wherever they are made, and `pmf` has the bits of `tables`.
 Accuracy: within 2 ulps, and half the smallest subnormal. Source for the arithmetic: T. J. Dekker,
 A floating-point technique for extending the available precision, Numer. Math. 18 (1971).
 
+`intervals` has of each of the `counts` c of T `draws` the `estimate` c / T and the ends of its
+Wilson score interval,
+
+    (c + z^2 / 2 ± z sqrt(c (T - c) / T + z^2 / 4)) / (T + z^2).
+
+With the rarer outcome's count for c, the two are the roots of a quadratic: the smaller one is their
+product, c^2 / (T (T + z^2)), over the larger one, and nothing cancels; the other outcome's interval
+is the mirror image. Source: E. B. Wilson, Probable inference, the law of succession, and
+statistical inference, J. Am. Stat. Assoc. 22 (1927).
+
 `count` takes the next t1 - t0 doubles u of a NumPy bit generator and counts in `hits` how many
 have 0, 1, … of the ascending `thresholds` up to u 2**53; the last threshold is 2**53. `guide[c]` is
 the number of thresholds up to c 2**SHIFT: where to begin the search. With `words`, u 2**53 is the
@@ -31,9 +41,10 @@ https://numpy.org/doc/stable/reference/random/extending.html
 import math
 
 BLOCKS = """
-    tables  i | p:i n > first:i values:iw probabilities:iw
-    pmf     i | p:i n > out:iv
-    count   t | bit_generator words guide thresholds > +hits
+    tables     i | p:i n > first:i values:iw probabilities:iw
+    pmf        i | p:i n > out:iv
+    intervals  c | counts:c draws z > estimate:c lower:c upper:c
+    count      t | bit_generator words guide thresholds > +hits
 """
 
 #: The weight of the mode, and the least that counts: the smallest subnormal, and room for a sum.

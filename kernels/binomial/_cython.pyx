@@ -1,6 +1,9 @@
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memset
+
+from hotloops.kernels import binomial as kernel
 
 
 cdef extern from "numpy/random/bitgen.h" nogil:
@@ -16,11 +19,9 @@ cdef extern from "vmath.h" nogil:
     uint64_t hl_bits(double x)
 
 
-cdef enum:
-    SHIFT = 41  # from one of the 2**53 doubles to its cell
-
-cdef double MOST = 2.0**960
-cdef double LEAST = 2.0**-115
+cdef double MOST = kernel.MOST
+cdef double LEAST = kernel.LEAST
+cdef int SHIFT = kernel.SHIFT
 
 
 cdef struct pair:
@@ -122,6 +123,27 @@ def pmf(
             memset(&out[i, 0] + its.end, 0, (n + 1 - its.end) * sizeof(double))
 
 
+def intervals(
+    Py_ssize_t c0, Py_ssize_t c1, const int64_t[::1] counts, int64_t draws, double z,
+    double[::1] estimate, double[::1] lower, double[::1] upper,
+):
+    cdef Py_ssize_t k
+    cdef int64_t c
+    cdef double rarer, larger, low, high
+    with nogil:
+        for k in range(c0, c1):
+            c = counts[k]
+            rarer = <double> min(c, draws - c)
+            larger = rarer + z * z / 2 + z * sqrt(rarer * (1 - rarer / draws) + z * z / 4)
+            # a root that underflows is one of a count of 0
+            low, high = rarer * rarer / (draws * max(larger, 1.0)), larger / (draws + z * z)
+            if c > draws // 2:
+                low, high = 1 - high, 1 - low
+            estimate[k] = <double> c / draws
+            # rounding may put the end of a narrow interval on the other side
+            lower[k], upper[k] = min(low, estimate[k]), max(high, estimate[k])
+
+
 cdef inline inlined _sort_of(
     Py_ssize_t count, bitgen_t* bits, bint words, const uint8_t* guide, const int64_t* thresholds,
     int64_t* hits,
@@ -129,12 +151,13 @@ cdef inline inlined _sort_of(
     cdef Py_ssize_t _, x
     cdef int64_t k
     cdef void* state = bits.state
+    cdef int shift = SHIFT
     for _ in range(count):
         if words:
             k = <int64_t> (bits.next_uint64(state) >> 11)
         else:
             k = <int64_t> (bits.next_double(state) * 2.0**53)
-        x = guide[k >> SHIFT]
+        x = guide[k >> shift]
         while k >= thresholds[x]:
             x += 1
         hits[x] += 1

@@ -1,4 +1,5 @@
 import ctypes
+import math
 
 import numpy as np
 from llvmlite import ir
@@ -93,6 +94,21 @@ def pmf(i0, i1, p, n, out):
         first, end = _table(n, p[i], nowhere, out[i])
         out[i, :first] = 0
         out[i, end:] = 0
+
+
+@jit
+def intervals(c0, c1, counts, draws, z, estimate, lower, upper):
+    for k in range(c0, c1):
+        c = counts[k]
+        rarer = float(min(c, draws - c))
+        larger = rarer + z * z / 2 + z * math.sqrt(rarer * (1 - rarer / draws) + z * z / 4)
+        # a root that underflows is one of a count of 0
+        low, high = rarer * rarer / (draws * max(larger, 1.0)), larger / (draws + z * z)
+        if c > draws // 2:
+            low, high = 1 - high, 1 - low
+        estimate[k] = c / draws
+        # rounding may put the end of a narrow interval on the other side
+        lower[k], upper[k] = min(low, estimate[k]), max(high, estimate[k])
 
 
 def _call(result, llvm):

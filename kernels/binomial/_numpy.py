@@ -74,6 +74,21 @@ def pmf(i0, i1, p, n, out):
             out[i, values] = probabilities
 
 
+def intervals(c0, c1, counts, draws, z, estimate, lower, upper):
+    """c / T, and the ends of its Wilson score interval."""
+    c, part = counts[c0:c1], slice(c0, c1)
+    rarer, mirrored = np.minimum(c, draws - c), c > draws // 2
+    with np.errstate(all="ignore"):
+        larger = rarer + z * z / 2 + z * np.sqrt(rarer * (1 - rarer / draws) + z * z / 4)
+        # a root that underflows is one of a count of 0
+        low = rarer.astype(float) ** 2 / (draws * np.maximum(larger, 1))
+        high = larger / (draws + z * z)
+    estimate[part] = c / draws
+    # rounding may put the end of a narrow interval on the other side
+    lower[part] = np.minimum(np.where(mirrored, 1 - high, low), estimate[part])
+    upper[part] = np.maximum(np.where(mirrored, 1 - low, high), estimate[part])
+
+
 def count(t0, t1, bit_generator, words, guide, thresholds, hits):
     """Add to hits[k] how many of the next t1 - t0 doubles have k thresholds up to them."""
     doubles = np.random.Generator(bit_generator).random(t1 - t0) * 2**53

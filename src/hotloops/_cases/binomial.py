@@ -50,6 +50,18 @@ def _pmf_numpy(n, p):
     return scipy.stats.binom.pmf(np.arange(n + 1), n, p)
 
 
+def _intervals(n, p, draws, **keywords):
+    return np.stack(binomial.binomial_probabilities(n, p, draws, rng=7, **keywords))
+
+
+def _intervals_question(n, p, draws):
+    estimate = binomial.binomial_counts(n, p, draws, rng=7, backend="numpy") / draws
+    z = 1.959963984540054  # of 95 %
+    middle = estimate + z**2 / (2 * draws)
+    half = z * np.sqrt(estimate * (1 - estimate) / draws + (z / (2 * draws)) ** 2)
+    return np.stack([estimate, *((middle + s * half) / (1 + z**2 / draws) for s in (-1, 1))])
+
+
 CASES = (
     Case(
         "binomial", "binomial counts", binomial.binomial_counts, _binomial_make,
@@ -64,5 +76,9 @@ CASES = (
     Case(
         "binomial", "binomial probabilities", binomial.binomial_pmf, _binomial_make,
         {"n": 50, "p": 0.3}, {None: 1e-14}, _pmf_question, _pmf_numpy, {"n": 1000, "p": 0.3},
+    ),
+    Case(
+        "binomial", "intervals of estimated probabilities", _intervals, _binomial_make,
+        {"n": 50, "p": 0.3, "draws": 10**4}, {None: 1e-14}, _intervals_question,
     ),
 )  # fmt: skip

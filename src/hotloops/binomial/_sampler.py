@@ -9,9 +9,11 @@ doubles of our choice.
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
+from .._typing import Array
 from ..kernels.binomial import SHIFT
 
 _INVERTED = 30  # n min(p, 1 - p), up to which NumPy inverts
@@ -25,26 +27,27 @@ class Table:
     A double u with k thresholds up to u 2**53 gives values[k]; above the last one it gives none.
     """
 
-    def __init__(self, values, thresholds):
+    def __init__(self, values: Array, thresholds: Array) -> None:
         self.values = values
         self.thresholds = np.append(thresholds, 2**53)
         cells = np.arange(2**53, step=2**SHIFT)
         self.guide = np.searchsorted(thresholds, cells, side="right").astype(np.uint8)
 
-    def hits(self):
-        """Zeros, one for each value, one for what gives none, and the width of a cache line or two
-        to what another thread writes."""
+    def hits(self) -> Array:
+        """Zeros: one for each value, one for the doubles that give none, and a cache line or two to
+        keep what another thread writes away."""
         return np.zeros(len(self.thresholds) + 16, np.int64)
 
-    def add(self, hits, counts):
-        """Add the hits to the counts of their values; how many gave none."""
+    def add(self, hits: Array, counts: Array) -> int:
+        """Add the hits to the counts of their values, and return how many gave none."""
         counts[self.values] += hits[: len(self.values)]
         return int(hits[len(self.values)])
 
 
 @functools.lru_cache(maxsize=256)
-def table(n, p):
-    """The table of NumPy's sampler for these; None where it does not invert, or is in doubt."""
+def table(n: int, p: float) -> Table | None:
+    """The table of NumPy's sampler for this distribution; None where it does not invert, or where
+    the table is in doubt."""
     q = min(p, 1 - p)
     if n * q > _INVERTED or not n or not p:  # no draw takes a double where they are 0
         return None
@@ -62,8 +65,8 @@ def table(n, p):
     return found if sampler.agrees_with(found) else None
 
 
-def _near(n, q, x):
-    """Where the thresholds are to be expected: about 2**53 P(X <= x)."""
+def _near(n: int, q: float, x: Array) -> tuple[Array, Array]:
+    """Bounds between which the thresholds are to be expected: about 2**53 P(X <= x)."""
     with np.errstate(under="ignore"):
         ratios = (n - x[:-1]) / x[1:] * (q / (1 - q))
         near = np.cumsum(math.exp(n * math.log1p(-q)) * np.cumprod(np.append(1, ratios))) * 2**53
@@ -72,21 +75,22 @@ def _near(n, q, x):
 
 
 class _Sampler:
-    """NumPy's own, and a Mersenne Twister whose state makes it give any doubles."""
+    """NumPy's own sampler, and a Mersenne Twister whose state makes it give any doubles."""
 
-    def __init__(self, n, p):
+    def __init__(self, n: int, p: float) -> None:
         self._n, self._p = n, p
         self._bits = np.random.MT19937(0)
         self._rng = np.random.Generator(self._bits)
 
-    def given(self, k):
-        """x of the doubles k 2**-53, at most 128; 2**53 of those that are dropped."""
+    def given(self, k: Array) -> Array:
+        """The draws x of the doubles k 2**-53, at most 128 of them; 2**53 for those that are
+        dropped."""
         # ascending: the dropped ones come last, and as many of the zeros behind are taken, before
         # the halves
         order = np.argsort(k, kind="stable")
         doubles = np.full(312, 2**52)
         doubles[: 2 * len(k)] = np.append(np.minimum(k[order], 2**53 - 1), 0 * k)
-        state = {"key": _untempered(doubles), "pos": 0}
+        state: Any = {"key": _untempered(doubles), "pos": 0}
         self._bits.state = {"bit_generator": "MT19937", "state": state}
         values = self._rng.binomial(self._n, self._p, len(k))
         dropped = np.count_nonzero(self._rng.random(len(k)))
@@ -95,9 +99,9 @@ class _Sampler:
         x[order[len(k) - dropped :]] = 2**53
         return x
 
-    def agrees_with(self, table):
-        """Whether the doubles at the thresholds and below them, and random ones, give the same
-        values, one double each."""
+    def agrees_with(self, table: Table) -> bool:
+        """Whether the table has the sampler's values for the doubles at the thresholds and below
+        them, and for random ones, and each of them takes one double."""
         thresholds = table.thresholds[:-1]
         x = np.arange(len(thresholds))
         above = (self.given(thresholds) > x) | (thresholds == 2**53)
@@ -111,11 +115,11 @@ class _Sampler:
         )
 
 
-def _untempered(doubles):
+def _untempered(doubles: Array) -> list[int]:
     """The words of a Mersenne Twister's state that it makes the doubles k 2**-53 of."""
     # 27 bits and 26, each the upper ones of a word
     words = np.stack([doubles >> 26 << 5, (doubles & (2**26 - 1)) << 6], axis=1)
-    y = words.reshape(-1).astype(np.uint32)
+    y: Array = words.reshape(-1).astype(np.uint32)
     # the steps of its output function undone, from the last to the first
     y ^= y >> 18
     y ^= (y << 15) & 0xEFC60000

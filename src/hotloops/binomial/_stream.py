@@ -7,11 +7,16 @@ elsewhere NumPy makes some draws at a time. Either takes exactly the doubles tha
 import functools
 import threading
 import types
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._run import Call, Output, Step, each, resolve, run, stopped, tiles
+from .._run import Call, Output, Step, each, kept, resolve, run, stopped, tiles
+from .._typing import Array
 from . import _sampler
+
+_Bits: TypeAlias = Any  # a bit generator: a NumPy one, or whatever a Generator takes for one
 
 _CHUNK = 2**14  # draws of NumPy's held at a time
 _CALL = 2**23  # draws of a call of the kernel, between which Ctrl-C is heard
@@ -31,42 +36,60 @@ _KNOWN = (
 _ADVANCE = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox)
 
 
-def fill(n, p, draws, rng, backend, workers, counts):
-    """counts (len(p), n + 1) of `draws` draws for each p, as rng.binomial would make them."""
-    if _has_its_own(rng):
+def count_draws(
+    n: int,
+    p: Array,
+    draws: int,
+    rng: np.random.Generator,
+    backend: str | None,
+    workers: int | None,
+    counts: Array,
+) -> None:
+    """Write into counts (len(p), n + 1) those of the `draws` draws that rng.binomial would make for
+    each p."""
+    name, count = kept("binomial", backend, workers)
+    if not (counts.size and draws):
+        counts[...] = 0
+    elif _has_its_own(rng):
         for row, q in zip(counts, p.tolist(), strict=True):
             row[...] = np.bincount(rng.binomial(n, q, draws), minlength=n + 1)
-        return
-    bits = rng.bit_generator
-    # the same stream without the lock, which is held for the whole call
-    unlocked = types.SimpleNamespace(capsule=bits.capsule, lock=threading.Lock())
-    generator = np.random.Generator(unlocked)
-    apart = workers > 1 and type(bits) in _ADVANCE and draws > _BLOCK
-    several = _CHUNK // (draws + n)  # p, whose draws are held together
-    with bits.lock:
-        if several > 1 and len(p) > 1:
-            _in_turn(_draw_each, tiles.grid(p.shape, (several,)), n, p, draws, generator, counts)
-            return
-        for row, q in zip(counts, p.tolist(), strict=True):
-            row[...] = 0
-            table = _table_for(n, q, draws, bits, backend)
-            if table is not None and apart:
-                _at_once(table, draws, bits, backend, workers, row)
-                continue
-            bounds = tiles.grid((draws,), (_block(draws),))
-            if table is None:
-                _in_turn(_draw, bounds, n, q, generator, row)
-            else:
-                _in_turn(_count, bounds, table, bits, backend, row)
+    else:
+        with rng.bit_generator.lock:
+            _count_all(n, p, draws, rng.bit_generator, name, count, counts)
 
 
-def _has_its_own(rng):
+def _has_its_own(rng: np.random.Generator) -> bool:
     """Whether the method is not NumPy's: of a class that inherits, or of one object."""
     inherited = type(rng).binomial is np.random.Generator.binomial
     return not inherited or "binomial" in getattr(rng, "__dict__", ())
 
 
-def _table_for(n, p, draws, bits, backend):
+def _count_all(
+    n: int, p: Array, draws: int, bits: _Bits, backend: str, workers: int, counts: Array
+) -> None:
+    """Count the draws of one p after another, with the bit generator's lock held by the caller."""
+    # the same stream without the lock
+    unlocked: Any = types.SimpleNamespace(capsule=bits.capsule, lock=threading.Lock())
+    generator = np.random.Generator(unlocked)
+    several = _CHUNK // (draws + n)  # p, whose draws are held together
+    if several > 1 and len(p) > 1:
+        _in_turn(_draw_each, tiles.grid(p.shape, (several,)), n, p, draws, generator, counts)
+        return
+    apart = workers > 1 and type(bits) in _ADVANCE and draws > _BLOCK
+    for row, q in zip(counts, p.tolist(), strict=True):
+        row[...] = 0
+        table = _table_for(n, q, draws, bits, backend)
+        if table is not None and apart:
+            _count_at_once(table, draws, bits, backend, workers, row)
+            continue
+        bounds = tiles.grid((draws,), (_block(draws),))
+        if table is None:
+            _in_turn(_draw, bounds, n, q, generator, row)
+        else:
+            _in_turn(_count, bounds, table, bits, backend, row)
+
+
+def _table_for(n: int, p: float, draws: int, bits: _Bits, backend: str) -> _sampler.Table | None:
     """The table that these draws are made with; None where NumPy makes them."""
     if type(bits) not in _KNOWN or not resolve(backend, "binomial").compiled:
         return None
@@ -76,25 +99,29 @@ def _table_for(n, p, draws, bits, backend):
 
 
 @functools.lru_cache(maxsize=256)
-def _spent(n, p):
-    """ns that a table would have saved so far. As many as it takes are reason enough to make one:
-    whatever is still to come, no more than twice the least time will have been spent."""
+def _spent(n: int, p: float) -> list[float]:
+    """The ns that a table would have saved so far. As many as it takes are reason enough to make
+    one: whatever is still to come, no more than twice the least time will have been spent."""
     return [0.0]
 
 
-def _block(draws):
-    # no more than a thousand: their bounds are made beforehand
+def _block(draws: int) -> int:
+    """The draws of a block: so many that there are no more than a thousand blocks, whose bounds are
+    made beforehand."""
     return max(_BLOCK, -(-draws // 1000))
 
 
 # --- one thread, in the order of the stream -------------------------------------------------
 
 
-def _in_turn(task, bounds, *args):
+def _in_turn(task: Callable[..., None], bounds: list[tuple[int, ...]], *args: Any) -> None:
     each(lambda k: task(*bounds[k], *args), len(bounds), 1)
 
 
-def _draw(start, stop, n, p, generator, counts):
+def _draw(
+    start: int, stop: int, n: int, p: float, generator: np.random.Generator, counts: Array
+) -> None:
+    """Add the counts of draws that NumPy makes, some at a time."""
     for a in range(start, stop, _CHUNK):
         values = generator.binomial(n, p, min(_CHUNK, stop - a))
         if n < _CHUNK:
@@ -103,21 +130,32 @@ def _draw(start, stop, n, p, generator, counts):
             np.add.at(counts, values, 1)
 
 
-def _draw_each(start, stop, n, p, draws, generator, counts):
-    # in the order of the stream: all draws of the first p, then those of the next
+def _draw_each(
+    start: int,
+    stop: int,
+    n: int,
+    p: Array,
+    draws: int,
+    generator: np.random.Generator,
+    counts: Array,
+) -> None:
+    """Write the counts of all draws of p[start], then of those of the next p, as far as p[stop]."""
     values = generator.binomial(n, p[start:stop, None], (stop - start, draws))
     values += np.arange(stop - start)[:, None] * (n + 1)
     found = np.bincount(values.reshape(-1), minlength=(stop - start) * (n + 1))
     counts[start:stop] = found.reshape(stop - start, n + 1)
 
 
-def _count(start, stop, table, bits, backend, counts):
+def _count(
+    start: int, stop: int, table: _sampler.Table, bits: _Bits, backend: str, counts: Array
+) -> None:
+    """Add the counts of as many draws, whatever doubles NumPy would drop among them."""
     left = stop - start
     while left:
         left = table.add(_sort(left, bits, backend, table), counts)
 
 
-def _sort(draws, bits, backend, table):
+def _sort(draws: int, bits: _Bits, backend: str, table: _sampler.Table) -> Array:
     """How many of the next doubles belong to each of the table's values; the last of the counts is
     of those that give none."""
     hits = table.hits()
@@ -142,7 +180,7 @@ def _sort(draws, bits, backend, table):
 
 
 @functools.cache
-def _has_words(kind):
+def _has_words(kind: Any) -> bool:
     """Whether the doubles of these bit generators are the upper 53 bits of their words."""
     doubles, words = np.random.Generator(kind(0)).random(64), kind(0).random_raw(64)
     return np.array_equal(doubles * 2**53, words >> 11)
@@ -151,14 +189,20 @@ def _has_words(kind):
 # --- workers, each at its own place of the stream -------------------------------------------
 
 
-def _at_once(table, draws, bits, backend, workers, counts):
+def _count_at_once(
+    table: _sampler.Table, draws: int, bits: _Bits, backend: str, workers: int, counts: Array
+) -> None:
+    """Add the counts of as many draws, by blocks that each send a copy of the bit generator to
+    where their doubles begin."""
     adding = threading.Lock()
     while draws:
         bounds = tiles.grid((draws,), (max(_block(draws), tiles.split(draws, _COST)),))
         # the state is read here: another thread that asks for it may have to wait for the lock
         kind, state, hits = type(bits), bits.state, table.hits()
 
-        def count(k, kind=kind, state=state, bounds=bounds, hits=hits):
+        def count(
+            k: int, kind: Any = kind, state: Any = state, bounds: Any = bounds, hits: Array = hits
+        ) -> None:
             start, stop = bounds[k]
             its = _sort(stop - start, _ahead(kind, state, start), backend, table)
             with adding:
@@ -169,7 +213,7 @@ def _at_once(table, draws, bits, backend, workers, counts):
         draws = table.add(hits, counts)  # what was dropped is drawn anew
 
 
-def _ahead(kind, state, doubles):
+def _ahead(kind: Any, state: Any, doubles: int) -> _Bits:
     """A bit generator that has made so many doubles since this state."""
     copy = kind(0)
     copy.state = state
@@ -186,8 +230,9 @@ def _ahead(kind, state, doubles):
     return copy
 
 
-def _skip(bits, doubles):
+def _skip(bits: _Bits, doubles: int) -> None:
+    """Send a bit generator ahead by so many doubles."""
     state = bits.state
     # half of 64 bits, kept for draws of 32, is none of the doubles' business
-    kept = {key: state[key] for key in ("has_uint32", "uinteger")}
-    bits.state = _ahead(type(bits), state, doubles).state | kept
+    half = {key: state[key] for key in ("has_uint32", "uinteger")}
+    bits.state = _ahead(type(bits), state, doubles).state | half

@@ -1,11 +1,17 @@
 """How often draws of a binomial variable give each of its values."""
 
+from typing import Literal, SupportsIndex, TypeAlias
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays
-from .._run import Call, Output, Step, each, kept, run
+from .._run import Call, Output, Step, each, run
+from .._typing import Array, Counts, Rng
 from ..kernels.binomial import width
 from . import _checks, _stream
+
+Method: TypeAlias = Literal["multinomial", "stream"]
 
 _INT64, _FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
 _METHODS = ("multinomial", "stream")
@@ -16,8 +22,16 @@ _ROOM = 2**13  # numbers in the tables that are held at a time, unless one has m
 
 
 def binomial_counts(
-    n, p, draws, *, method="multinomial", rng=None, out=None, backend=None, workers=None
-):
+    n: SupportsIndex,
+    p: ArrayLike,
+    draws: SupportsIndex,
+    *,
+    method: Method = "multinomial",
+    rng: Rng = None,
+    out: Counts | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Counts:
     """Counts of the values of draws from a binomial distribution.
 
     .. math:: c_v = \\#\\{t : x_t = v\\}, \\quad x_1, …, x_T \\sim \\mathrm{Binomial}(n, p),
@@ -102,52 +116,45 @@ def binomial_counts(
     draws = _arrays.integer("draws", draws)
     _arrays.choice("method", method, _METHODS)
     rng = _arrays.generator("rng", rng)
-    backend, workers = kept("binomial", backend, workers)
     result = _arrays.output(out, (*p.shape, n + 1), _INT64, p=p)
-    if not (result.size and draws):
-        result[...] = 0
-        return result
-    p = _arrays.ready(p, _FLOAT64).reshape(-1)
-    counts = np.asarray(result).reshape(-1, n + 1)
+    flat = p.reshape(-1)
+    if flat.dtype is not _FLOAT64:
+        flat = flat.astype(_FLOAT64)
+    counts = np.asarray(result).reshape(len(flat), n + 1)
     if method == "stream":
-        _stream.fill(n, p, draws, rng, backend, workers, counts)
+        _stream.count_draws(n, flat, draws, rng, backend, workers, counts)
     else:
-        _multinomial(n, p, draws, rng, backend, counts)
+        _multinomial(n, flat, draws, rng, backend, workers, counts)
     return result
 
 
-def _multinomial(n, p, draws, rng, backend, counts):
-    """counts (len(p), n + 1) of `draws` draws for each p, from some tables at a time."""
+def _multinomial(
+    n: int,
+    p: Array,
+    draws: int,
+    rng: np.random.Generator,
+    backend: str | None,
+    workers: int | None,
+    counts: Array,
+) -> None:
+    """Write into counts (len(p), n + 1) those of `draws` draws for each p, from the tables of some
+    p at a time."""
     rows = max(1, _ROOM // width(n))
 
-    def draw(k):
+    def draw(k: int) -> None:
         some = slice(k * rows, (k + 1) * rows)
-        _draw(n, p[some], draws, rng, backend, counts[some])
+        tables = _tables(n, p[some], backend, workers)
+        _draw(draws, *tables, rng, counts[some])
 
-    each(draw, -(-len(p) // rows), 1)
-
-
-def _draw(n, p, draws, rng, backend, counts):
-    values, probabilities = _tables(n, p, backend)
-    counts[...] = 0
-    if draws <= _MANY and len(p) == 1:  # in a tenth of the time
-        counts[0, values[0]] = rng.multinomial(draws, probabilities[0])
-        return
-    if draws <= _MANY:
-        # zeros in front of a table take nothing from the stream
-        drawn = rng.multinomial(draws, probabilities)
-        row, column = np.nonzero(drawn)
-        counts[row, values[row, column]] = drawn[row, column]
-        return
-    for row, its_values, its in zip(counts, values, probabilities, strict=True):
-        _many(rng, draws, its[its > 0], row, its_values[its > 0])
+    each(draw, -(-len(p) // rows) or 1, 1)  # one stream: the p in their order
 
 
-def _tables(n, p, backend):
-    """The values of some p by their probabilities, ascending, and these, with zeros in front where
-    another p has more."""
-    rows, columns = len(p), width(n)
-    shape = rows, columns
+def _tables(
+    n: int, p: Array, backend: str | None, workers: int | None
+) -> tuple[Array, Array, Array]:
+    """Where the table of each p begins, its values by their probabilities, ascending, and these."""
+    rows = len(p)
+    shape = rows, width(n)
     call = Call(
         "binomial",
         _FLOAT64,
@@ -161,16 +168,39 @@ def _tables(n, p, backend):
         [Step("tables", [(0, rows)])],
         ("first", "values", "probabilities"),
     )
-    first, values, probabilities = run(call, backend, 1)
-    least = min(first.tolist())
-    values, probabilities = values[:, least:], probabilities[:, least:]
-    if rows > 1:
-        probabilities[np.arange(least, columns) < first[:, None]] = 0
-    return values, probabilities
+    return run(call, backend, workers)
 
 
-def _many(rng, draws, probabilities, counts, places):
-    # the rarest values, and of the mode so much that they have the probability _RARE together
+def _draw(
+    draws: int,
+    first: Array,
+    values: Array,
+    probabilities: Array,
+    rng: np.random.Generator,
+    counts: Array,
+) -> None:
+    """Write the counts of `draws` draws from each table into its row of `counts`."""
+    counts[...] = 0
+    if draws <= _MANY and len(first) == 1:  # in a tenth of the time
+        table = slice(first[0], None)
+        counts.put(values[0, table], rng.multinomial(draws, probabilities[0, table]))
+    elif draws <= _MANY:
+        # zeros in front of a table take nothing from the stream
+        least, columns = min(first.tolist(), default=0), np.arange(values.shape[1])
+        probabilities[columns < first[:, None]] = 0
+        drawn = rng.multinomial(draws, probabilities[:, least:])
+        row, column = np.nonzero(drawn)
+        counts[row, values[row, column + least]] = drawn[row, column]
+    else:
+        for k, start in enumerate(first.tolist()):
+            _draw_many(draws, values[k, start:], probabilities[k, start:], rng, counts[k])
+
+
+def _draw_many(
+    draws: int, values: Array, probabilities: Array, rng: np.random.Generator, counts: Array
+) -> None:
+    """Add the counts of any number of draws from one table, in two steps: the rarest values, and of
+    the mode so much that they have the probability _RARE together, are drawn apart."""
     k = np.searchsorted(np.cumsum(probabilities), _RARE)
     rare = probabilities[:k] / _RARE
     apart = 0
@@ -178,7 +208,7 @@ def _many(rng, draws, probabilities, counts, places):
         part = min(draws - done, _MOST_DRAWS)
         drawn = rng.multinomial(part, np.append(_RARE, probabilities[k:]))
         apart += drawn[0]
-        counts[places[k:]] += drawn[1:]
+        counts[values[k:]] += drawn[1:]
     drawn = rng.multinomial(apart, np.append(rare, 1 - rare.sum()))
-    counts[places[:k]] = drawn[:k]
-    counts[places[-1]] += drawn[k]
+    counts[values[:k]] = drawn[:k]
+    counts[values[-1]] += drawn[k]

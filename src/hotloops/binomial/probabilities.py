@@ -1,20 +1,31 @@
 """How likely the values of a binomial variable are, exactly and as estimated from draws."""
 
 import math
+from typing import SupportsIndex
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfinv
 
 from .. import _arrays
 from .._run import Call, Output, Step, run, tiles
+from .._typing import Rng
 from ..kernels.binomial import width
 from . import _checks
-from .counts import binomial_counts
+from .counts import Method, binomial_counts
 
 _FLOAT64 = np.dtype(np.float64)
+_COST = 10  # ns of an interval
 
 
-def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
+def binomial_pmf(
+    n: SupportsIndex,
+    p: ArrayLike,
+    *,
+    out: NDArray[np.float64] | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> NDArray[np.float64]:
     """Probabilities of the values of a binomial variable.
 
     .. math:: P(v) = \\binom{n}{v} p^v (1 - p)^{n - v}, \\quad 0 \\le v \\le n
@@ -61,10 +72,8 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     array([0.0625, 0.25  , 0.375 , 0.25  , 0.0625])
     """
     p = _checks.probabilities(p)
-    n = _checks.trials(
-        n, p, out, "scipy.stats.binom.pmf(v, n, p) has the probability of single values v"
-    )
-    cost = _cost(n)
+    n = _checks.trials(n, p, out, "scipy.stats.binom.pmf(v, n, p) has the probability of a value v")
+    cost = 200 + 60 * width(n) + n  # ns of a table, and of its row of the result
     call = Call(
         "binomial",
         _FLOAT64,
@@ -78,14 +87,17 @@ def binomial_pmf(n, p, *, out=None, backend=None, workers=None):
     return run(call, backend, workers, out=out, p=p)
 
 
-def _cost(n):
-    """ns that a table takes, and its row of the result."""
-    return 200 + 60 * width(n) + n
-
-
 def binomial_probabilities(
-    n, p, draws, *, confidence=0.95, method="multinomial", rng=None, backend=None, workers=None
-):
+    n: SupportsIndex,
+    p: ArrayLike,
+    draws: SupportsIndex,
+    *,
+    confidence: float = 0.95,
+    method: Method = "multinomial",
+    rng: Rng = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Monte-Carlo estimates of the probabilities of a binomial distribution, with intervals.
 
     .. math:: \\hat P_v = c_v / T, \\quad
@@ -133,20 +145,19 @@ def binomial_probabilities(
         raise ValueError(f"confidence must be between 0 and 1, got {confidence}")
     draws = _arrays.integer("draws", draws, minimum=1)
     counts = binomial_counts(n, p, draws, method=method, rng=rng, backend=backend, workers=workers)
-    estimate = counts / draws
-    lower, upper = _wilson(counts, draws, math.sqrt(2) * float(erfinv(confidence)))
-    # rounding may put the end of a narrow interval on the other side
-    return estimate, np.minimum(lower, estimate), np.maximum(upper, estimate)
-
-
-def _wilson(counts, draws, z):
-    # The rarer outcome's interval, whose ends are the roots of a quadratic: the smaller one is
-    # their product over the larger one, and nothing cancels. The other outcome's is its mirror.
-    rarer = np.minimum(counts, draws - counts)
-    with np.errstate(under="ignore"):
-        larger = rarer + z * z / 2 + z * np.sqrt(rarer * (1 - rarer / draws) + z * z / 4)
-        # a root that underflows is one of a count of 0
-        lower = rarer.astype(float) ** 2 / (draws * np.maximum(larger, 1))
-        upper = larger / (draws + z * z)
-    mirror = counts > draws // 2
-    return np.where(mirror, 1 - upper, lower), np.where(mirror, 1 - lower, upper)
+    ends = Output(counts.shape, _FLOAT64, (counts.size,))
+    call = Call(
+        "binomial",
+        _FLOAT64,
+        {
+            "counts": counts.reshape(-1),
+            "draws": draws,
+            "z": math.sqrt(2) * float(erfinv(confidence)),
+            "estimate": ends,
+            "lower": ends,
+            "upper": ends,
+        },
+        [Step("intervals", tiles.rows(counts.size, _COST), counts.size * _COST)],
+        ("estimate", "lower", "upper"),
+    )
+    return run(call, backend, workers)
