@@ -54,7 +54,7 @@ MOST, LEAST = 2.0**960, 2.0**-115
 SHIFT = 41
 
 
-def width(n):
+def width(n: int) -> int:
     """Room for the values of n trials that do not underflow.
 
     By Hoeffding's inequality P(|v - n p| >= t) <= 2 exp(-2 t^2 / n), and the mode has at least

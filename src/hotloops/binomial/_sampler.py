@@ -129,4 +129,5 @@ def _untempered(doubles: Array) -> list[int]:
     y = x
     for _ in range(2):
         x = y ^ (x >> 11)
-    return x.tolist()  # which NumPy reads in a fiftieth of the time of an array
+    state: list[int] = x.tolist()  # NumPy reads them in a fiftieth of the time of an array
+    return state

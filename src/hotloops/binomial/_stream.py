@@ -158,7 +158,8 @@ def _count(
 def _sort(draws: int, bits: _Bits, backend: str, table: _sampler.Table) -> Array:
     """How many of the next doubles belong to each of the table's values; the last of the counts is
     of those that give none."""
-    hits = table.hits()
+    kind: Any = type(bits)
+    hits, words = table.hits(), _has_words(kind)
     for start in range(0, draws, _CALL):
         if stopped():
             break
@@ -167,7 +168,7 @@ def _sort(draws: int, bits: _Bits, backend: str, table: _sampler.Table) -> Array
             table.thresholds.dtype,
             {
                 "bit_generator": bits,
-                "words": _has_words(type(bits)),
+                "words": words,
                 "guide": table.guide,
                 "thresholds": table.thresholds,
                 "hits": Output(hits.shape, hits.dtype),
@@ -198,7 +199,8 @@ def _count_at_once(
     while draws:
         bounds = tiles.grid((draws,), (max(_block(draws), tiles.split(draws, _COST)),))
         # the state is read here: another thread that asks for it may have to wait for the lock
-        kind, state, hits = type(bits), bits.state, table.hits()
+        kind: Any = type(bits)
+        state, hits = bits.state, table.hits()
 
         def count(
             k: int, kind: Any = kind, state: Any = state, bounds: Any = bounds, hits: Array = hits

@@ -168,7 +168,8 @@ def _tables(
         [Step("tables", [(0, rows)])],
         ("first", "values", "probabilities"),
     )
-    return run(call, backend, workers)
+    tables: tuple[Array, Array, Array] = run(call, backend, workers)
+    return tables
 
 
 def _draw(

@@ -1,7 +1,7 @@
 """How likely the values of a binomial variable are, exactly and as estimated from draws."""
 
 import math
-from typing import SupportsIndex
+from typing import SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,8 @@ from ..kernels.binomial import width
 from . import _checks
 from .counts import Method, binomial_counts
 
+Doubles: TypeAlias = NDArray[np.float64]
+
 _FLOAT64 = np.dtype(np.float64)
 _COST = 10  # ns of an interval
 
@@ -22,10 +24,10 @@ def binomial_pmf(
     n: SupportsIndex,
     p: ArrayLike,
     *,
-    out: NDArray[np.float64] | None = None,
+    out: Doubles | None = None,
     backend: str | None = None,
     workers: int | None = None,
-) -> NDArray[np.float64]:
+) -> Doubles:
     """Probabilities of the values of a binomial variable.
 
     .. math:: P(v) = \\binom{n}{v} p^v (1 - p)^{n - v}, \\quad 0 \\le v \\le n
@@ -84,7 +86,8 @@ def binomial_pmf(
         },
         [Step("pmf", tiles.rows(p.size, cost), p.size * cost)],
     )
-    return run(call, backend, workers, out=out, p=p)
+    result: Doubles = run(call, backend, workers, out=out, p=p)
+    return result
 
 
 def binomial_probabilities(
@@ -97,7 +100,7 @@ def binomial_probabilities(
     rng: Rng = None,
     backend: str | None = None,
     workers: int | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Doubles, Doubles, Doubles]:
     """Monte-Carlo estimates of the probabilities of a binomial distribution, with intervals.
 
     .. math:: \\hat P_v = c_v / T, \\quad
@@ -160,4 +163,5 @@ def binomial_probabilities(
         [Step("intervals", tiles.rows(counts.size, _COST), counts.size * _COST)],
         ("estimate", "lower", "upper"),
     )
-    return run(call, backend, workers)
+    result: tuple[Doubles, Doubles, Doubles] = run(call, backend, workers)
+    return result
