@@ -44,6 +44,7 @@ def singular_values(a: Floats) -> Floats:
     """The singular values of a matrix, which stays as it is."""
     gesdd, gesdd_lwork = _routines("gesdd", a.dtype)
     room, _ = gesdd_lwork(*a.shape, compute_uv=False)
+    values: Floats
     _, values, _, info = gesdd(a, compute_uv=False, lwork=_length(room))
     _check(info)
     return values

@@ -72,4 +72,5 @@ def distances(
         [Step("root", rows(q.size, 0.5))],
         returns=("q",),
     )
-    return run(call, backend, workers, out=q)
+    d: Floats = run(call, backend, workers, out=q)
+    return d

@@ -114,15 +114,16 @@ def mlp_forward(
             )
         ],
     )
-    return run(call, backend, workers, out=out, X=x, **inputs)
+    result: Floats = run(call, backend, workers, out=out, X=x, **inputs)
+    return result
 
 
 def _rows_together(n: int, cost: float) -> int:
     """How many rows a block has: many of them, as BLAS unpacks the weights for each block."""
     step = split(n, cost)
     if step > ROWS:
-        return -(-step // ROWS) * ROWS
-    return step if step == n else max(_FEW, min(ROWS, -(-n // 6)))
+        return int(-(-step // ROWS) * ROWS)
+    return step if step == n else int(max(_FEW, min(ROWS, -(-n // 6))))
 
 
 def _layers(x: Floats, weights: Any, biases: Any) -> list[Floats]:

@@ -58,7 +58,8 @@ def low_rank(A: ArrayLike, k: int) -> Floats:
     if not a.size or not k:
         return np.zeros_like(a)
     u, s, vt = np.linalg.svd(a, full_matrices=False)
-    return (u[..., :k] * s[..., None, :k]) @ vt[..., :k, :]
+    closest: Floats = (u[..., :k] * s[..., None, :k]) @ vt[..., :k, :]
+    return closest
 
 
 def projection(A: ArrayLike) -> Floats:
@@ -101,7 +102,8 @@ def projection(A: ArrayLike) -> Floats:
         normalize_rows(a.swapaxes(-1, -2)).swapaxes(-1, -2), full_matrices=False
     )
     u *= (s > s[..., :1] * rank_tolerance(a))[..., None, :]
-    return u @ u.swapaxes(-1, -2)
+    p: Floats = u @ u.swapaxes(-1, -2)
+    return p
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,4 +301,5 @@ def safe_solve(
         if on_ill == "raise":
             raise np.linalg.LinAlgError(message)
         warn(message, scipy.linalg.LinAlgWarning)
-    return getrs(lu, pivots, right)[0]
+    x: Floats = getrs(lu, pivots, right)[0]
+    return x

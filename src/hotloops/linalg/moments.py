@@ -89,12 +89,13 @@ def covariance(
         {"x": data, "freedom": float(n - ddof), "out": Output(shape, x.dtype, (items, d, d))},
         [Step("covariances", rows(items, cost), multiplications=_stripe(n, d))],
     )
-    return run(call, backend, workers, out=out, X=x)
+    result = run(call, backend, workers, out=out, X=x)
+    return result
 
 
 def _stripe(n: int, d: int) -> int:
     """How many multiplications the largest product has that the scatter of n rows is made of."""
-    return min(STRIPE, d) * d * min(TILE, n)
+    return int(min(STRIPE, d) * d * min(TILE, n))
 
 
 def _by_tiles(x: Floats, ddof: int, cost: float) -> Call:

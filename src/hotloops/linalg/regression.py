@@ -43,7 +43,8 @@ class LinearModel(_Pair, Named):
         x, d = real("X", X, 1), len(self.coef)
         if x.shape[-1] != d:
             raise ValueError(f"X must have {d} column(s), got shape {x.shape}")
-        return x @ self.coef + self.intercept
+        predictions: Floats = x @ self.coef + self.intercept
+        return predictions
 
 
 def linear_regression(X: ArrayLike, y: ArrayLike) -> LinearModel:
@@ -162,6 +163,6 @@ def _regression(X: ArrayLike, y: ArrayLike, alpha: float) -> LinearModel:
         fit = LeastSquares(x, alpha=alpha)
     else:
         fit = Differences(x, math.sqrt(len(x)) * np.abs(x_mean))
-    coef = fit.solve(target)
+    coef: Any = fit.solve(target)  # real, as x and y are
     intercept = (y_mean - x_mean @ coef).astype(dtype)
     return _feature_names.keep(LinearModel(coef, intercept), names)

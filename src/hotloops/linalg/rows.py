@@ -182,4 +182,5 @@ def normalize_rows(
     """
     x = real("X", X, 1)
     call = _of_rows("normalize_rows", x, x.ndim - 1, 0.5)
-    return run(call, backend, workers, out=out, X=x)
+    result: Floats = run(call, backend, workers, out=out, X=x)
+    return result
