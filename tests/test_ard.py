@@ -1,5 +1,7 @@
 """Quadratic forms and covariance matrices of few features; what is exact; what bad input gets."""
 
+import inspect
+
 import mpmath
 import numpy as np
 import pytest
@@ -204,6 +206,31 @@ def test_metamorphic(n, m, d, seed, cut):
         )
         one = hl.ard_kernel(X, length_scale=scale, noise_variance=1e-9, backend=backend)
         assert np.linalg.eigvalsh(one)[0] > 0
+
+
+# --- what help() says -----------------------------------------------------------------------
+
+
+def described(function):
+    """The description of each parameter in a docstring."""
+    text = inspect.getdoc(function).partition("Parameters\n----------\n")[2]
+    descriptions = {}
+    for line in text.partition("\n\n")[0].splitlines():
+        if not line.startswith(" "):
+            name, _, kind = line.partition(" : ")
+            descriptions[name] = kind
+        else:
+            descriptions[name] += line
+    return descriptions
+
+
+def test_every_docstring_describes_all_parameters_in_the_same_words():
+    functions = hl.quadform, hl.ard_kernel, hl.ard_kernel_vjp, hl.KernelOperator
+    descriptions = [described(function) for function in functions]
+    for function, names in zip(functions, descriptions, strict=True):
+        assert list(names) == list(inspect.signature(function).parameters)
+    for name in descriptions[2].keys() - {"cotangent", "Y", "wrt"}:
+        assert len({names[name] for names in descriptions if name in names}) == 1
 
 
 # --- what bad input gets --------------------------------------------------------------------

@@ -1,11 +1,19 @@
 """Features of inputs, on which the kernels then act."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _arrays
+from ._typing import Floats
+
+__all__ = ["periodic_features"]
 
 
-def periodic_features(x, period):
+def __dir__() -> list[str]:
+    return __all__
+
+
+def periodic_features(x: ArrayLike, period: ArrayLike) -> Floats:
     """Cosines and sines that turn a kernel of distances into a periodic one.
 
     .. math:: \\varphi(x) = \\left(\\cos\\frac{2\\pi x}{p}, \\sin\\frac{2\\pi x}{p}\\right), \\quad
@@ -54,25 +62,25 @@ def periodic_features(x, period):
     >>> float(k[0, 2])
     1.0
     """
-    x = _arrays.real("x", x)
-    if x.ndim not in (1, 2):
-        raise ValueError(f"x must have shape (N,) or (N, D), got shape {x.shape}")
-    points = (x[:, None] if x.ndim == 1 else x).astype(np.float64, copy=False)
+    given = _arrays.real("x", x)
+    if given.ndim not in (1, 2):
+        raise ValueError(f"x must have shape (N,) or (N, D), got shape {given.shape}")
+    points = (given[:, None] if given.ndim == 1 else given).astype(np.float64, copy=False)
     n, d = points.shape
-    period = _arrays.real("period", period).astype(np.float64)
-    if period.shape not in ((), (1,), (d,)):
+    periods = _arrays.real("period", period).astype(np.float64)
+    if periods.shape not in ((), (1,), (d,)):
         raise ValueError(
             f"period must be a scalar or have shape ({d},), one for each coordinate of x, "
-            f"got shape {period.shape}"
+            f"got shape {periods.shape}"
         )
-    if not ((period > 0) & np.isfinite(period)).all():
-        raise ValueError(f"period must be positive and finite, got {period}")
-    features = np.empty((n, 2 * d), x.dtype.newbyteorder("="))
+    if not ((periods > 0) & np.isfinite(periods)).all():
+        raise ValueError(f"period must be positive and finite, got {periods}")
+    features: Floats = np.empty((n, 2 * d), given.dtype)
     with np.errstate(all="ignore"):
         # both steps are exact: the second subtracts nothing, or a number within a factor of two
-        rest = np.fmod(points, period)
-        rest -= period * np.rint(rest / period)
-        angle = 2 * np.pi * (rest / period)
+        rest = np.fmod(points, periods)
+        rest -= periods * np.rint(rest / periods)
+        angle = 2 * np.pi * (rest / periods)
         features[:, 0::2] = np.cos(angle)
         features[:, 1::2] = np.sin(angle)
     return features

@@ -1,17 +1,32 @@
 """ARD kernels: quadratic forms, covariance matrices, their gradients and products."""
 
+from numpy.typing import ArrayLike
+
 from .._run import run
-from ..kernels.ard import QUADFORM
-from ._pairs import Pairs, profile_of
+from .._typing import Floats
+from ._pairs import Pairs
+from ._profile import IDENTITY, Kind, profile_of
 from .gradients import ard_kernel_vjp
 from .operator import KernelOperator
 
 __all__ = ["KernelOperator", "ard_kernel", "ard_kernel_vjp", "quadform"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def quadform(
-    X, Y=None, *, length_scale=None, factors=None, metric=None, out=None, backend=None, workers=None
-):
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
+    *,
+    length_scale: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
+    metric: ArrayLike | None = None,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats:
     """Quadratic forms of all pairs of differences.
 
     .. math:: q_{ij} = (x_i - y_j)^T M (x_i - y_j), \\quad
@@ -69,28 +84,30 @@ def quadform(
            [13.]])
     """
     pairs = Pairs(X, Y, length_scale, factors, metric)
-    return run(pairs.fill(QUADFORM, 1.0, 1.0, 0.0), backend, workers, out=out, **pairs.given)
+    forms: Floats = run(pairs.fill(IDENTITY), backend, workers, out=out, **pairs.given)
+    return forms
 
 
 def ard_kernel(
-    X,
-    Y=None,
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
     *,
-    kind="se",
-    length_scale=None,
-    factors=None,
-    metric=None,
-    rq_alpha=1.0,
-    variance=1.0,
-    noise_variance=0.0,
-    out=None,
-    backend=None,
-    workers=None,
-):
+    kind: Kind = "se",
+    length_scale: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
+    metric: ArrayLike | None = None,
+    rq_alpha: float = 1.0,
+    variance: float = 1.0,
+    noise_variance: float = 0.0,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats:
     """Covariance matrix of a Gaussian process with automatic relevance determination.
 
     .. math:: k_{ij} = \\sigma_f^2\\, p\\left((x_i - y_j)^T M (x_i - y_j)\\right)
-              + \\sigma_n^2 \\delta_{ij}
+              + \\sigma_n^2 \\delta_{ij}, \\quad
+              M = \\mathrm{diag}(\\ell)^{-2} + \\Lambda \\Lambda^T
 
     Parameters
     ----------
@@ -102,16 +119,25 @@ def ard_kernel(
         The profile p, of q = r²: the squared exponential exp(−q/2), also called RBF or Gaussian;
         Matérn's exp(−r), (1 + √3 r) exp(−√3 r), (1 + √5 r + 5q/3) exp(−√5 r) for ν = 1/2, 3/2,
         5/2; the rational quadratic (1 + q/2α)^−α.
-    length_scale, factors, metric
-        The metric M, as in `quadform`.
+    length_scale : float or array_like, shape (D,) or (1,), optional
+        ℓ, positive, in the units of X; inf drops a dimension. M = I where neither this nor
+        `factors` nor `metric` is given.
+    factors : array_like, shape (D, R), optional
+        Λ. Without `length_scale`, M = ΛΛᵀ alone.
+    metric : array_like, shape (D, D), optional
+        M itself, symmetric positive definite, in place of the other two.
     rq_alpha : float
         α, positive; of kind "rq" alone.
     variance : float
         σ_f², not negative, in the units of the function squared.
     noise_variance : float
         σ_n², not negative. δ is one for a point and itself, so with Y this must be 0.
-    out, backend, workers
-        As in `quadform`.
+    out : ndarray, shape (N, M), optional
+        Where to put the result. Reusing one array avoids the page faults of a new one.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`.
 
     Returns
     -------
@@ -120,14 +146,21 @@ def ard_kernel(
 
     Raises
     ------
-    TypeError, ValueError
-        As `quadform`; and for an unknown kind, a negative variance, noise with Y.
+    TypeError
+        For an array that is not real, a number that is none.
+    ValueError
+        For shapes that do not meet, a length_scale that is not positive, `metric` beside the
+        others or not symmetric positive definite, an unknown kind, a negative variance, noise with
+        Y, a parameter out of the result's range, an unfit `out`.
 
     Notes
     -----
-    Accuracy: the quadratic form as in `quadform`; the profile within 4 ulps of that of the rounded
-    form, through the subnormals to 0. Cost and memory: as in `quadform`, the profile in the same
-    pass over the result.
+    Accuracy: the quadratic form as that of `quadform`; the profile within 4 ulps of that of the
+    rounded form, through the subnormals to 0. NaN travels.
+
+    Cost: O(N M (D + R)) operations, the profile in the same pass over the result, and
+    O((N + M) D (R + 1)) before; with `metric`, R = D and no other features. Memory: the result and
+    O((N + M)(D + R)).
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 4, 5.
 
@@ -145,5 +178,6 @@ def ard_kernel(
     array([[1.47151776, 1.47151776]])
     """
     pairs = Pairs(X, Y, length_scale, factors, metric)
-    profile = profile_of(kind, rq_alpha, variance, noise_variance, pairs)
-    return run(pairs.fill(*profile), backend, workers, out=out, **pairs.given)
+    profile = profile_of(kind, rq_alpha, variance, noise_variance, pairs.dtype, pairs.one_set)
+    matrix: Floats = run(pairs.fill(profile), backend, workers, out=out, **pairs.given)
+    return matrix

@@ -1,15 +1,27 @@
 """The metric: a scale for each feature, and a projection that makes the last of them."""
 
 import functools
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays
+from .._typing import Array, Floats
+
+#: How many features are the coordinates themselves, D or 0; the scale of each feature; and the
+#: matrix (D, R) that makes the other features of the coordinates.
+Metric: TypeAlias = tuple[int, Floats, Floats]
 
 
-def metric_of(dtype, d, length_scale, factors, metric):
-    """How many features are the coordinates themselves, the scale of each feature, and the
-    projection (D, R) that makes the last of them."""
+def metric_of(
+    dtype: np.dtype[Any],
+    d: int,
+    length_scale: ArrayLike | None,
+    factors: ArrayLike | None,
+    metric: ArrayLike | None,
+) -> Metric:
+    """The metric that a user's arguments ask for, after their checks."""
     if metric is not None:
         if length_scale is not None or factors is not None:
             other = "factors" if length_scale is None else "length_scale"
@@ -17,11 +29,14 @@ def metric_of(dtype, d, length_scale, factors, metric):
         projection = _cholesky(_arrays.real("metric", metric, 2), d)
         _arrays.in_range("the Cholesky factor of metric", projection, dtype)
         return 0, np.ones(d, dtype), projection.astype(dtype)
-    scale, none = _no_metric(dtype, d)
+    identity = _identity(dtype, d)
+    if length_scale is None and factors is None:
+        return identity
+    _, scale, projection = identity
     if length_scale is not None:
         scale = _inverse(dtype, d, length_scale)
     if factors is None:
-        return d, scale, none
+        return d, scale, projection
     factors = _arrays.real("factors", factors, 2)
     _arrays.in_range("factors", factors, dtype)
     projection = _arrays.ready(factors, dtype)
@@ -36,37 +51,40 @@ def metric_of(dtype, d, length_scale, factors, metric):
 
 
 @functools.lru_cache(maxsize=64)
-def _no_metric(dtype, d):
-    """The scale of features that have none, and a projection to none."""
-    return _arrays.read_only(np.ones(d, dtype)), np.empty((d, 0), dtype)
+def _identity(dtype: np.dtype[Any], d: int) -> Metric:
+    """The metric of what has none: arrays that all calls share."""
+    return d, _arrays.read_only(np.ones(d, dtype)), np.empty((d, 0), dtype)
 
 
-def _inverse(dtype, d, length_scale):
-    length_scale = _arrays.real("length_scale", length_scale)
-    if length_scale.shape not in ((), (1,), (d,)):
+_FLOAT64 = np.dtype(np.float64)
+
+
+def _inverse(dtype: np.dtype[Any], d: int, length_scale: ArrayLike) -> Floats:
+    """1 / length_scale for each of the D features."""
+    lengths = _arrays.real("length_scale", length_scale)
+    if lengths.shape not in ((), (1,), (d,)):
         raise ValueError(
             f"length_scale must be a scalar or have shape ({d},), one for each column of X, "
-            f"got shape {length_scale.shape}"
+            f"got shape {lengths.shape}"
         )
+    _, ones, _ = _identity(_FLOAT64, d)
     # most are told in a glance to be positive, with an inverse that every dtype has
-    if all(1e-30 < value < 1e30 for value in length_scale.reshape(-1).tolist()):
-        inverse = 1 / length_scale.astype(np.float64, copy=False)
-        return np.full(d, inverse, dtype) if inverse.size == 1 else inverse.astype(dtype)
-    if not (length_scale > 0).all():
-        raise ValueError(f"length_scale must be positive, got {length_scale}")
+    if all(1e-30 < length < 1e30 for length in lengths.ravel().tolist()):
+        inverse: Floats = (ones / lengths).astype(dtype, copy=False)
+        return inverse
+    if not (lengths > 0).all():
+        raise ValueError(f"length_scale must be positive, got {lengths}")
     with np.errstate(over="ignore"):
-        inverse = (1 / length_scale.astype(np.float64)).astype(dtype)
-    inverse = np.full(d, inverse) if inverse.size == 1 else inverse
+        inverse = (ones / lengths).astype(dtype)
     if not np.isfinite(inverse).all():
         raise ValueError(
-            f"length_scale must be at least {1 / np.finfo(dtype).max:.3g} in {dtype}, "
-            f"got {length_scale}"
+            f"length_scale must be at least {1 / np.finfo(dtype).max:.3g} in {dtype}, got {lengths}"
         )
     return inverse
 
 
-def _cholesky(metric, d):
-    """P with P Pᵀ = metric."""
+def _cholesky(metric: Array, d: int) -> Array:
+    """The matrix P with P Pᵀ = metric."""
     if metric.shape != (d, d):
         raise ValueError(
             f"metric must have shape ({d}, {d}) for {d} columns of X, got {metric.shape}"

@@ -1,257 +1,266 @@
-"""Two sets of points, a metric and a profile, and the calls that they are the arrays of."""
+"""Two sets of points and a metric, and the calls that make something of all their pairs."""
 
 import copy
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays
 from .._run import Call, HostStep, Output, Step, run, tiles
-from ..kernels.ard import MATERN12, MATERN32, MATERN52, NOWHERE, RQ, SE
+from .._typing import Array
+from ..kernels.ard import MANY, NOWHERE, ROWS, STRIP
 from ._metric import metric_of
+from ._profile import Profile
 
-_KINDS = {
-    "se": SE,
-    "matern12": MATERN12,
-    "matern32": MATERN32,
-    "matern52": MATERN52,
-    "rq": RQ,
-}
-_KIND_HINT = (
-    '. "se" is what others call RBF: the gamma of rbf_kernel is 1 / (2 length_scale**2). A Matérn '
-    'kernel has its ν in its name: "matern12", "matern32", "matern52" for 1/2, 3/2, 5/2'
-)
 _NO_PRODUCTS = {
     np.dtype(number): {
-        name: np.empty((0,) * ndim, number)
-        for name, ndim in {"rows": 2, "row_norms": 1, "columns": 2, "column_norms": 1}.items()
+        "rows": np.empty((0, 0), number),
+        "row_norms": np.empty(0, number),
+        "columns": np.empty((0, 0), number),
+        "column_norms": np.empty(0, number),
     }
     for number in (np.float32, np.float64)
 }
-_MANY = 16  # features, and points, from which on a matrix product beats differences
-
-
-def profile_of(kind, rq_alpha, variance, noise_variance, pairs):
-    """(profile, alpha, variance, noise) as kernels take them."""
-    profile = _KINDS[_arrays.choice("kind", kind, _KINDS, _KIND_HINT)]
-    alpha = _arrays.scalar("rq_alpha", rq_alpha, minimum=0, strict=True)
-    variance = _arrays.scalar("variance", variance, minimum=0)
-    noise = _arrays.scalar("noise_variance", noise_variance, minimum=0)
-    _arrays.in_range("variance", variance, pairs.dtype)
-    _arrays.in_range("noise_variance", noise, pairs.dtype)
-    if noise and not pairs.one:
-        raise ValueError(
-            f"noise_variance must be 0 where Y is given, got {noise}: noise belongs to a point "
-            f"and itself. Pass Y=None, or add it to the diagonal"
-        )
-    return profile, alpha, variance, noise
+_WORTHWHILE = 16  # features, and points, from which on a matrix product beats differences
 
 
 class Pairs:
-    """Two sets of points and a metric, and the calls that they are the arrays of.
+    """Two sets of points and a metric, and the calls that make something of all their pairs.
 
-    `features` and `products` are named arrays; those that are not there yet are outputs, which the
-    steps of the same name (`projecting`, `normalising`) write.
+    `features` and `products` are the arrays of the calls by name. What is still an `Output` there
+    is made by every call anew, which begins with the steps in `projecting` and `normalising`;
+    `keep_features` and `keep` make it once.
     """
 
-    def __init__(self, X, Y, length_scale, factors, metric):
+    def __init__(
+        self,
+        X: ArrayLike,
+        Y: ArrayLike | None,
+        length_scale: ArrayLike | None,
+        factors: ArrayLike | None,
+        metric: ArrayLike | None,
+    ) -> None:
         x = _arrays.real("X", X, 2)
         y = x if Y is None else _arrays.real("Y", Y, 2)
-        if x.shape[1] != y.shape[1]:
+        d = x.shape[1]
+        if y.shape[1] != d:
             raise ValueError(
                 f"X and Y must have the same number of columns, got shapes {x.shape} and {y.shape}"
             )
         self.given = {"X": x, "Y": None if Y is None else y, "length_scale": length_scale,
                       "factors": factors, "metric": metric}  # fmt: skip
+        self.one_set = Y is None
         self.shape = len(x), len(y)
-        self.one = Y is None
-        self.dtype = dtype = _arrays.common_dtype(x, y)
-        self.plain, scale, self.projection = metric_of(
-            dtype, x.shape[1], length_scale, factors, metric
-        )
-        x = _arrays.ready(x, dtype)
-        y = x if self.one else _arrays.ready(y, dtype)
-        self.points, self.scale = (x, y), scale
-        self.features = {"x": x, "y": y, "scale": scale}
-        self.projecting = self.normalising = ()
-        self.same = {}  # names of the second set that are other names of the first's
-        d, r = self.projection.shape
-        if r or self.plain < d:
+        self.dtype = dtype = x.dtype
+        if y.dtype is not dtype:
+            self.dtype = dtype = np.result_type(x, y)
+            x, y = x.astype(dtype, copy=False), y.astype(dtype, copy=False)
+        self.plain, self.scale, self.projection = metric_of(dtype, d, length_scale, factors, metric)
+        self.features: dict[str, Any] = {"x": x, "y": y, "scale": self.scale}
+        self.products: dict[str, Any] = _NO_PRODUCTS[dtype]
+        self.projecting: Sequence[HostStep | Step] = ()
+        self.normalising: Sequence[HostStep | Step] = ()
+        self.same: dict[str, str] = {}  # names of the second set's arrays that are the first's
+        width = len(self.scale)
+        if not width:
+            self._have_one_feature()
+        elif self.plain != width:
             self._project()
-        if not len(scale):  # no features are as one that is the same for all
-            self.projecting, self.same = (), {}
-            x, y = (np.zeros((length, 1), dtype) for length in self.shape)
-            self.scale = np.ones(1, dtype)
-            self.features = {"x": x, "y": y, "scale": self.scale}
-        self.many = min(len(self.scale), *self.shape) >= _MANY
-        self.products = _NO_PRODUCTS[dtype]
+        self.many = min(width, *self.shape) >= _WORTHWHILE
         if self.many:
             self._normalise()
 
-    def _sets(self):
-        """(number of points, names of their arrays) of the two sets, or of the only one."""
-        names = ("points", "x", "rows", "row_norms"), ("others", "y", "columns", "column_norms")
-        return list(zip(self.shape, names, strict=True))[: 1 if self.one else 2]
+    def _have_one_feature(self) -> None:
+        """Have one feature, the same for all points: distances are those that no feature makes."""
+        x, y = (np.zeros((length, 1), self.dtype) for length in self.shape)
+        self.scale = np.ones(1, self.dtype)
+        self.features = {"x": x, "y": y, "scale": self.scale}
 
-    def _project(self):
-        """Features that are made of the points."""
-        (x, y), width = self.points, len(self.scale)
+    def _sets(self) -> list[tuple[int, tuple[str, str, str, str]]]:
+        """The number of points, and the names of the arrays, of both sets or of the only one."""
+        names = ("points", "x", "rows", "row_norms"), ("others", "y", "columns", "column_norms")
+        return list(zip(self.shape, names, strict=True))[: 1 if self.one_set else 2]
+
+    def _project(self) -> None:
+        """Have features that steps make of the points."""
         d, r = self.projection.shape
-        sets = self._sets()
-        centre = Output((d,), self.dtype)
-        self.features |= {"points": x, "others": y, "centre": centre, "plain": self.plain,
-                          "projection": self.projection}  # fmt: skip
-        steps = [HostStep(_centre, [points for _, (points, *_) in sets], ["centre"])]
-        for n, (points, features, *_) in sets:
+        width, sets = len(self.scale), self._sets()
+        points, others = (_arrays.ready(self.features[name]) for name in "xy")
+        self.features |= {"points": points, "others": others, "centre": Output((d,), self.dtype),
+                          "plain": self.plain, "projection": self.projection}  # fmt: skip
+        steps: list[HostStep | Step] = [
+            HostStep(_centre, [points for _, (points, *_) in sets], ["centre"])
+        ]
+        cost = 2 * d * (1 + r)
+        for n, (name, features, *_) in sets:
             self.features[features] = Output((n, width), self.dtype)
-            cost = 2 * d * (1 + r)
-            steps.append(
-                Step("prepare", tiles.rows(n, cost), n * cost, x=points, features=features)
-            )
+            steps.append(Step("prepare", tiles.rows(n, cost), n * cost, x=name, features=features))
         self.projecting = steps
-        if self.one:
+        if self.one_set:
             del self.features["y"]
             self.same["y"] = "x"
 
-    def _normalise(self):
-        """The scaled features less their centre, and their norms: rows of the one set and columns
-        of the other."""
+    def _normalise(self) -> None:
+        """Have the factors of the products: the scaled features less their centre, which are rows
+        of the one set and columns of the other, and their norms."""
         width, sets = len(self.scale), self._sets()
         self.products = {"middle": Output((width,), self.dtype)}
-        steps = [HostStep(_centre, [features for _, (_, features, *_) in sets], ["middle"])]
+        steps: list[HostStep | Step] = [
+            HostStep(_centre, [features for _, (_, features, *_) in sets], ["middle"])
+        ]
         for n, (_, features, rows, norms) in sets:
-            self.products |= {
-                rows: Output((n, width), self.dtype), norms: Output((n,), self.dtype)
-            }  # fmt: skip
-            names = {"x": features, "centre": "middle", "rows": rows, "norms": norms}
-            steps.append(Step("prepare_products", tiles.rows(n, width), n * width, **names))
+            self.products[rows] = Output((n, width), self.dtype)
+            self.products[norms] = Output((n,), self.dtype)
+            step = Step("prepare_products", tiles.rows(n, width), n * width, x=features,
+                        centre="middle", rows=rows, norms=norms)  # fmt: skip
+            steps.append(step)
         self.normalising = steps
-        if self.one:
+        if self.one_set:
             self.same |= {"columns": "rows", "column_norms": "row_norms"}
 
-    def keep_features(self, backend, workers):
-        """Have features that later calls need not make."""
+    def keep_features(self, backend: str, workers: int) -> None:
+        """Make the features now, so that later calls need not."""
         if self.projecting:
-            self.features = self._kept(self.features, self.projecting, backend, workers)
+            self.features = self._made(self.features, self.projecting, backend, workers)
             self.features.setdefault("y", self.features["x"])
             self.projecting = ()
 
-    def keep(self, backend, workers):
-        """Have the arrays of later calls as they are now, whatever happens to the points."""
+    def keep(self, backend: str, workers: int) -> None:
+        """Make all arrays of later calls now, and copies of the points: whatever happens to those
+        of the user, the calls' results stay."""
         if self.projecting:
             self.keep_features(backend, workers)
         else:
-            x = np.array(self.features["x"])
-            y = x if self.one else np.array(self.features["y"])
+            x = np.array(self.features["x"], order="C")
+            y = x if self.one_set else np.array(self.features["y"], order="C")
             self.features |= {"x": x, "y": y}
         if self.normalising:
             arrays = self.features | self.products
-            kept = self._kept(arrays, self.normalising, backend, workers)
-            self.products = {"rows": kept["rows"], "row_norms": kept["row_norms"]}
+            made = self._made(arrays, self.normalising, backend, workers)
+            self.products = {"rows": made["rows"], "row_norms": made["row_norms"]}
             for name, first in ("columns", "rows"), ("column_norms", "row_norms"):
-                self.products[name] = kept.get(name, self.products[first])
+                self.products[name] = made.get(name, self.products[first])
             self.normalising = ()
         self.features = {name: self.features[name] for name in ("x", "y", "scale")}
-        self.given, self.points, self.same = {}, (), {}
+        self.given, self.same = {}, {}
 
-    def _kept(self, arrays, steps, backend, workers):
-        """The arrays, with those that the steps write."""
+    def _made(
+        self,
+        arrays: dict[str, Any],
+        steps: Sequence[HostStep | Step],
+        backend: str,
+        workers: int,
+    ) -> dict[str, Any]:
+        """The arrays, with those that the steps make."""
         names = [name for name, value in arrays.items() if type(value) is Output]
         results = run(Call("ard", self.dtype, arrays, steps, names), backend, workers)
         return arrays | dict(zip(names, results, strict=True))
 
-    def transposed(self):
-        """The same with the two sets exchanged, after `keep`."""
-        if self.one:
+    def transposed(self) -> Self:
+        """The same pairs with the two sets exchanged, after `keep`."""
+        if self.one_set:
             return self
         other = copy.copy(self)
-        other.shape = self.shape[::-1]
-        (x, y, scale), products = self.features.values(), self.products
-        other.features = {"x": y, "y": x, "scale": scale}
-        exchanged = {"rows": "columns", "row_norms": "column_norms"}
-        exchanged |= {name: first for first, name in exchanged.items()}
+        other.shape = self.shape[1], self.shape[0]
+        features, products = self.features, self.products
+        other.features = {"x": features["y"], "y": features["x"], "scale": self.scale}
+        exchanged = {"rows": "columns", "row_norms": "column_norms",
+                     "columns": "rows", "column_norms": "row_norms"}  # fmt: skip
         other.products = {name: products[exchanged[name]] for name in products}
         return other
 
-    def _cost(self, columns=0):
+    def _cost(self, columns: int = 0) -> float:
         """About how many ns a pair takes, and its products with so many columns."""
         if self.many:
             return 1.5 + 0.045 * len(self.scale) + 0.15 * columns
         return 1 + 0.15 * (len(self.scale) + columns)
 
-    def slope_cost(self):
-        """The same for a pair's derivatives, always from differences."""
+    def slope_cost(self) -> float:
+        """About how many ns the derivatives of a pair take, which are made from differences."""
         return 2 + 0.8 * len(self.scale)
 
-    def tiles(self, cost, height=1):
-        """Tiles of the result: wide ones, so that rows of it are written in long runs, and at
-        least `height` rows high."""
+    def tiles(self, cost: float, *, products: bool = False) -> list[tuple[int, ...]]:
+        """The tiles of the matrix, a pair of which takes about `cost` ns: wide ones, so that rows
+        of it are written in long runs; where they are made from `products`, as high as makes those
+        worth their preparation."""
         n, m = self.shape
         if tiles.is_short(n * m * cost):
             return [(0, n, 0, m)]
-        if self.one:
-            side = max(min(n, height), tiles.square(n, cost, 128))
-            return tiles.grid(self.shape, (side, side), upper=True)
-        width = min(m, max(512, min(4096, int(6e6 / (height * cost)))))
-        return tiles.grid(self.shape, (max(height, tiles.split(n, cost * width)), width))
+        height = 1
+        if products:
+            height = ROWS if len(self.scale) < MANY else 4 * ROWS
+        if self.one_set:
+            side = max(min(n, height), tiles.square(n, cost, ROWS))
+            return list(tiles.grid(self.shape, (side, side), upper=True))
+        width = min(m, max(STRIP, min(8 * STRIP, int(6e6 / (height * cost)))))
+        return list(tiles.grid(self.shape, (max(height, tiles.split(n, cost * width)), width)))
 
-    def _height(self):
-        """Rows for which a matrix product is worth its preparation."""
-        return 1 if not self.many else 128 if len(self.scale) < 128 else 512
-
-    def _terms(self):
-        """Of the products that pairs are made from, if they are."""
-        return len(self.scale) if self.many else 0
-
-    def mirrored(self, bounds):
+    def mirrored(self, bounds: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Tiles that say whether they stand for their mirror image too."""
-        return [(*tile, self.one and tile[0] != tile[2]) for tile in bounds]
+        return [(*tile, self.one_set and tile[0] != tile[2]) for tile in bounds]
 
-    def _call(self, block, bounds, cost, arrays, out, terms=0):
-        """The call of a block over the pairs. `terms`: of the matrix products of a tile's size."""
+    def _call(
+        self,
+        block: str,
+        bounds: list[tuple[int, ...]],
+        cost: float,
+        arrays: dict[str, Any],
+        columns: int = 0,
+    ) -> Call:
+        """The call of a block over the pairs, each of which takes about `cost` ns; BLAS multiplies
+        a tile by so many columns, and two sets of rows to make it if there are products."""
+        terms = max(columns, len(self.scale)) if self.many else columns
         if terms:
             i0, i1, j0, j1, *_ = bounds[0]
             terms *= (i1 - i0) * (j1 - j0)
         n, m = self.shape
         step = Step(block, bounds, n * m * cost, terms, **self.same)
-        arrays = {**self.features, **self.products, **arrays, "out": out}
         return Call("ard", self.dtype, arrays, [*self.projecting, *self.normalising, step])
 
-    def fill(self, profile, alpha, variance, noise):
-        """The matrix of the pairs."""
+    def fill(self, profile: Profile) -> Call:
+        """The call that makes the matrix of the pairs."""
+        code, alpha, variance, noise = profile
         cost = self._cost()
-        bounds = self.tiles(cost, self._height())
-        if self.one:
+        bounds = self.tiles(cost, products=self.many)
+        if self.one_set:
             bounds = [(i0, i1, j0, j1, i0 - j0, i0 != j0) for i0, i1, j0, j1 in bounds]
         else:
             bounds = [(*tile, NOWHERE, False) for tile in bounds]
-        numbers = {"profile": profile, "alpha": alpha, "variance": variance, "noise": noise}
-        out = Output(self.shape, self.dtype)
-        return self._call("fill", bounds, cost, numbers, out, self._terms())
+        arrays = {**self.features, **self.products, "profile": code, "alpha": alpha,
+                  "variance": variance, "noise": noise,
+                  "out": Output(self.shape, self.dtype)}  # fmt: skip
+        return self._call("fill", bounds, cost, arrays)
 
-    def apply(self, profile, alpha, variance, v):
-        """The matrix times v."""
+    def apply(self, profile: Profile, v: Array) -> Call:
+        """The call that multiplies the matrix, without the noise on its diagonal, by v."""
+        code, alpha, variance, _ = profile
         width = v.shape[1]
         cost = self._cost(width)
-        bounds = self.mirrored(self.tiles(cost, self._height()))
-        arrays = {"profile": profile, "alpha": alpha, "variance": variance, "v": v}
-        out = Output((self.shape[0], width), self.dtype)
-        return self._call("apply", bounds, cost, arrays, out, max(width, self._terms()))
+        bounds = self.mirrored(self.tiles(cost, products=self.many))
+        arrays = {**self.features, **self.products, "profile": code, "alpha": alpha,
+                  "variance": variance, "v": v,
+                  "out": Output((self.shape[0], width), self.dtype)}  # fmt: skip
+        return self._call("apply", bounds, cost, arrays, width)
 
-    def diagonal(self, profile, alpha, variance, noise):
-        """That of the matrix, to the bit."""
-        n = min(self.shape)
-        bounds = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
-        if self.many and not self.one:
+    def diagonal(self, profile: Profile) -> Call:
+        """The call that makes the diagonal of the matrix, to the bit as `fill` does."""
+        code, alpha, variance, noise = profile
+        cost, n = self._cost(), min(self.shape)
+        bounds: list[tuple[int, ...]] = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
+        if self.many and not self.one_set:
             # BLAS's rounding depends on the sizes: the tiles of the matrix, as far as they matter
-            bounds = self.tiles(self._cost(), self._height())
+            bounds = self.tiles(cost, products=True)
             bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in bounds if i0 < j1 and j0 < i1]
-        numbers = {"profile": profile, "alpha": alpha, "variance": variance, "noise": noise}
-        out = Output((n,), self.dtype)
-        return self._call("fill_diagonal", bounds, self._cost(), numbers, out, self._terms())
+        arrays = {**self.features, **self.products, "profile": code, "alpha": alpha,
+                  "variance": variance, "noise": noise,
+                  "out": Output((n,), self.dtype)}  # fmt: skip
+        return self._call("fill_diagonal", bounds, cost, arrays)
 
 
-def _centre(*points_and_centre):
-    """centre = the mean of the finite rows of one or two sets of points."""
+def _centre(*points_and_centre: Array) -> None:
+    """Write the mean of the finite rows of one or two sets of points into the last array."""
     *points, result = points_and_centre
     with np.errstate(all="ignore"):
         # a third of sum's overhead

@@ -1,32 +1,59 @@
 """Gradients of what depends on a covariance matrix."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict, cast, get_args
+
 import numpy as np
 import scipy.linalg
+from numpy.typing import ArrayLike
 
 from .. import _arrays, _rows, _run
 from .._run import Call, Output, Step, run, tiles
-from ._pairs import Pairs, profile_of
+from .._typing import Array, Floats
+from ._pairs import Pairs
+from ._profile import Kind, Profile, profile_of
+
+Parameter: TypeAlias = Literal[
+    "length_scale", "factors", "metric", "variance", "noise_variance", "rq_alpha", "X", "Y"
+]
+_KNOWN: tuple[str, ...] = get_args(Parameter)
+
+
+class Gradients(TypedDict, total=False):
+    """The gradients by the name of what they belong to."""
+
+    length_scale: float | Floats
+    factors: Floats
+    metric: Floats
+    variance: float
+    noise_variance: float
+    rq_alpha: float
+    X: Floats
+    Y: Floats
 
 
 def ard_kernel_vjp(
-    cotangent,
-    X,
-    Y=None,
+    cotangent: ArrayLike,
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
     *,
-    kind="se",
-    length_scale=None,
-    factors=None,
-    metric=None,
-    rq_alpha=1.0,
-    variance=1.0,
-    noise_variance=0.0,
-    wrt=None,
-    backend=None,
-    workers=None,
-):
+    kind: Kind = "se",
+    length_scale: ArrayLike | None = None,
+    factors: ArrayLike | None = None,
+    metric: ArrayLike | None = None,
+    rq_alpha: float = 1.0,
+    variance: float = 1.0,
+    noise_variance: float = 0.0,
+    wrt: Sequence[Parameter] | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Gradients:
     """Gradients of Σ cotangent ∘ K, K the `ard_kernel` of the same arguments.
 
-    .. math:: g_\\theta = \\sum_{ij} c_{ij} \\frac{\\partial k_{ij}}{\\partial \\theta}
+    .. math:: g_\\theta = \\sum_{ij} c_{ij} \\frac{\\partial k_{ij}}{\\partial \\theta}, \\quad
+              k_{ij} = \\sigma_f^2\\, p\\left((x_i - y_j)^T M (x_i - y_j)\\right)
+              + \\sigma_n^2 \\delta_{ij}, \\quad
+              M = \\mathrm{diag}(\\ell)^{-2} + \\Lambda \\Lambda^T
 
     This is the adjoint (vector-Jacobian product) of the kernel: with c = ∂L/∂K it gives ∂L/∂θ for
     all parameters at the cost of a few kernels, where the derivatives of K itself would need an
@@ -35,13 +62,34 @@ def ard_kernel_vjp(
     Parameters
     ----------
     cotangent : array_like, shape (N, M)
-    X, Y, kind, length_scale, factors, metric, rq_alpha, variance, noise_variance
-        As in `ard_kernel`.
+        c, a weight for each entry of K.
+    X : array_like, shape (N, D)
+    Y : array_like, shape (M, D), optional
+        X itself if None.
+    kind : {"se", "matern12", "matern32", "matern52", "rq"}
+        The profile p, of q = r²: the squared exponential exp(−q/2), also called RBF or Gaussian;
+        Matérn's exp(−r), (1 + √3 r) exp(−√3 r), (1 + √5 r + 5q/3) exp(−√5 r) for ν = 1/2, 3/2,
+        5/2; the rational quadratic (1 + q/2α)^−α.
+    length_scale : float or array_like, shape (D,) or (1,), optional
+        ℓ, positive, in the units of X; inf drops a dimension. M = I where neither this nor
+        `factors` nor `metric` is given.
+    factors : array_like, shape (D, R), optional
+        Λ. Without `length_scale`, M = ΛΛᵀ alone.
+    metric : array_like, shape (D, D), optional
+        M itself, symmetric positive definite, in place of the other two.
+    rq_alpha : float
+        α, positive; of kind "rq" alone.
+    variance : float
+        σ_f², not negative, in the units of the function squared.
+    noise_variance : float
+        σ_n², not negative. δ is one for a point and itself, so with Y this must be 0.
     wrt : sequence of str, optional
         Of "length_scale", "factors", "metric", "variance", "noise_variance", "rq_alpha", "X", "Y".
         By default all the parameters that K depends on, without X and Y.
-    backend, workers
-        As in `quadform`.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`.
 
     Returns
     -------
@@ -52,9 +100,11 @@ def ard_kernel_vjp(
 
     Raises
     ------
-    TypeError, ValueError
-        As `ard_kernel`; and for a cotangent of another shape, an unknown name in `wrt` or one that
-        was not given.
+    TypeError
+        For an array that is not real, a number that is none, a `wrt` that is no sequence of names.
+    ValueError
+        For what `ard_kernel` refuses, a cotangent of another shape or out of the range of K, an
+        unknown name in `wrt` or that of an argument on which K does not depend.
 
     Notes
     -----
@@ -77,70 +127,64 @@ def ard_kernel_vjp(
     {'variance': 0.6065306597126334}
     """
     pairs = Pairs(X, Y, length_scale, factors, metric)
-    profile, alpha, variance, _ = profile_of(kind, rq_alpha, variance, noise_variance, pairs)
-    wrt = _names(wrt, kind, pairs.given)
-    cotangent = _arrays.real("cotangent", cotangent, 2)
-    _arrays.in_range("cotangent", cotangent, pairs.dtype)
-    cotangent = _arrays.ready(cotangent, pairs.dtype)
-    if cotangent.shape != pairs.shape:
+    profile = profile_of(kind, rq_alpha, variance, noise_variance, pairs.dtype, pairs.one_set)
+    names = _names(wrt, kind, pairs.given)
+    c = _arrays.real("cotangent", cotangent, 2)
+    _arrays.in_range("cotangent", c, pairs.dtype)
+    c = _arrays.ready(c, pairs.dtype)
+    if c.shape != pairs.shape:
         raise ValueError(
-            f"cotangent must have the shape of the kernel, {pairs.shape}, got {cotangent.shape}"
+            f"cotangent must have the shape of the kernel, {pairs.shape}, got {c.shape}"
         )
     kept = _run.kept("ard", backend, workers)
     pairs.keep_features(*kept)
-    gradients = {}
-    if "noise_variance" in wrt:
-        gradients["noise_variance"] = float(np.trace(cotangent, dtype=np.float64))
-    if {"length_scale", "variance", "rq_alpha"} & set(wrt):
-        sums = run(_pull(pairs, profile, alpha, cotangent), *kept)
-        gradients |= _by_parameters(pairs, sums, variance)
-    if {"X", "Y", "factors", "metric"} & set(wrt):
-        gradients |= _by_points(pairs, profile, alpha, variance, cotangent, wrt, *kept)
-    return {name: gradients[name] for name in wrt}
+    gradients: dict[str, Any] = {}
+    if "noise_variance" in names:
+        gradients["noise_variance"] = float(np.trace(c, dtype=np.float64))
+    if {"length_scale", "variance", "rq_alpha"} & set(names):
+        sums = run(_pull(pairs, profile, c), *kept)
+        gradients |= _by_parameters(pairs, sums, profile.variance)
+    if {"X", "Y", "factors", "metric"} & set(names):
+        gradients |= _by_points(pairs, profile, c, names, *kept)
+    return cast(Gradients, {name: gradients[name] for name in names})
 
 
-def _names(wrt, kind, given):
-    """The names in `wrt`, each of which K depends on."""
-    known = (
-        "length_scale",
-        "factors",
-        "metric",
-        "variance",
-        "noise_variance",
-        "rq_alpha",
-        "X",
-        "Y",
-    )
+def _names(wrt: Sequence[str] | None, kind: str, given: Mapping[str, Any]) -> list[str]:
+    """The names in `wrt`, each of which must be of something that K depends on; by default those
+    of all parameters that it does."""
     absent = {name for name, value in given.items() if value is None}
     if kind != "rq":
         absent.add("rq_alpha")
     if given["Y"] is not None:
         absent.add("noise_variance")
     if wrt is None:
-        return [name for name in known[:6] if name not in absent]
+        return [name for name in _KNOWN if name not in {*absent, "X", "Y"}]
     if isinstance(wrt, str) or not np.iterable(wrt):
         raise TypeError(f"wrt must be a sequence of names, got {wrt!r}")
-    wrt = list(wrt)
-    for name in wrt:
-        _arrays.choice("wrt", name, known)
+    names = list(wrt)
+    for name in names:
+        _arrays.choice("wrt", name, _KNOWN)
         if name in absent:
             raise ValueError(f"wrt must name what the kernel depends on, got {name!r}")
-    return wrt
+    return names
 
 
-def _pull(pairs, profile, alpha, cotangent):
-    """What the gradients with respect to length_scale, variance and rq_alpha are made of."""
-    arrays = {**pairs.features, "profile": profile, "alpha": alpha, "cotangent": cotangent}
-    arrays["sums"] = Output((len(pairs.scale) + 2,), np.dtype(np.float64))
+def _pull(pairs: Pairs, profile: Profile, cotangent: Array) -> Call:
+    """The call that makes the sums of which the gradients by length_scale, variance and rq_alpha
+    are multiples."""
+    arrays = {**pairs.features, "profile": profile.code, "alpha": profile.alpha,
+              "cotangent": cotangent,
+              "sums": Output((len(pairs.scale) + 2,), np.dtype(np.float64))}  # fmt: skip
     bounds = pairs.mirrored(pairs.tiles(pairs.slope_cost()))
     step = Step("pull", bounds, cotangent.size * pairs.slope_cost())
     return Call("ard", pairs.dtype, arrays, [step], ["sums"])
 
 
-def _by_parameters(pairs, sums, variance):
+def _by_parameters(pairs: Pairs, sums: Array, variance: float) -> dict[str, Any]:
     """The gradients with respect to length_scale, variance and rq_alpha."""
     length_scale = pairs.given["length_scale"]
-    gradients = {"variance": float(sums[-2]), "rq_alpha": float(variance * sums[-1])}
+    gradients: dict[str, Any] = {"variance": float(sums[-2]),
+                                 "rq_alpha": float(variance * sums[-1])}  # fmt: skip
     if length_scale is not None:
         # q moves with the scale s = 1 / length_scale by 2 / s of its part
         d = pairs.projection.shape[0]
@@ -152,26 +196,28 @@ def _by_parameters(pairs, sums, variance):
     return gradients
 
 
-def _by_points(pairs, profile, alpha, variance, cotangent, wrt, *kept):
+def _by_points(
+    pairs: Pairs, profile: Profile, cotangent: Array, wrt: list[str], backend: str, workers: int
+) -> dict[str, Any]:
     """The gradients with respect to X, Y, factors and metric."""
     p, none = pairs.projection, np.empty((0, 0), pairs.dtype)
-    numbers = {"profile": profile, "alpha": alpha, "variance": variance}
     x, y = pairs.features["x"], pairs.features["y"]
     # with one set k[i, j] and k[j, i] both move with x[i]
-    sides = {
-        "X": {"x": x, "y": y, "straight": cotangent,
-              "transposed": cotangent if pairs.one else none},
-        "Y": {"x": y, "y": x, "straight": none, "transposed": cotangent},
-    }  # fmt: skip
+    transposed = cotangent if pairs.one_set else none
+    sides = [
+        ("X", "points", {"x": x, "y": y, "straight": cotangent, "transposed": transposed}),
+        ("Y", "others", {"x": y, "y": x, "straight": none, "transposed": cotangent}),
+    ]
     chained = {"factors", "metric"} & set(wrt)
-    gradients, projected = {}, np.zeros(p.shape)
-    for points, (name, arrays) in zip(pairs.points, sides.items(), strict=True):
-        if name not in wrt and not (chained and (name == "X" or not pairs.one)):
+    gradients: dict[str, Any] = {}
+    projected = np.zeros(p.shape)
+    for name, points, arrays in sides:
+        if name not in wrt and not (chained and (name == "X" or not pairs.one_set)):
             continue
-        gradients[name], by_features = _by_set(pairs, arrays | numbers, *kept)
+        gradients[name], by_features = _by_set(pairs, profile, arrays, backend, workers)
         if chained and p.shape[1]:
-            last = by_features[:, pairs.plain :]
-            projected += _rows.products(points - pairs.features["centre"], last, kept[1])
+            away = pairs.features[points] - pairs.features["centre"]
+            projected += _rows.products(away, by_features[:, pairs.plain :], workers)
     gradients["factors"] = projected.astype(pairs.dtype)
     if pairs.given["metric"] is not None:
         # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P
@@ -180,18 +226,24 @@ def _by_points(pairs, profile, alpha, variance, cotangent, wrt, *kept):
     return gradients
 
 
-def _by_set(pairs, arrays, *kept):
+def _by_set(
+    pairs: Pairs, profile: Profile, arrays: dict[str, Any], backend: str, workers: int
+) -> tuple[Array, Array]:
     """The gradients with respect to the points of one set, and to its features."""
     n, m, (d, r) = len(arrays["x"]), len(arrays["y"]), pairs.projection.shape
-    arrays |= {"scale": pairs.scale, "gradient": Output((n, len(pairs.scale)), pairs.dtype)}
+    arrays |= {"profile": profile.code, "alpha": profile.alpha, "variance": profile.variance,
+               "scale": pairs.scale,
+               "gradient": Output((n, len(pairs.scale)), pairs.dtype)}  # fmt: skip
     cost = m * pairs.slope_cost()
     steps = [Step("pull_points", tiles.rows(n, cost), n * cost)]
     if not r:
-        gradient = run(Call("ard", pairs.dtype, arrays, steps, ["gradient"]), *kept)
+        gradient = run(Call("ard", pairs.dtype, arrays, steps, ["gradient"]), backend, workers)
         return gradient if pairs.plain else np.zeros((n, d), pairs.dtype), gradient
     arrays |= {"plain": pairs.plain, "projection": pairs.projection,
                "points": Output((n, d), pairs.dtype)}  # fmt: skip
     cost = d * r / 10
     bounds = tiles.rows(n, cost)
     steps.append(Step("pull_features", bounds, n * cost, bounds[0][1] * d * r))
-    return run(Call("ard", pairs.dtype, arrays, steps, ["points", "gradient"]), *kept)
+    returns = ["points", "gradient"]
+    points, gradient = run(Call("ard", pairs.dtype, arrays, steps, returns), backend, workers)
+    return points, gradient

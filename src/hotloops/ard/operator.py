@@ -1,26 +1,53 @@
 """The covariance matrix as a linear operator."""
 
 import copy
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 import scipy.sparse.linalg
+from numpy.typing import ArrayLike
 
 from .. import _arrays, _run
 from .._run import run
-from ._pairs import Pairs, profile_of
+from .._typing import Floats, Numbers
+from ._pairs import Pairs
+from ._profile import Kind, profile_of
 
 
-class KernelOperator(scipy.sparse.linalg.LinearOperator):
+class KernelOperator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc]  # it has no types
     """The matrix of `ard_kernel` as a linear operator, whose entries are made as they are used.
 
-    .. math:: (K V)_{ic} = \\sum_j k_{ij} V_{jc}
+    .. math:: (K V)_{ic} = \\sum_j k_{ij} V_{jc}, \\quad
+              k_{ij} = \\sigma_f^2\\, p\\left((x_i - y_j)^T M (x_i - y_j)\\right)
+              + \\sigma_n^2 \\delta_{ij}, \\quad
+              M = \\mathrm{diag}(\\ell)^{-2} + \\Lambda \\Lambda^T
 
     Parameters
     ----------
-    X, Y, kind, length_scale, factors, metric, rq_alpha, variance, noise_variance
-        As in `ard_kernel`.
-    backend, workers
-        As in `quadform`.
+    X : array_like, shape (N, D)
+    Y : array_like, shape (M, D), optional
+        X itself if None.
+    kind : {"se", "matern12", "matern32", "matern52", "rq"}
+        The profile p, of q = r²: the squared exponential exp(−q/2), also called RBF or Gaussian;
+        Matérn's exp(−r), (1 + √3 r) exp(−√3 r), (1 + √5 r + 5q/3) exp(−√5 r) for ν = 1/2, 3/2,
+        5/2; the rational quadratic (1 + q/2α)^−α.
+    length_scale : float or array_like, shape (D,) or (1,), optional
+        ℓ, positive, in the units of X; inf drops a dimension. M = I where neither this nor
+        `factors` nor `metric` is given.
+    factors : array_like, shape (D, R), optional
+        Λ. Without `length_scale`, M = ΛΛᵀ alone.
+    metric : array_like, shape (D, D), optional
+        M itself, symmetric positive definite, in place of the other two.
+    rq_alpha : float
+        α, positive; of kind "rq" alone.
+    variance : float
+        σ_f², not negative, in the units of the function squared.
+    noise_variance : float
+        σ_n², not negative. δ is one for a point and itself, so with Y this must be 0.
+    backend : {"cython", "numba", "numpy"}, optional
+        See `set_backend`.
+    workers : int, optional
+        See `set_workers`.
 
     Attributes
     ----------
@@ -29,8 +56,10 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
 
     Raises
     ------
-    TypeError, ValueError
-        As `ard_kernel`.
+    TypeError
+        For an array that is not real, a number that is none.
+    ValueError
+        For what `ard_kernel` refuses.
 
     Notes
     -----
@@ -51,81 +80,105 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):
     True
     """
 
+    shape: tuple[int, int]
+    dtype: np.dtype[np.floating[Any]]
+
+    if TYPE_CHECKING:  # SciPy's LinearOperator has these
+
+        @property
+        def T(self) -> Self: ...
+        @property
+        def H(self) -> Self: ...
+        def transpose(self) -> Self: ...
+        def adjoint(self) -> Self: ...
+        @overload
+        def __matmul__(self, V: ArrayLike) -> Numbers: ...
+        @overload
+        def __matmul__(self, V: Any) -> Any: ...
+        def __matmul__(self, V: Any) -> Any: ...
+
     def __init__(
         self,
-        X,
-        Y=None,
+        X: ArrayLike,
+        Y: ArrayLike | None = None,
         *,
-        kind="se",
-        length_scale=None,
-        factors=None,
-        metric=None,
-        rq_alpha=1.0,
-        variance=1.0,
-        noise_variance=0.0,
-        backend=None,
-        workers=None,
-    ):
+        kind: Kind = "se",
+        length_scale: ArrayLike | None = None,
+        factors: ArrayLike | None = None,
+        metric: ArrayLike | None = None,
+        rq_alpha: float = 1.0,
+        variance: float = 1.0,
+        noise_variance: float = 0.0,
+        backend: str | None = None,
+        workers: int | None = None,
+    ) -> None:
         self._pairs = Pairs(X, Y, length_scale, factors, metric)
-        self._profile = profile_of(kind, rq_alpha, variance, noise_variance, self._pairs)
+        self._profile = profile_of(
+            kind, rq_alpha, variance, noise_variance, self._pairs.dtype, self._pairs.one_set
+        )
         self._kept = _run.kept("ard", backend, workers)
         self._pairs.keep(*self._kept)
         super().__init__(self._pairs.dtype, self._pairs.shape)
 
-    def matvec(self, V):
+    def matvec(self, V: ArrayLike) -> Numbers:
         """The product with a vector, of shape (M,) or (M, 1)."""
         _check_factor(V, (self.shape[1],), (self.shape[1], 1))
-        return super().matvec(V)
+        product: Numbers = super().matvec(V)
+        return product
 
-    def matmat(self, V):
+    def matmat(self, V: ArrayLike) -> Numbers:
         """The product with a matrix, of shape (M, columns)."""
         _check_factor(V, (self.shape[1], "columns"))
-        return super().matmat(V)
+        product: Numbers = super().matmat(V)
+        return product
 
-    def rmatvec(self, V):
+    def rmatvec(self, V: ArrayLike) -> Numbers:
         """The adjoint's product with a vector, of shape (N,) or (N, 1)."""
         return self.H.matvec(V)
 
-    def rmatmat(self, V):
+    def rmatmat(self, V: ArrayLike) -> Numbers:
         """The adjoint's product with a matrix, of shape (N, columns)."""
         return self.H.matmat(V)
 
-    def dot(self, V):
+    def dot(self, V: Any) -> Any:
         """The product with a vector, a matrix, a scalar or an operator."""
         if not (np.isscalar(V) or isinstance(V, scipy.sparse.linalg.LinearOperator)):
             _check_factor(V, (self.shape[1],), (self.shape[1], "columns"))
         return super().dot(V)
 
-    def _matmat(self, V):
+    def _matmat(self, V: ArrayLike) -> Numbers:
         if np.iscomplexobj(V):
             v = _arrays.ready(_arrays.complex_("V", V), np.result_type(self.dtype, np.complex64))
-            return self._matmat(v.view(self.dtype)).view(v.dtype)
+            parts = self._matmat(v.view(self.dtype))
+            return parts.view(v.dtype)
         v = _arrays.ready(_arrays.real("V", V), self.dtype)
-        profile, alpha, variance, noise = self._profile
-        product = run(self._pairs.apply(profile, alpha, variance, v), *self._kept)
-        if noise:
-            product += self.dtype.type(noise) * v
+        product: Floats = run(self._pairs.apply(self._profile, v), *self._kept)
+        if self._profile.noise:
+            product += self.dtype.type(self._profile.noise) * v
         return product
 
-    def _transpose(self):
+    def _transpose(self) -> Self:
         other = copy.copy(self)
-        other._pairs, other.shape = self._pairs.transposed(), self.shape[::-1]
+        other._pairs = self._pairs.transposed()
+        other.shape = other._pairs.shape
         return other
 
     _adjoint = _transpose  # the entries are real
 
-    def diagonal(self):
+    def diagonal(self) -> Floats:
         """The entries k[i, i], to the bit those of the array; of two sets with 16 features or more
         at the cost of the tiles that hold them."""
-        return run(self._pairs.diagonal(*self._profile), *self._kept)
+        diagonal: Floats = run(self._pairs.diagonal(self._profile), *self._kept)
+        return diagonal
 
-    def toarray(self):
+    def toarray(self) -> Floats:
         """The matrix itself, as `ard_kernel` gives it."""
-        return run(self._pairs.fill(*self._profile), *self._kept)
+        matrix: Floats = run(self._pairs.fill(self._profile), *self._kept)
+        return matrix
 
 
-def _check_factor(V, *shapes):
-    """SciPy does not name what it refuses."""
+def _check_factor(V: ArrayLike, *shapes: tuple[int | str, ...]) -> None:
+    """Refuse a V of another shape than these: the errors of SciPy do not name it."""
     got = _arrays.number("V", V).shape
     if not {got, (*got[:-1], "columns")} & set(shapes):
         expected = " or ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
