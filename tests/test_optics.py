@@ -57,8 +57,18 @@ def test_sines_in_twice_as_many_digits(backend, size):
     near = math.pi / 2 - 10.0 ** rng.uniform(-17, -1, 50)
     ends = [0, math.pi / 4, np.nextafter(math.pi / 4, 1), math.pi / 2, np.float32(math.pi / 2)]
     theta = np.concatenate([rng.uniform(-size, size, 200), near, ends])
-    sine, low = np.empty(len(theta)), np.empty(len(theta))
-    resolve(backend, "optics").load("optics").sines(0, len(theta), theta, sine, low)
+    # n = 1, so that kx / k0 is the sine
+    count = len(theta)
+    arguments = {
+        "rows": np.zeros((count, 2), np.intp), "n": np.ones((1, 2), complex),
+        "thickness": np.zeros((1, 2)), "wavelength": np.ones(count), "theta": theta,
+        "kx": np.empty(0, complex), "first": 0,
+    }  # fmt: skip
+    incidence = np.empty((count, 5))
+    outputs = incidence, np.empty((2, 1, count), complex), np.empty((3, 1, count))
+    resolve(backend, "optics").load("optics").solve(0, count, *arguments.values(), *outputs)
+    assert not incidence[:, [2, 4]].any()
+    sine, low = incidence[:, 1], incidence[:, 3]
     with mpmath.workdps(60):
         for angle, number, rest in zip(theta, sine, low, strict=True):
             exact = mpmath.sin(mpmath.mpf(float(angle)))

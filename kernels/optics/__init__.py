@@ -22,9 +22,12 @@ that kz is 5e-6 of the largest one behind it, or of 1 / d, where the change matt
 difference: 1e-10 of the field; where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then
 1e-10 / |n| at most.
 
-`solve` gives r, t and the power; `waves` kz and amplitudes, the forward wave's at the near and the
-backward one's at the far interface of its layer; `depth` at planes z weighted sums, each over the K
-stacks of a group, of quadratic forms
+`solve` gives what comes to each stack, `incidence`: k0, and the real and imaginary parts of a and
+of low; r and t, `outside`; and as `powers` |r|² and the flux along z behind the stack and into it
+over the incident one. It takes n[0] sin(theta), |theta| < 1.6, or where theta is empty kx over k0,
+for kx / k0: a product of which one factor has twice as many digits as a number. `waves` gives kz
+and amplitudes, the forward wave's at the near and the backward one's at the far interface of its
+layer; `depth` at planes z weighted sums, each over the K stacks of a group, of quadratic forms
 
     A |u|² + B |w|² + 2 Re(C u conj(w)),   u = forward + backward, w = forward - backward
 
@@ -32,28 +35,25 @@ of the waves of E: |E|²; the flux along z over the incident one's; and k0 Im(n�
 whose integral over each layer is what `absorb` gives, in closed form and without a difference.
 Where a few sums are long `add_depth` adds a piece of them to partial results.
 
-`sines` gives the sine of an angle in (-1.6, 1.6), and what that number lacks; `products` x (y +
-rest) of complex x and real y, likewise: with them come kx / k0 = n[0] (sine + low) or kx (1 / k0).
-
 Shapes: B stacks of N media, in one polarisation or in both: P = 1 or 2, of which the first is
 `first` (0 is s, 1 is p). Stack b has the rows rows[b, 0] of n (·, N) and rows[b, 1] of thickness
-(·, N), 0 at both ends, and k0, a and low (B,). Outputs (P, B), kz (B, N), amplitudes (P, B, N, 2),
-absorbed (P, B, N - 2). Of depth, the stacks are G groups of K, rows (G, K, 2), k0, a and low
-(G, K), weights (P, G, K), z (Nz,), and the output is (S, G, Nz): S = P, or 1 for the sum of both
-polarisations. Of add_depth, they are as in solve, weights (P, B), and sums of P B / S items each,
-(S, Nz): the row that an item adds to depends on its place, so no piece of the stacks stands alone.
+(·, N), 0 at both ends, and wavelength, theta or kx, all (B,), and incidence (B, 5). Outputs outside
+(2, P, B), powers (3, P, B), kz (B, N), amplitudes (P, B, N, 2), absorbed (P, B, N - 2). Of depth,
+the stacks are G groups of K, rows (G, K, 2), incidence (G, K, 5), weights (P, G, K), z (Nz,), and
+the output is (S, G, Nz): S = P, or 1 for the sum of both polarisations. Of add_depth, they are as
+in solve, weights (P, B), and sums of P B / S items each, (S, Nz): the row that an item adds to
+depends on its place, so no piece of the stacks stands alone.
 Source: L. G. Parratt, Phys. Rev. 95, 359 (1954); Born & Wolf, Principles of Optics (7th ed., 1999),
 section 1.6.
 """
 
 BLOCKS = """
-sines     b   | theta:b > sine:b low:b
-products  b   | x:b y:b rest:b > product:b low:b
-solve     b   | rows:bi n thickness k0:b a:b low:b first > r:pb t:pb R:pb T:pb entering:pb
-waves     b   | rows:bi n thickness k0:b a:b low:b first > kz:bj amplitudes:pbjw
-absorb    b   | rows:bi n thickness k0:b a:b low:b first > absorbed:pbj
-depth     g z | rows:gki n thickness k0:gk a:gk low:gk first z:z what weights:pgk > out:sgz
-add_depth b   | rows n thickness k0 a low first z what weights > +out
+solve     b   | rows:bi n thickness wavelength:b theta:b? kx:b? first \
+              > incidence:bc outside:apb powers:fpb
+waves     b   | rows:bi n thickness incidence:bc first > kz:bj amplitudes:pbjw
+absorb    b   | rows:bi n thickness incidence:bc first > absorbed:pbj
+depth     g z | rows:gki n thickness incidence:gkc first z:z what weights:pgk > out:sgz
+add_depth b   | rows n thickness incidence first z what weights > +out
 """
 
 #: What `depth` and `add_depth` sum up.

@@ -14,8 +14,7 @@ cdef extern from "waves.h" nogil:
         double* forward_im
         double* backward_re
         double* backward_im
-    void hl_cis(
-        Py_ssize_t n, const double* decay, const double* angle, double* re, double* im)
+    void hl_cis(Py_ssize_t n, const double* decay, const double* angle, double* re, double* im)
     Py_ssize_t hl_run(Py_ssize_t start, Py_ssize_t n, const Py_ssize_t* layer)
     void hl_waves_at(
         Py_ssize_t n, const double* z, Py_ssize_t count, const double* interfaces,
@@ -27,6 +26,13 @@ cdef enum:
     POYNTING = 1
     ABSORPTION = 2
     LANES = 16  # stacks side by side: real parts of a number in each, then imaginary ones
+
+
+# What comes to a stack: kx / k0 = a + low.
+ctypedef struct incident:
+    double k0
+    double complex a
+    double complex low
 
 
 # A medium of a group of stacks.
@@ -89,20 +95,20 @@ cdef inline double complex _root(double complex square) noexcept nogil:
     return q
 
 
-cdef inline double complex _flux(double complex n, double complex q, int pol) noexcept nogil:
+cdef inline double complex _flux(const medium* m, Py_ssize_t w, int pol) noexcept nogil:
     # whose real part is the flux along z of a wave E = 1
+    cdef double complex n = _at(m.n, w), q = _at(m.q, w)
     return _over(q * _conj(n), n) if pol else q
 
 
-cdef inline double _per_incident(double complex n, double complex q, int pol) noexcept nogil:
-    cdef double flux = _flux(n, q, pol).real
+cdef inline double _per_incident(const medium* first, Py_ssize_t w, int pol) noexcept nogil:
+    cdef double flux = _flux(first, w, pol).real
     return 1 / flux if flux > 0 else NAN
 
 
 cdef cloned _media(
     Py_ssize_t count, Py_ssize_t media, const Py_ssize_t* rows, const double complex* n,
-    const double* thickness, const double* k0, const double complex* a,
-    const double complex* low, medium* found,
+    const double* thickness, const incident* incidence, medium* found,
 ) noexcept nogil:
     # of `count` stacks, in lanes of which the last is repeated
     cdef Py_ssize_t j, lane, w
@@ -116,19 +122,19 @@ cdef cloned _media(
     cdef double[LANES] shift
     cdef double[LANES] decay
     cdef double[LANES] angle
-    cdef double size, smaller, inside
+    cdef double size, inside
     cdef double complex m, less, more
     for w in range(LANES):
         lane = min(w, count - 1)
-        _put(a_lanes, w, a[lane])
-        _put(low_lanes, w, low[lane])
+        _put(a_lanes, w, incidence[lane].a)
+        _put(low_lanes, w, incidence[lane].low)
         largest[w] = 0
     for j in range(media - 1, -1, -1):
         inside = 25e-12 if 0 < j < media - 1 else 0
         for w in range(LANES):
             lane = min(w, count - 1)
             _put(index, w, n[rows[2 * lane] * media + j])
-            depth[w] = k0[lane] * thickness[rows[2 * lane + 1] * media + j]
+            depth[w] = incidence[lane].k0 * thickness[rows[2 * lane + 1] * media + j]
         for w in range(LANES):
             m = _at(index, w)
             less = (m - _at(a_lanes, w)) - _at(low_lanes, w)
@@ -136,9 +142,8 @@ cdef cloned _media(
             m = less * more
             size = fabs(m.real) + fabs(m.imag)
             largest[w] = size if size > largest[w] else largest[w]
-            smaller = sqrt(_norm(_at(index, w)))
-            smaller = smaller if smaller < 1 else 1
-            shift[w] = inside * smaller * largest[w] / (1 + largest[w] * depth[w] * depth[w])
+            shift[w] = inside * min(1.0, sqrt(_norm(_at(index, w)))) * largest[w]
+            shift[w] = shift[w] / (1 + largest[w] * depth[w] * depth[w])
             shift[w] = shift[w] if 2 * size < shift[w] else 0
             m.real = m.real + shift[w]
             m = _root(m)
@@ -154,6 +159,19 @@ cdef cloned _media(
             found[j].n[w], found[j].q[w], found[j].phase[w] = index[w], q[w], phase[w]
         for w in range(LANES):
             found[j].shift[w] = shift[w]
+
+
+cdef void _group(
+    Py_ssize_t count, Py_ssize_t media, const Py_ssize_t* rows, const double complex* n,
+    const double* thickness, const incident* incidence, medium* found, double* sine_square,
+) noexcept nogil:
+    # its media, and the square of kx / k0
+    cdef Py_ssize_t w
+    cdef double complex a, low
+    _media(count, media, rows, n, thickness, incidence, found)
+    for w in range(LANES):
+        a, low = incidence[min(w, count - 1)].a, incidence[min(w, count - 1)].low
+        _put(sine_square, w, a * a + low * (_scaled(a, 2) + low))
 
 
 cdef inline inlined _cross(
@@ -234,15 +252,18 @@ cdef cloned _sweep(
 
 
 cdef cloned _amplitudes(
-    Py_ssize_t count, Py_ssize_t media, const medium* found, const wave* waves, int pol,
-    double complex* amplitudes,
+    Py_ssize_t count, Py_ssize_t media, const medium* found, const double* sine_square, int pol,
+    wave* waves, double complex* amplitudes,
 ) noexcept nogil:
-    # amplitudes (count, media, 2) of E
+    # amplitudes (count, media, 2) of E, with room for waves
     cdef Py_ssize_t j, w
+    cdef double[2 * LANES] r
+    cdef double[2 * LANES] t
     cdef double[2 * LANES] factor
     cdef double[2 * LANES] forward
     cdef double[2 * LANES] backward
     cdef double complex e, f
+    _sweep(media, found, sine_square, pol, r, t, waves)
     for w in range(LANES):
         _put(factor, w, _over(1, _at(waves[0].forward, w)))
     for j in range(media):
@@ -262,15 +283,6 @@ cdef cloned _amplitudes(
             amplitudes[2 * (w * media + j) + 1] = _at(backward, w)
 
 
-cdef void _sine_squares(
-    Py_ssize_t count, const double complex* a, const double complex* low, double* sine_square,
-) noexcept nogil:
-    cdef Py_ssize_t lane, w
-    for w in range(LANES):
-        lane = min(w, count - 1)
-        _put(sine_square, w, a[lane] * a[lane] + low[lane] * (_scaled(a[lane], 2) + low[lane]))
-
-
 cdef medium* _scratch(Py_ssize_t media, Py_ssize_t size) except? NULL:
     # room for each medium's `medium`, and `size` more bytes
     cdef medium* scratch = <medium*> malloc(media * (sizeof(medium) + size))
@@ -279,18 +291,16 @@ cdef medium* _scratch(Py_ssize_t media, Py_ssize_t size) except? NULL:
     return scratch
 
 
-# sin(x) / x - 1 over x², in powers of x²: numbers and what they lack
-cdef double[7] SERIES = [
+# sin(x) / x - 1 over x², in powers of x²; and what the first of these numbers lack
+cdef double[13] SERIES = [
     -0.16666666666666666, 0.008333333333333333, -0.0001984126984126984, 2.7557319223985893e-06,
     -2.505210838544172e-08, 1.6059043836821613e-10, -7.647163731819816e-13,
+    2.8114572543455206e-15, -8.22063524662433e-18, 1.9572941063391263e-20,
+    -3.868170170630684e-23, 6.446950284384474e-26, -9.183689863795546e-29,
 ]
 cdef double[7] SERIES_REST = [
     -9.25185853854297e-18, 1.1564823173178714e-19, -1.7209558293420705e-22,
     -1.858393274046472e-22, 1.448814070935912e-24, 1.2585294588752098e-26, -7.03872877733453e-30,
-]
-cdef double[6] SERIES_TAIL = [
-    2.8114572543455206e-15, -8.22063524662433e-18, 1.9572941063391263e-20,
-    -3.868170170630684e-23, 6.446950284384474e-26, -9.183689863795546e-29,
 ]
 
 
@@ -306,9 +316,9 @@ cdef inline inlined _sine(double x, double* sine, double* low) noexcept nogil:
         rest = 3.061616997868383e-17 - (size - h)
     z = size * size
     z_rest = fma(size, size, -z) + 2 * size * rest
-    p = SERIES_TAIL[5]
-    for k in range(4, -1, -1):
-        p = SERIES_TAIL[k] + z * p
+    p = SERIES[12]
+    for k in range(11, 6, -1):
+        p = SERIES[k] + z * p
     for k in range(6, -1, -1):
         s = fma(z, p, SERIES[k])
         p_rest = fma(z, p, SERIES[k] - s) + (z * p_rest + z_rest * p + SERIES_REST[k])
@@ -328,131 +338,130 @@ cdef inline inlined _sine(double x, double* sine, double* low) noexcept nogil:
     low[0] = -rest if x < 0 else rest
 
 
-cdef cloned _sines(Py_ssize_t count, const double* theta, double* sine, double* low) noexcept nogil:
-    cdef Py_ssize_t b
-    for b in range(count):
-        _sine(theta[b], &sine[b], &low[b])
-
-
-def sines(
-    Py_ssize_t b0, Py_ssize_t b1, const double[::1] theta, double[::1] sine, double[::1] low,
-):
-    with nogil:
-        _sines(b1 - b0, &theta[b0], &sine[b0], &low[b0])
-
-
-cdef cloned _products(
-    Py_ssize_t count, const double complex* x, const double* y, const double* rest,
-    double complex* product, double complex* low,
+cdef inline void _product(
+    double complex x, double y, double rest, double complex* product, double complex* low,
 ) noexcept nogil:
-    cdef Py_ssize_t b
-    for b in range(count):
-        product[b] = _scaled(x[b], y[b])
-        low[b].real = fma(x[b].real, y[b], -product[b].real) + x[b].real * rest[b]
-        low[b].imag = fma(x[b].imag, y[b], -product[b].imag) + x[b].imag * rest[b]
+    # x (y + rest), and what it lacks
+    product[0] = _scaled(x, y)
+    low[0].real = fma(x.real, y, -product[0].real) + x.real * rest
+    low[0].imag = fma(x.imag, y, -product[0].imag) + x.imag * rest
 
 
-def products(
-    Py_ssize_t b0, Py_ssize_t b1, const double complex[::1] x, const double[::1] y,
-    const double[::1] rest, double complex[::1] product, double complex[::1] low,
-):
-    with nogil:
-        _products(b1 - b0, &x[b0], &y[b0], &rest[b0], &product[b0], &low[b0])
+cdef double PER_TURN = 0.15915494309189535, PER_TURN_REST = -9.839338337591243e-18  # 1 / 2π
+
+
+cdef cloned _incidence(
+    Py_ssize_t count, const Py_ssize_t* rows, Py_ssize_t media, const double complex* n,
+    const double* wavelength, const double* theta, const double complex* kx, incident* incidence,
+) noexcept nogil:
+    # of `count` stacks, from theta or, where that is NULL, from kx
+    cdef Py_ssize_t w
+    cdef double[LANES] y
+    cdef double[LANES] rest
+    cdef double complex a, low
+    for w in range(LANES):
+        y[w] = theta[min(w, count - 1)] if kx == NULL else 0
+    for w in range(LANES):
+        _sine(y[w], &y[w], &rest[w])
+    for w in range(count):
+        a = n[rows[2 * w] * media]
+        if kx != NULL:
+            _product(wavelength[w], PER_TURN, PER_TURN_REST, &a, &low)
+            a, y[w], rest[w] = kx[w], a.real, low.real
+        _product(a, y[w], rest[w], &incidence[w].a, &incidence[w].low)
+        incidence[w].k0 = 6.283185307179586 / wavelength[w]
 
 
 def solve(
     Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
-    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
-    const double complex[::1] low, int first, double complex[:, ::1] r,
-    double complex[:, ::1] t, double[:, ::1] R, double[:, ::1] T, double[:, ::1] entering,
+    const double[:, ::1] thickness, const double[::1] wavelength, const double[::1] theta,
+    const double complex[::1] kx, int first, double[:, ::1] incidence,
+    double complex[:, :, ::1] outside, double[:, :, ::1] powers,
 ):
     cdef Py_ssize_t b = b0, count, media = n.shape[1], p, w
+    cdef bint by_angle = theta.shape[0] > 0
     cdef double[2 * LANES] sine_square
     cdef double[2 * LANES] reflected
     cdef double[2 * LANES] transmitted
-    cdef double complex flux, last
-    cdef double per_incident
+    cdef double complex flux, r, t
+    cdef double last, per_incident
     cdef medium* found = _scratch(media, 0)
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
-                   found)
-            _sine_squares(count, &a[b], &low[b], sine_square)
-            for p in range(r.shape[0]):
+            _incidence(count, &rows[b, 0], media, &n[0, 0], &wavelength[b],
+                       &theta[b] if by_angle else NULL, NULL if by_angle else &kx[b],
+                       <incident*> &incidence[b, 0])
+            _group(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0],
+                   <const incident*> &incidence[b, 0], found, sine_square)
+            for p in range(outside.shape[1]):
                 _sweep(media, found, sine_square, first + p, reflected, transmitted, NULL)
                 for w in range(count):
-                    r[p, b + w], t[p, b + w] = _at(reflected, w), _at(transmitted, w)
-                    R[p, b + w] = _norm(r[p, b + w])
-                    flux = _flux(_at(found[0].n, w), _at(found[0].q, w), first + p)
-                    last = _flux(
-                        _at(found[media - 1].n, w), _at(found[media - 1].q, w), first + p
-                    )
-                    per_incident = 1 / flux.real if flux.real > 0 else NAN
-                    T[p, b + w] = _norm(t[p, b + w]) * last.real * per_incident
-                    entering[p, b + w] = (
-                        1 - R[p, b + w] + 2 * flux.imag * r[p, b + w].imag * per_incident
-                    )
+                    r, t = _at(reflected, w), _at(transmitted, w)
+                    flux = _flux(&found[0], w, first + p)
+                    last = _flux(&found[media - 1], w, first + p).real
+                    per_incident = _per_incident(&found[0], w, first + p)
+                    outside[0, p, b + w], outside[1, p, b + w] = r, t
+                    powers[0, p, b + w] = _norm(r)
+                    powers[1, p, b + w] = _norm(t) * last * per_incident
+                    powers[2, p, b + w] = 1 - _norm(r) + 2 * flux.imag * r.imag * per_incident
             b += count
     free(found)
 
 
 def waves(
     Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
-    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
-    const double complex[::1] low, int first, double complex[:, ::1] kz,
-    double complex[:, :, :, ::1] amplitudes,
+    const double[:, ::1] thickness, const double[:, ::1] incidence, int first,
+    double complex[:, ::1] kz, double complex[:, :, :, ::1] amplitudes,
 ):
     cdef Py_ssize_t b = b0, count, j, media = n.shape[1], p, w
     cdef double[2 * LANES] sine_square
-    cdef double[2 * LANES] r
-    cdef double[2 * LANES] t
     cdef medium* found = _scratch(media, sizeof(wave))
     cdef wave* found_waves = <wave*> (found + media)
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
-                   found)
+            _group(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0],
+                   <const incident*> &incidence[b, 0], found, sine_square)
             for w in range(count):
                 for j in range(media):
-                    kz[b + w, j] = _scaled(_at(found[j].q, w), k0[b + w])
-            _sine_squares(count, &a[b], &low[b], sine_square)
+                    kz[b + w, j] = _scaled(_at(found[j].q, w), incidence[b + w, 0])
             for p in range(amplitudes.shape[0]):
-                _sweep(media, found, sine_square, first + p, r, t, found_waves)
-                _amplitudes(count, media, found, found_waves, first + p, &amplitudes[p, b, 0, 0])
+                _amplitudes(count, media, found, sine_square, first + p, found_waves,
+                            &amplitudes[p, b, 0, 0])
             b += count
     free(found)
 
 
 cdef void _form(
-    int what, int pol, double complex n, double complex q, double k0, double complex sine_square,
+    int what, int pol, const medium* m, Py_ssize_t w, double k0, const double* sine_square,
     double per_incident, double* form,
 ) noexcept nogil:
     # A, B and the parts of C in one medium
-    cdef double absorbed, size = _norm(n)
-    cdef double complex flux
+    cdef double complex n = _at(m.n, w), q = _at(m.q, w), flux
+    cdef double absorbed, size = _norm(n), sine_size = sqrt(_norm(_at(sine_square, w)))
     form[0] = form[1] = form[2] = form[3] = 0
     if what == INTENSITY:
-        form[0] = sqrt(_norm(sine_square)) / size if pol else 1
+        form[0] = sine_size / size if pol else 1
         form[1] = _norm(q) / size if pol else 0
     elif what == POYNTING:
-        flux = _scaled(_flux(n, q, pol), 0.5 * per_incident)
+        flux = _scaled(_flux(m, w, pol), 0.5 * per_incident)
         form[2], form[3] = flux.real, -flux.imag
     else:
         absorbed = k0 * (n * n).imag * per_incident
-        form[0] = absorbed * sqrt(_norm(sine_square)) / size if pol else absorbed
+        form[0] = absorbed * sine_size / size if pol else absorbed
         form[1] = absorbed * _norm(q) / size if pol else 0
 
 
 cdef double _integral(
-    const double* form, double complex q, double complex phase, double complex f, double complex b,
-    double k0, double thickness,
+    const double* form, const medium* m, Py_ssize_t w, const double complex* amplitudes, double k0,
+    double thickness,
 ) noexcept nogil:
     # of A |u|² + B |w|² over a layer, where
     # |u|², |w|² = |f|² exp(-2 Im kz z) + |b|² exp(-2 Im kz (d - z))
     #              ± 2 Re(f conj(b) exp(i Re kz (2 z - d))) exp(-Im kz d)
-    cdef double depth = k0 * thickness, decay = 2 * q.imag * depth, angle = q.real * depth
+    cdef double complex f = amplitudes[0], b = amplitudes[1], phase = _at(m.phase, w)
+    cdef double depth = k0 * thickness, decay = 2 * m.q[LANES + w] * depth, angle = m.q[w] * depth
     cdef double each = -expm1(-decay) / decay if decay != 0 else 1
     cdef double between = phase.imag / angle if angle != 0 else phase.real
     each = each * (_norm(f) + _norm(b))
@@ -462,40 +471,30 @@ cdef double _integral(
 
 def absorb(
     Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
-    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
-    const double complex[::1] low, int first, double[:, :, ::1] absorbed,
+    const double[:, ::1] thickness, const double[:, ::1] incidence, int first,
+    double[:, :, ::1] absorbed,
 ):
     cdef Py_ssize_t b = b0, count, j, media = n.shape[1], p, w
     cdef double[2 * LANES] sine_square
-    cdef double[2 * LANES] r
-    cdef double[2 * LANES] t
     cdef double[4] form
-    cdef double complex index, q
-    cdef double per_incident
+    cdef double k0, per_incident
     cdef medium* found = _scratch(media, sizeof(wave) + 2 * LANES * sizeof(double complex))
     cdef wave* found_waves = <wave*> (found + media)
     cdef double complex* amplitudes = <double complex*> (found_waves + media)
-    cdef double complex* pair
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], &k0[b], &a[b], &low[b],
-                   found)
-            _sine_squares(count, &a[b], &low[b], sine_square)
+            _group(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0],
+                   <const incident*> &incidence[b, 0], found, sine_square)
             for p in range(absorbed.shape[0]):
-                _sweep(media, found, sine_square, first + p, r, t, found_waves)
-                _amplitudes(count, media, found, found_waves, first + p, amplitudes)
+                _amplitudes(count, media, found, sine_square, first + p, found_waves, amplitudes)
                 for w in range(count):
-                    per_incident = _per_incident(
-                        _at(found[0].n, w), _at(found[0].q, w), first + p
-                    )
+                    k0, per_incident = incidence[b + w, 0], _per_incident(&found[0], w, first + p)
                     for j in range(1, media - 1):
-                        index, q = _at(found[j].n, w), _at(found[j].q, w)
-                        _form(ABSORPTION, first + p, index, q, k0[b + w], _at(sine_square, w),
-                              per_incident, form)
-                        pair = amplitudes + 2 * (w * media + j)
+                        _form(ABSORPTION, first + p, &found[j], w, k0, sine_square, per_incident,
+                              form)
                         absorbed[p, b + w, j - 1] = _integral(
-                            form, q, _at(found[j].phase, w), pair[0], pair[1], k0[b + w],
+                            form, &found[j], w, amplitudes + 2 * (w * media + j), k0,
                             thickness[rows[b + w, 1], j],
                         )
             b += count
@@ -503,20 +502,21 @@ def absorb(
 
 
 cdef cloned _strip(
-    Py_ssize_t count, const Py_ssize_t* layer, const double* forward_re, const double* forward_im,
-    const double* backward_re, const double* backward_im, const double* forms, double weight,
-    double* out,
+    Py_ssize_t count, const waves_of_strip* strip, const double* forms, double weight, double* out,
 ) noexcept nogil:
     # out += weight (A |u|² + B |w|² + 2 Re(C u conj(w)))
     cdef Py_ssize_t i, start = 0, stop
     cdef double A, B, C_re, C_im, u_re, u_im, w_re, w_im, value
+    cdef const double* form
     while start < count:
-        stop = hl_run(start, count, layer)
-        A, B = forms[4 * layer[start]], forms[4 * layer[start] + 1]
-        C_re, C_im = 2 * forms[4 * layer[start] + 2], 2 * forms[4 * layer[start] + 3]
+        stop = hl_run(start, count, strip.layer)
+        form = forms + 4 * strip.layer[start]
+        A, B, C_re, C_im = form[0], form[1], 2 * form[2], 2 * form[3]
         for i in range(start, stop):
-            u_re, u_im = forward_re[i] + backward_re[i], forward_im[i] + backward_im[i]
-            w_re, w_im = forward_re[i] - backward_re[i], forward_im[i] - backward_im[i]
+            u_re = strip.forward_re[i] + strip.backward_re[i]
+            u_im = strip.forward_im[i] + strip.backward_im[i]
+            w_re = strip.forward_re[i] - strip.backward_re[i]
+            w_im = strip.forward_im[i] - strip.backward_im[i]
             value = A * (u_re * u_re + u_im * u_im) + B * (w_re * w_re + w_im * w_im)
             value += C_re * (u_re * w_re + u_im * w_im) - C_im * (u_im * w_re - u_re * w_im)
             out[i] += weight * value
@@ -526,17 +526,13 @@ cdef cloned _strip(
 cdef int _add(
     Py_ssize_t b0, Py_ssize_t b1, Py_ssize_t z0, Py_ssize_t z1, Py_ssize_t stacks, Py_ssize_t pols,
     Py_ssize_t each, const Py_ssize_t* rows, const double complex[:, ::1] n,
-    const double[:, ::1] thickness, const double* k0, const double complex* a,
-    const double complex* low, int first, const double[::1] z, int what, const double* weights,
-    double* out,
+    const double[:, ::1] thickness, const incident* incidence, int first, const double[::1] z,
+    int what, const double* weights, double* out,
 ) except -1:
     # of b0:b1, of so many stacks, at z[z0:z1]; each row of out is the sum of so many items
     cdef Py_ssize_t b = b0, count, item, iz, j, length, media = n.shape[1], p, w
     cdef double[2 * LANES] sine_square
-    cdef double[2 * LANES] r
-    cdef double[2 * LANES] t
-    cdef double complex index, q
-    cdef double per_incident
+    cdef double k0, per_incident
     cdef waves_of_strip strip
     cdef medium* found = _scratch(
         media, sizeof(wave) + (2 * LANES + 1) * sizeof(double complex) + 5 * sizeof(double)
@@ -549,31 +545,25 @@ cdef int _add(
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _media(count, media, rows + 2 * b, &n[0, 0], &thickness[0, 0], k0 + b, a + b, low + b,
-                   found)
-            _sine_squares(count, a + b, low + b, sine_square)
+            _group(count, media, rows + 2 * b, &n[0, 0], &thickness[0, 0], incidence + b, found,
+                   sine_square)
             for p in range(pols):
-                _sweep(media, found, sine_square, first + p, r, t, found_waves)
-                _amplitudes(count, media, found, found_waves, first + p, amplitudes)
+                _amplitudes(count, media, found, sine_square, first + p, found_waves, amplitudes)
                 for w in range(count):
                     item = p * stacks + b + w
-                    per_incident = _per_incident(
-                        _at(found[0].n, w), _at(found[0].q, w), first + p
-                    )
+                    k0, per_incident = incidence[b + w].k0, _per_incident(&found[0], w, first + p)
                     for j in range(media):
-                        index, q = _at(found[j].n, w), _at(found[j].q, w)
-                        kz[j] = _scaled(q, k0[b + w])
+                        kz[j] = _scaled(_at(found[j].q, w), k0)
                         edges[j] = thickness[rows[2 * (b + w) + 1], j] + (edges[j - 1] if j else 0)
-                        _form(what, first + p, index, q, k0[b + w], _at(sine_square, w),
-                              per_incident, forms + 4 * j)
+                        _form(what, first + p, &found[j], w, k0, sine_square, per_incident,
+                              forms + 4 * j)
                     iz = z0
                     while iz < z1:
                         length = min(z1 - iz, <Py_ssize_t> HL_STRIP)
                         hl_waves_at(length, &z[iz], media - 1, edges, <const double*> kz,
                                     <const double*> (amplitudes + 2 * w * media), True, &strip)
-                        _strip(length, strip.layer, strip.forward_re,
-                               strip.forward_im, strip.backward_re, strip.backward_im, forms,
-                               weights[item], out + item // each * z.shape[0] + iz)
+                        _strip(length, &strip, forms, weights[item],
+                               out + item // each * z.shape[0] + iz)
                         iz += length
             b += count
     free(found)
@@ -582,9 +572,9 @@ cdef int _add(
 
 def depth(
     Py_ssize_t g0, Py_ssize_t g1, Py_ssize_t z0, Py_ssize_t z1, const Py_ssize_t[:, :, ::1] rows,
-    const double complex[:, ::1] n, const double[:, ::1] thickness, const double[:, ::1] k0,
-    const double complex[:, ::1] a, const double complex[:, ::1] low, int first,
-    const double[::1] z, int what, const double[:, :, ::1] weights, double[:, :, ::1] out,
+    const double complex[:, ::1] n, const double[:, ::1] thickness,
+    const double[:, :, ::1] incidence, int first, const double[::1] z, int what,
+    const double[:, :, ::1] weights, double[:, :, ::1] out,
 ):
     cdef Py_ssize_t groups = rows.shape[0], K = rows.shape[1], pols = weights.shape[0], g, s
     with nogil:
@@ -593,19 +583,18 @@ def depth(
                 memset(&out[s, g, z0], 0, (z1 - z0) * sizeof(double))
     _add(
         g0 * K, g1 * K, z0, z1, groups * K, pols, pols * K // out.shape[0], &rows[0, 0, 0], n,
-        thickness, &k0[0, 0], &a[0, 0], &low[0, 0], first, z, what, &weights[0, 0, 0],
+        thickness, <const incident*> &incidence[0, 0, 0], first, z, what, &weights[0, 0, 0],
         &out[0, 0, 0],
     )
 
 
 def add_depth(
     Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
-    const double[:, ::1] thickness, const double[::1] k0, const double complex[::1] a,
-    const double complex[::1] low, int first, const double[::1] z, int what,
-    const double[:, ::1] weights, double[:, ::1] out,
+    const double[:, ::1] thickness, const double[:, ::1] incidence, int first,
+    const double[::1] z, int what, const double[:, ::1] weights, double[:, ::1] out,
 ):
     cdef Py_ssize_t stacks = rows.shape[0], pols = weights.shape[0]
     _add(
         b0, b1, 0, z.shape[0], stacks, pols, pols * stacks // out.shape[0], &rows[0, 0], n,
-        thickness, &k0[0], &a[0], &low[0], first, z, what, &weights[0, 0], &out[0, 0],
+        thickness, <const incident*> &incidence[0, 0], first, z, what, &weights[0, 0], &out[0, 0],
     )

@@ -18,6 +18,7 @@ N, Q, PHASE, SHIFT, FORWARD, BACKWARD, FAR, RATIO, ROWS = 0, 2, 4, 6, 7, 9, 11, 
 # What it has besides, in another array.
 OFFSET, LOW, SINE_SQUARE, REFLECTED, TRANSMITTED, COMMON = 0, 2, 4, 6, 8, 14
 DECAY, ANGLE, DEPTH, LARGEST = 10, 11, 12, 13
+PER_TURN, PER_TURN_REST = 0.15915494309189535, -9.839338337591243e-18  # 1 / 2π
 
 
 @inlined
@@ -87,14 +88,16 @@ def _new_group(media):
 
 
 @jit
-def _media(start, count, rows, n, thickness, k0, a, low, group, common):
+def _media(start, count, rows, n, thickness, incidence, group, common):
     # of `count` stacks, in lanes of which the last is repeated
     media = n.shape[1]
     for w in range(LANES):
         b = start + min(w, count - 1)
-        _set(common, OFFSET, w, a[b])
-        _set(common, LOW, w, low[b])
-        _set(common, SINE_SQUARE, w, a[b] * a[b] + low[b] * (_scaled(a[b], 2) + low[b]))
+        a = complex(incidence[b, 1], incidence[b, 2])
+        low = complex(incidence[b, 3], incidence[b, 4])
+        _set(common, OFFSET, w, a)
+        _set(common, LOW, w, low)
+        _set(common, SINE_SQUARE, w, a * a + low * (_scaled(a, 2) + low))
         common[_place(LARGEST, w)] = 0
     for j in range(media - 1, -1, -1):
         m = j * ROWS
@@ -102,7 +105,7 @@ def _media(start, count, rows, n, thickness, k0, a, low, group, common):
         for w in range(LANES):
             b = start + min(w, count - 1)
             _set(group, m + N, w, n[rows[b, 0], j])
-            common[_place(DEPTH, w)] = k0[b] * thickness[rows[b, 1], j]
+            common[_place(DEPTH, w)] = incidence[b, 0] * thickness[rows[b, 1], j]
         for w in range(LANES):
             index, c, rest = _get(group, m + N, w), _get(common, OFFSET, w), _get(common, LOW, w)
             square = ((index - c) - rest) * ((index + c) + rest)
@@ -200,40 +203,37 @@ def _amplitudes(count, pol, media, group, amplitudes):
             factor = factor * _get(group, m + RATIO, w)
 
 
-# sin(x) / x - 1 over x², in powers of x²: numbers and what they lack
+# sin(x) / x - 1 over x², in powers of x²; and what the first of these numbers lack
 SERIES = (
     -0.16666666666666666, 0.008333333333333333, -0.0001984126984126984, 2.7557319223985893e-06,
     -2.505210838544172e-08, 1.6059043836821613e-10, -7.647163731819816e-13,
+    2.8114572543455206e-15, -8.22063524662433e-18, 1.9572941063391263e-20,
+    -3.868170170630684e-23, 6.446950284384474e-26, -9.183689863795546e-29,
 )  # fmt: skip
 SERIES_REST = (
     -9.25185853854297e-18, 1.1564823173178714e-19, -1.7209558293420705e-22,
     -1.858393274046472e-22, 1.448814070935912e-24, 1.2585294588752098e-26, -7.03872877733453e-30,
 )  # fmt: skip
-SERIES_TAIL = (
-    2.8114572543455206e-15, -8.22063524662433e-18, 1.9572941063391263e-20,
-    -3.868170170630684e-23, 6.446950284384474e-26, -9.183689863795546e-29,
-)  # fmt: skip
 
 
 def _exactly(function):
     # a product that is rounded in one place and not in another would not fit its rest
-    return jit(function, fastmath=False)
+    return jit(function, fastmath=False, forceinline=True)
 
 
 @_exactly
 def _sine(x):
     # sin(x), |x| < 1.6, and what it lacks: twice as many digits
-    size, rest = abs(x), 0.0
-    steep = size > 0.7853981633974483
-    if steep:  # sin(x) = 1 - 2 sin²(pi/4 - x/2)
-        h = (1.5707963267948966 - size) / 2
-        size = h + 3.061616997868383e-17
-        rest = 3.061616997868383e-17 - (size - h)
+    steep = abs(x) > 0.7853981633974483  # then sin(x) = 1 - 2 sin²(pi/4 - x/2)
+    h = (1.5707963267948966 - abs(x)) / 2
+    turned = h + 3.061616997868383e-17
+    size = turned if steep else abs(x)
+    rest = 3.061616997868383e-17 - (turned - h) if steep else 0.0
     z = size * size
     z_rest = product_rest(size, size, z) + 2 * size * rest
-    p, p_rest = SERIES_TAIL[5], 0.0
-    for k in range(4, -1, -1):
-        p = SERIES_TAIL[k] + z * p
+    p, p_rest = SERIES[12], 0.0
+    for k in range(11, 6, -1):
+        p = SERIES[k] + z * p
     for k in range(6, -1, -1):
         h = z * p
         h_rest = product_rest(z, p, h) + (z * p_rest + z_rest * p)
@@ -245,69 +245,74 @@ def _sine(x):
     p_rest = product_rest(size, h, p) + (size * h_rest + rest * h)
     s = size + p
     rest = (p - (s - size)) + (p_rest + rest)
-    if steep:
-        size = s + rest
-        rest = rest - (size - s)
-        h = 2 * size * size
-        h_rest = 2 * product_rest(size, size, size * size) + 4 * size * rest
-        s = 1 - h
-        rest = ((1 - s) - h) - h_rest
     size = s + rest
     rest = rest - (size - s)
+    h = 2 * size * size
+    h_rest = 2 * product_rest(size, size, size * size) + 4 * size * rest
+    s = 1 - h
+    turned_rest = ((1 - s) - h) - h_rest
+    turned = s + turned_rest
+    size, rest = turned if steep else size, turned_rest - (turned - s) if steep else rest
     return (-size, -rest) if x < 0 else (size, rest)
 
 
 @_exactly
-def sines(b0, b1, theta, sine, low):
-    for b in range(b0, b1):
-        sine[b], low[b] = _sine(theta[b])
+def _product(x, y, rest):
+    # x (y + rest), and what it lacks
+    product = x * y
+    return product, product_rest(x, y, product) + x * rest
 
 
 @_exactly
-def products(b0, b1, x, y, rest, product, low):
-    for b in range(b0, b1):
-        re, im = x[b].real, x[b].imag
-        high = complex(re * y[b], im * y[b])
-        product[b] = high
-        low[b] = complex(
-            product_rest(re, y[b], high.real) + re * rest[b],
-            product_rest(im, y[b], high.imag) + im * rest[b],
-        )
+def _incidence(rows, n, wavelength, theta, kx, incidence):
+    count = len(rows)
+    y, rest = np.empty(count), np.empty(count)
+    if len(theta):
+        for b in range(count):
+            y[b], rest[b] = _sine(theta[b])
+    else:
+        for b in range(count):
+            y[b], rest[b] = _product(wavelength[b], PER_TURN, PER_TURN_REST)
+    for b in range(count):
+        x = n[rows[b, 0], 0] if len(theta) else kx[b]
+        incidence[b, 0] = 2 * math.pi / wavelength[b]
+        incidence[b, 1], incidence[b, 3] = _product(x.real, y[b], rest[b])
+        incidence[b, 2], incidence[b, 4] = _product(x.imag, y[b], rest[b])
 
 
 @jit
-def solve(b0, b1, rows, n, thickness, k0, a, low, first, r, t, R, T, entering):
+def solve(b0, b1, rows, n, thickness, wavelength, theta, kx, first, incidence, outside, powers):
     media = n.shape[1]
     last = (media - 1) * ROWS
     group, common = _new_group(media)
+    _incidence(rows[b0:b1], n, wavelength[b0:b1], theta[b0:b1], kx[b0:b1], incidence[b0:b1])
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, k0, a, low, group, common)
-        for p in range(len(r)):
+        _media(b, count, rows, n, thickness, incidence, group, common)
+        for p in range(outside.shape[1]):
             pol = first + p
             _sweep(pol, media, group, common)
             for w in range(count):
-                reflected, transmitted = _get(common, REFLECTED, w), _get(common, TRANSMITTED, w)
+                r, t = _get(common, REFLECTED, w), _get(common, TRANSMITTED, w)
                 flux = _flux(_get(group, N, w), _get(group, Q, w), pol)
                 behind = _flux(_get(group, last + N, w), _get(group, last + Q, w), pol).real
                 per_incident = 1 / flux.real if flux.real > 0 else math.nan
-                mixed = 2 * flux.imag * reflected.imag * per_incident
-                r[p, b + w], t[p, b + w] = reflected, transmitted
-                R[p, b + w] = _norm(reflected)
-                T[p, b + w] = _norm(transmitted) * behind * per_incident
-                entering[p, b + w] = 1 - R[p, b + w] + mixed
+                outside[0, p, b + w], outside[1, p, b + w] = r, t
+                powers[0, p, b + w] = _norm(r)
+                powers[1, p, b + w] = _norm(t) * behind * per_incident
+                powers[2, p, b + w] = 1 - _norm(r) + 2 * flux.imag * r.imag * per_incident
 
 
 @jit
-def waves(b0, b1, rows, n, thickness, k0, a, low, first, kz, amplitudes):
+def waves(b0, b1, rows, n, thickness, incidence, first, kz, amplitudes):
     media = n.shape[1]
     group, common = _new_group(media)
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, k0, a, low, group, common)
+        _media(b, count, rows, n, thickness, incidence, group, common)
         for w in range(count):
             for j in range(media):
-                kz[b + w, j] = _scaled(_get(group, j * ROWS + Q, w), k0[b + w])
+                kz[b + w, j] = _scaled(_get(group, j * ROWS + Q, w), incidence[b + w, 0])
         for p in range(len(amplitudes)):
             _sweep(first + p, media, group, common)
             _amplitudes(count, first + p, media, group, amplitudes[p, b : b + count])
@@ -345,13 +350,13 @@ def _integral(form, q, phase, f, b, k0, thickness):
 
 
 @jit
-def absorb(b0, b1, rows, n, thickness, k0, a, low, first, absorbed):
+def absorb(b0, b1, rows, n, thickness, incidence, first, absorbed):
     media = n.shape[1]
     group, common = _new_group(media)
     amplitudes, form = np.empty((LANES, media, 2), np.complex128), np.empty(4)
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, k0, a, low, group, common)
+        _media(b, count, rows, n, thickness, incidence, group, common)
         for p in range(len(absorbed)):
             pol = first + p
             _sweep(pol, media, group, common)
@@ -364,10 +369,12 @@ def absorb(b0, b1, rows, n, thickness, k0, a, low, first, absorbed):
                     index, q, phase = (
                         _get(group, m + N, w), _get(group, m + Q, w), _get(group, m + PHASE, w)
                     )  # fmt: skip
-                    _form(ABSORPTION, pol, index, q, k0[b + w], square, per_incident, form)
+                    _form(
+                        ABSORPTION, pol, index, q, incidence[b + w, 0], square, per_incident, form
+                    )
                     absorbed[p, b + w, j - 1] = _integral(
-                        form, q, phase, amplitudes[w, j, 0], amplitudes[w, j, 1], k0[b + w],
-                        thickness[rows[b + w, 1], j],
+                        form, q, phase, amplitudes[w, j, 0], amplitudes[w, j, 1],
+                        incidence[b + w, 0], thickness[rows[b + w, 1], j],
                     )  # fmt: skip
 
 
@@ -391,25 +398,22 @@ def _strip(count, strip, forms, weight, out):
 
 
 @jit
-def depth(g0, g1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+def depth(g0, g1, z0, z1, rows, n, thickness, incidence, first, z, what, weights, out):
     K = rows.shape[1]
     out[:, g0:g1, z0:z1] = 0
     _add(
-        g0 * K, g1 * K, z0, z1, rows.reshape((-1, 2)), n, thickness, k0.reshape(-1),
-        a.reshape(-1), low.reshape(-1), first, z, what, weights.reshape(-1),
-        out.reshape((-1, len(z))),
+        g0 * K, g1 * K, z0, z1, rows.reshape((-1, 2)), n, thickness, incidence.reshape((-1, 5)),
+        first, z, what, weights.reshape(-1), out.reshape((-1, len(z))),
     )  # fmt: skip
 
 
 @jit
-def add_depth(b0, b1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
-    _add(
-        b0, b1, 0, len(z), rows, n, thickness, k0, a, low, first, z, what, weights.reshape(-1), out
-    )
+def add_depth(b0, b1, rows, n, thickness, incidence, first, z, what, weights, out):
+    _add(b0, b1, 0, len(z), rows, n, thickness, incidence, first, z, what, weights.reshape(-1), out)
 
 
 @jit
-def _add(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+def _add(b0, b1, z0, z1, rows, n, thickness, incidence, first, z, what, weights, out):
     # item p * stacks + b adds to the row of out that it is in, of equal shares
     stacks, media, each = len(rows), n.shape[1], len(weights) // len(out)
     group, common = _new_group(media)
@@ -417,7 +421,7 @@ def _add(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights
     edges, forms, strip = np.empty(media - 1), np.empty((media, 4)), new_waves()
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, k0, a, low, group, common)
+        _media(b, count, rows, n, thickness, incidence, group, common)
         for p in range(len(weights) // stacks):
             pol = first + p
             _sweep(pol, media, group, common)
@@ -431,8 +435,8 @@ def _add(b0, b1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights
                     edges[j] = edges[j - 1] + thickness[rows[b + w, 1], j]
                 for j in range(media):
                     index, q = _get(group, j * ROWS + N, w), _get(group, j * ROWS + Q, w)
-                    kz[j] = _scaled(q, k0[b + w])
-                    _form(what, pol, index, q, k0[b + w], square, per_incident, forms[j])
+                    kz[j] = _scaled(q, incidence[b + w, 0])
+                    _form(what, pol, index, q, incidence[b + w, 0], square, per_incident, forms[j])
                 for start in range(z0, z1, STRIP):
                     stop = min(start + STRIP, z1)
                     waves_at(stop - start, z[start:stop], edges, kz, amplitudes[w], True, strip)

@@ -1,3 +1,4 @@
+import functools
 import math
 
 import numpy as np
@@ -5,6 +6,7 @@ import numpy as np
 from . import ABSORPTION, INTENSITY, POYNTING
 
 STACKS = 128  # in one array
+PER_TURN = np.float64(0.15915494309189535), np.float64(-9.839338337591243e-18)  # 1 / 2π, two parts
 
 
 def _root(square):
@@ -27,6 +29,13 @@ def _media(rows, n, thickness, k0, a, low):
     ends = q[[0, -1]]
     q[[0, -1]] = np.where(ends.real + ends.imag < 0, -ends, ends)
     return n, q, np.exp(1j * q * depth), shift
+
+
+def _group(b, rows, n, thickness, incidence):
+    """The media of stacks b, their k0, and the squares of their kx / k0."""
+    k0, *parts = incidence[b].T
+    a, low = parts[0] + 1j * parts[1], parts[2] + 1j * parts[3]
+    return _media(rows[b], n, thickness, k0, a, low), k0, (a + low) ** 2
 
 
 def _waves(n, q, phase, shift, sine_square, pol):
@@ -70,68 +79,68 @@ def _per_incident(n, q, pol):
     return np.where(flux > 0, 1 / flux, np.nan)
 
 
-def sines(b0, b1, theta, sine, low):
-    """The sines of theta[b0:b1], and what these lack."""
+@functools.lru_cache(4096)
+def _sine(theta):
+    """sin(theta), and what this number lacks."""
     bits = 200  # behind the point of an integer
-    for b in range(b0, b1):
-        numerator, denominator = float(theta[b]).as_integer_ratio()
-        x = (abs(numerator) << bits) // denominator
-        total, term, k = 0, x, 1
-        while term:  # x**k / k!
-            total += term if k % 4 == 1 else -term
-            term = (term * x * x >> 2 * bits) // ((k + 1) * (k + 2))
-            k += 2
-        sine[b] = math.sin(theta[b])
-        lack = total - int(math.ldexp(abs(sine[b]), bits))
-        low[b] = math.copysign(lack / (1 << bits), lack * theta[b])
+    numerator, denominator = theta.as_integer_ratio()
+    x = (abs(numerator) << bits) // denominator
+    total, term, k = 0, x, 1
+    while term:  # x**k / k!
+        total += term if k % 4 == 1 else -term
+        term = (term * x * x >> 2 * bits) // ((k + 1) * (k + 2))
+        k += 2
+    sine = math.sin(theta)
+    lack = total - int(math.ldexp(abs(sine), bits))
+    return sine, math.copysign(lack / (1 << bits), lack * theta)
 
 
-def products(b0, b1, x, y, rest, product, low):
-    """x[b0:b1] (y + rest), and what these numbers lack."""
-    x, y, rest = x[b0:b1], y[b0:b1], rest[b0:b1]
-    product[b0:b1] = x * y
-    low[b0:b1] = x * rest
-    parts = (x.real, product.real, low.real), (x.imag, product.imag, low.imag)
-    b = _leading(y)
-    for part, rounded, lack in parts:
-        a = _leading(part)
-        # products of halves are exact
-        lack[b0:b1] += (
-            (a * b - rounded[b0:b1]) + a * (y - b) + (part - a) * b + (part - a) * (y - b)
-        )
+def _products(x, y, rest):
+    """x (y + rest) of complex x, and what these numbers lack."""
+    x, y, rest = x.view(float).reshape(-1, 2), np.reshape(y, (-1, 1)), np.reshape(rest, (-1, 1))
+    a, b, product = _leading(x), _leading(y), x * y
+    # products of halves are exact
+    low = (a * b - product) + a * (y - b) + (x - a) * b + (x - a) * (y - b) + x * rest
+    return product.view(complex)[:, 0], low.view(complex)[:, 0]
 
 
 def _leading(x):
     """The first 26 bits."""
-    return (np.ascontiguousarray(x).view(np.int64) & -(1 << 27)).view(np.float64)
+    return (x.view(np.int64) & -(1 << 27)).view(np.float64)
 
 
-def solve(b0, b1, rows, n, thickness, k0, a, low, first, r, t, R, T, entering):
-    """r, t, |r|², and the flux behind the stack and into it over the incident one, of b0:b1."""
+def solve(b0, b1, rows, n, thickness, wavelength, theta, kx, first, incidence, outside, powers):
+    """Of b0:b1 what comes to them, r and t, and |r|² and the flux behind the stack and into it over
+    the incident one."""
     with np.errstate(all="ignore"):
         b = slice(b0, b1)
-        media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
+        if len(theta):
+            sines = np.array([_sine(x) for x in theta[b].tolist()])
+            a, low = _products(n[rows[b, 0], 0], *sines.T)
+        else:
+            per_k0, rest = _products(wavelength[b] + 0j, *PER_TURN)
+            a, low = _products(kx[b], per_k0.real, rest.real)
+        incidence[b].T[...] = 2 * np.pi / wavelength[b], a.real, a.imag, low.real, low.imag
+        media, _, sine_square = _group(b, rows, n, thickness, incidence)
         n, q = media[:2]
-        for p in range(len(r)):
+        for p in range(outside.shape[1]):
             pol = first + p
-            amplitudes = _waves(*media, (a[b] + low[b]) ** 2, pol)
-            r[p, b], t[p, b] = amplitudes[0, :, 1], amplitudes[-1, :, 0]
-            R[p, b] = np.abs(r[p, b]) ** 2
-            per_incident = _per_incident(n, q, pol)
-            T[p, b] = np.abs(t[p, b]) ** 2 * _flux(n[-1], q[-1], pol).real * per_incident
-            mixed = 2 * _flux(n[0], q[0], pol).imag * r[p, b].imag * per_incident
-            entering[p, b] = 1 - R[p, b] + mixed
+            amplitudes = _waves(*media, sine_square, pol)
+            outside[:, p, b] = r, t = amplitudes[0, :, 1], amplitudes[-1, :, 0]
+            R, per_incident = np.abs(r) ** 2, _per_incident(n, q, pol)
+            T = np.abs(t) ** 2 * _flux(n[-1], q[-1], pol).real * per_incident
+            mixed = 2 * _flux(n[0], q[0], pol).imag * r.imag * per_incident
+            powers[:, p, b] = R, T, 1 - R + mixed
 
 
-def waves(b0, b1, rows, n, thickness, k0, a, low, first, kz, amplitudes):
+def waves(b0, b1, rows, n, thickness, incidence, first, kz, amplitudes):
     """kz[b0:b1], and in each polarisation the amplitudes."""
     with np.errstate(all="ignore"):
         b = slice(b0, b1)
-        media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
-        n, q = media[:2]
-        kz[b] = (k0[b] * q).T
+        media, k0, sine_square = _group(b, rows, n, thickness, incidence)
+        kz[b] = (k0 * media[1]).T
         for p in range(len(amplitudes)):
-            found = _waves(*media, (a[b] + low[b]) ** 2, first + p)
+            found = _waves(*media, sine_square, first + p)
             amplitudes[p, b] = found.swapaxes(0, 1)
 
 
@@ -154,59 +163,58 @@ def _form(what, n, q, k0, sine_square, pol):
     return absorbed * np.abs(sine_square), absorbed * np.abs(q) ** 2, zero
 
 
-def absorb(b0, b1, rows, n, thickness, k0, a, low, first, absorbed):
+def absorb(b0, b1, rows, n, thickness, incidence, first, absorbed):
     """What each layer of b0:b1 absorbs over the incident flux: the integral of A |u|² + B |w|²."""
     with np.errstate(all="ignore"):
         b = slice(b0, b1)
-        media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
+        media, k0, sine_square = _group(b, rows, n, thickness, incidence)
         n, q, phase, _ = media
         thickness = thickness[rows[b, 1]].T
         # |u|², |w|² = |f|² exp(-2 Im kz z) + |b|² exp(-2 Im kz (d - z))
         #              ± 2 Re(f conj(b) exp(i Re kz (2 z - d))) exp(-Im kz d)
-        decay, angle = 2 * q.imag * k0[b] * thickness, q.real * k0[b] * thickness
+        decay, angle = 2 * q.imag * k0 * thickness, q.real * k0 * thickness
         share = np.where(decay == 0, 1, -np.expm1(-decay) / decay)
         mixed = np.where(angle == 0, phase.real, phase.imag / angle)
         for p in range(len(absorbed)):
-            sine_square = (a[b] + low[b]) ** 2
             forward, backward = np.moveaxis(_waves(*media, sine_square, first + p), -1, 0)
             each = share * (np.abs(forward) ** 2 + np.abs(backward) ** 2)
             between = 2 * mixed * (forward * np.conj(backward)).real
-            A, B, _ = _form(ABSORPTION, n, q, k0[b], sine_square, first + p)
+            A, B, _ = _form(ABSORPTION, n, q, k0, sine_square, first + p)
             found = thickness * (A * (each + between) + B * (each - between))
             absorbed[p, b] = found[1:-1].T
 
 
-def depth(g0, g1, z0, z1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+def depth(g0, g1, z0, z1, rows, n, thickness, incidence, first, z, what, weights, out):
     """The sums of the groups g0:g1 at z[z0:z1]."""
     K = rows.shape[1]
     out[:, g0:g1, z0:z1] = 0
-    stacks = rows.reshape(-1, 2), n, thickness, k0.ravel(), a.ravel(), low.ravel(), first
+    stacks = rows.reshape(-1, 2), n, thickness, incidence.reshape(-1, 5), first
     sums = out.reshape(-1, len(z))  # a view
     _add(g0 * K, g1 * K, slice(z0, z1), *stacks, z, what, weights.ravel(), sums)
 
 
-def add_depth(b0, b1, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+def add_depth(b0, b1, rows, n, thickness, incidence, first, z, what, weights, out):
     """Add the terms of b0:b1 to the sums."""
-    stacks = rows, n, thickness, k0, a, low, first
+    stacks = rows, n, thickness, incidence, first
     _add(b0, b1, slice(None), *stacks, z, what, weights.ravel(), out)
 
 
-def _add(b0, b1, planes, rows, n, thickness, k0, a, low, first, z, what, weights, out):
+def _add(b0, b1, planes, rows, n, thickness, incidence, first, z, what, weights, out):
     """Add weights · (A |u|² + B |w|² + 2 Re(C u conj(w))) of b0:b1 to out[:, planes]."""
     each = len(weights) // len(out)
     with np.errstate(all="ignore"):
-        z, sine_square = z[planes], (a + low) ** 2
+        z = z[planes]
         for start in range(b0, b1, STACKS):
             b = slice(start, min(start + STACKS, b1))
-            media = _media(rows[b], n, thickness, k0[b], a[b], low[b])
+            media, k0, sine_square = _group(b, rows, n, thickness, incidence)
             for p in range(len(weights) // len(rows)):
                 pol, items = first + p, weights[p * len(rows) :]
-                amplitudes = _waves(*media, sine_square[b], pol)
-                for i in range(b.start, b.stop):
-                    index, q = (array[:, i - start] for array in media[:2])
+                amplitudes = _waves(*media, sine_square, pol)
+                for k, i in enumerate(range(b.start, b.stop)):
+                    index, q = (array[:, k] for array in media[:2])
                     edges = np.cumsum(thickness[rows[i, 1], :-1])
-                    u, w, m = _standing(z, edges, k0[i] * q, amplitudes[:, i - start])
-                    A, B, C = _form(what, index, q, k0[i], sine_square[i], pol)
+                    u, w, m = _standing(z, edges, k0[k] * q, amplitudes[:, k])
+                    A, B, C = _form(what, index, q, k0[k], sine_square[k], pol)
                     value = A[m] * np.abs(u) ** 2 + B[m] * np.abs(w) ** 2
                     value += 2 * (C[m] * u * np.conj(w)).real
                     out[(p * len(rows) + i) // each, planes] += items[i] * value

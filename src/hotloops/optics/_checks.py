@@ -11,8 +11,13 @@ _LONGEST = 1e200  # of d over the wavelength, likewise with n
 _ABSORBS = "in the time factor exp(-iωt) n + ik absorbs; from exp(+iωt) pass the conjugates"
 
 
+def _range(x):
+    """The least and the largest of some numbers; NaN where one of them is."""
+    return x.item(x.argmin()), x.item(x.argmax())  # in a third of the time of min and max
+
+
 def thickness(n, d):
-    """The thicknesses of all media, 0 at the ends."""
+    """The thicknesses of all media, 0 at the ends, and the largest."""
     if not n.ndim or n.shape[-1] < 2:
         raise ValueError(f"n must have shape (..., N) with N >= 2 media, got shape {n.shape}")
     media = n.shape[-1]
@@ -30,12 +35,13 @@ def thickness(n, d):
                 f"{ends[ends != np.inf][0]}: those media are unbounded"
             )
         d = d[..., 1:-1]
-    if d.size and not 0 <= d.min() <= d.max() < np.inf:
+    least, largest = _range(d) if d.size else (0, 0)
+    if not 0 <= least <= largest < np.inf:
         unfit = ~((d >= 0) & (d < np.inf))
         raise ValueError(f"d must be finite and >= 0 between the ends, got {d[unfit][0]}")
     found = np.zeros((*d.shape[:-1], media))
     found[..., 1:-1] = d
-    return found
+    return found, largest
 
 
 def _other_axis(n, d):
@@ -55,16 +61,19 @@ def _other_axis(n, d):
 
 def media(n):
     """Sizes that products can hold; no gain at the ends, and inside not without a word."""
+    if not n.size:
+        return
+    least, largest = _range(n.real)
+    least_k, largest_k = _range(n.imag)
+    if least >= _SIZES[0] and least_k >= 0 and largest + largest_k <= _SIZES[1]:
+        return  # nothing of what follows
     size = np.abs(n.real) + np.abs(n.imag)
     size = size.astype(np.float64, copy=False)
-    if n.size and not _SIZES[0] <= size.min() <= size.max() <= _SIZES[1]:
-        unfit = (size < _SIZES[0]) | (size > _SIZES[1])  # NaN is neither
-        if unfit.any():
-            raise ValueError(
-                f"n must be from {_SIZES[0]:.0e} to {_SIZES[1]:.0e} in size, got {n[unfit][0]}"
-            )
-    if not n.size or (n.imag.min() >= 0 and (n.real.min() >= 0 or not n.imag.any())):
-        return
+    unfit = (size < _SIZES[0]) | (size > _SIZES[1])  # NaN is neither
+    if unfit.any():
+        raise ValueError(
+            f"n must be from {_SIZES[0]:.0e} to {_SIZES[1]:.0e} in size, got {n[unfit][0]}"
+        )
     # an imaginary part that rounding has left is none
     rounding = 4 * np.finfo(n.dtype).eps * size
     negative, backward = n.imag < -rounding, (n.real < 0) & (n.imag > rounding)
@@ -83,11 +92,11 @@ def media(n):
 
 
 def wavelength(wavelength, thickness):
-    """Positive and finite, and so what is computed from it."""
-    if not wavelength.size or not thickness.size:
+    """Positive and finite, and so what is computed from it; `thickness`: the largest."""
+    if not wavelength.size:
         return
-    shortest = wavelength.min()
-    if not (shortest >= _SHORTEST and wavelength.max() < np.inf):
+    shortest, longest = _range(wavelength)
+    if not (shortest >= _SHORTEST and longest < np.inf):
         unfit = wavelength[~((wavelength > 0) & (wavelength < np.inf))]
         if unfit.size:
             raise ValueError(f"wavelength must be positive and finite, got {unfit[0]}")
@@ -95,15 +104,15 @@ def wavelength(wavelength, thickness):
             f"wavelength must be at least {_SHORTEST}, so that 2 * np.pi over it is a number, "
             f"got {shortest}"
         )
-    if thickness.max() > _LONGEST * shortest:
+    if thickness > _LONGEST * shortest:
         raise ValueError(
-            f"d must be at most {_LONGEST:.0e} wavelengths, got {thickness.max()} beside the "
+            f"d must be at most {_LONGEST:.0e} wavelengths, got {thickness} beside the "
             f"wavelength {shortest}"
         )
 
 
 def angle(theta):
-    """`theta` in double precision."""
+    """`theta` as an array of angles between -π/2 and π/2."""
     theta = _arrays.any_array("theta", theta)
     if theta.dtype.kind == "c":
         raise TypeError(
@@ -111,23 +120,22 @@ def angle(theta):
             f"angle is given by kx=2 * np.pi / wavelength * n[..., 0] * np.sin(theta)"
         )
     theta = _arrays.real("theta", theta)
-    size = np.abs(theta)
-    if theta.size and not size.max() <= theta.dtype.type(np.pi / 2):
-        steep = ~(size <= theta.dtype.type(np.pi / 2))
+    least, largest = _range(theta) if theta.size else (0, 0)
+    steepest = theta.dtype.type(np.pi / 2)
+    if not -steepest <= least <= largest <= steepest:
+        steep = ~(np.abs(theta) <= steepest)
         raise ValueError(
             f"theta must be in radians, |theta| <= pi/2, got {theta[steep][0]}: "
             f"np.deg2rad converts degrees"
         )
-    return theta.astype(np.float64)
+    return theta
 
 
-def incidence(n0, a):
-    """A warning where a real angle in an absorbing medium makes kx / k0 = a complex."""
-    if not n0.imag.any():
-        return
-    oblique = np.abs(a.imag) > 1e-8 * np.abs(a.real)
+def incidence(n0, kx):
+    """A warning where a real angle in an absorbing medium makes kx complex."""
+    oblique = np.abs(kx.imag) > 1e-8 * np.abs(kx.real)
     if oblique.any():
-        n0 = np.broadcast_to(n0, a.shape)[oblique][0]
+        n0 = np.broadcast_to(n0, kx.shape)[oblique][0]
         warn(
             f"theta in a first medium that absorbs, n = {n0}, makes kx complex: the wave grows or "
             f"decays along the layers, power flows sideways, and R, T and A are no balance of it "

@@ -13,7 +13,7 @@ from ..kernels.optics import ABSORPTION, INTENSITY, POYNTING
 LAYER = 40  # ns in one stack and polarisation, above the compiled ones
 _PLANE = 60  # likewise
 _STRIP = 1024  # planes at least for which a stack is solved
-_COMPLEX = np.dtype(complex)
+_FLOAT64, _COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
 
 
 class StackSolution:
@@ -88,12 +88,12 @@ class StackSolution:
     array([0.378, 0.371, 0.338])
     """
 
-    def __init__(self, stacks, kept, count, thickness, kx, r, t, R, T, power_entering):
-        self._stacks, self._kept, self._count = stacks, kept, count
-        self.r, self.t, self.R, self.T, self.power_entering = r, t, R, T, power_entering
-        self.A = power_entering - T
-        self.kx = kx
-        self._thickness = thickness
+    def __init__(self, stacks, kept, batch, thickness, outside, powers):
+        self._stacks, self._kept = stacks, kept
+        self._batch, self._thickness = batch, thickness
+        self.r, self.t = outside
+        self.R, self.T, self.power_entering = powers
+        self.A = self.power_entering - self.T
 
     def __repr__(self):
         pol = "both" if self._count == 2 else "sp"[self._stacks["first"]]
@@ -107,22 +107,40 @@ class StackSolution:
     def _shape(self):
         return self.r.shape
 
+    @property
+    def _count(self):
+        """How many polarisations there are."""
+        return 2 if self.r.ndim > len(self._batch) else 1
+
+    def _sizes(self):
+        """How many polarisations, stacks and media there are."""
+        return self._count, math.prod(self._batch), self._thickness.shape[-1]
+
+    def _run(self, step, arrays, **outputs):
+        """The results of a step on the stacks, with more arrays."""
+        call = Call(
+            "optics", _COMPLEX128, {**self._stacks, **arrays, **outputs}, [step], tuple(outputs)
+        )
+        return _run.run(call, *self._kept)
+
+    @functools.cached_property
+    def kx(self):
+        incidence = self._stacks["incidence"]
+        a = incidence[:, 1:3].view(_COMPLEX128)[:, 0]
+        return (incidence[:, 0] * a).reshape(self._batch)[()]
+
     @functools.cached_property
     def interfaces(self):
         return self._thickness[..., :-1].cumsum(axis=-1)
 
     @functools.cached_property
     def _waves(self):
-        stacks, media = self.kx.size, self._thickness.shape[-1]
-        kz = Output((*self.kx.shape, media), complex, (stacks, media))
-        seen = self._count, stacks, media, 2
-        amplitudes = Output((*self._shape, media, 2), complex, seen)
-        waves = Step("waves", tiles.rows(stacks, LAYER * media * self._count))
-        return self._carry_out(waves, self._stacks, kz=kz, amplitudes=amplitudes)
-
-    def _carry_out(self, step, arrays, **outputs):
-        call = Call("optics", _COMPLEX, {**arrays, **outputs}, [step], tuple(outputs))
-        return _run.run(call, *self._kept)
+        count, stacks, media = self._sizes()
+        kz = Output((*self._batch, media), _COMPLEX128, (stacks, media))
+        seen = count, stacks, media, 2
+        amplitudes = Output((*self._shape, media, 2), _COMPLEX128, seen)
+        step = Step("waves", tiles.rows(stacks, LAYER * media * count))
+        return self._run(step, {}, kz=kz, amplitudes=amplitudes)
 
     @property
     def kz(self):
@@ -135,9 +153,9 @@ class StackSolution:
     @functools.cached_property
     def _media(self):
         """n, and the sine and cosine of the angle in each medium."""
-        rows, n = self._stacks["rows"], self._stacks["n"]
+        rows, n, k0 = self._stacks["rows"], self._stacks["n"], self._stacks["incidence"][:, 0]
         n = n[rows[:, 0]].reshape(self.kz.shape)
-        k = self._stacks["k0"].reshape(self.kx.shape)[..., None] * n
+        k = k0.reshape(self._batch)[..., None] * n
         return n, self.kx[..., None] / k, self.kz / k
 
     @functools.cached_property
@@ -164,10 +182,10 @@ class StackSolution:
 
     @functools.cached_property
     def layer_absorption(self):
-        stacks, layers = self.kx.size, self._thickness.shape[-1] - 2
-        absorbed = Output((*self._shape, layers), float, (self._count, stacks, layers))
-        absorb = Step("absorb", tiles.rows(stacks, 2 * LAYER * layers * self._count))
-        return self._carry_out(absorb, self._stacks, absorbed=absorbed)
+        count, stacks, media = self._sizes()
+        absorbed = Output((*self._shape, media - 2), _FLOAT64, (count, stacks, media - 2))
+        step = Step("absorb", tiles.rows(stacks, 2 * LAYER * (media - 2) * count))
+        return self._run(step, {}, absorbed=absorbed)
 
     def field(self, z, x=None, *, coherent_weights=None):
         """Electric field.
@@ -277,10 +295,11 @@ class StackSolution:
         z = _arrays.coordinates("z", z)
         if not z.ndim:
             return self._depth(what, z[None], incoherent_weights)[..., 0][()]
-        z = _arrays.ready(z, np.float64)
+        z = _arrays.ready(z, _FLOAT64)
         shape = self._shape
         if incoherent_weights is None:
-            return self._sums(what, z, np.ones(shape), shape, self._count, self.kx.size, 1)
+            stacks = math.prod(self._batch)
+            return self._sums(what, z, np.ones(shape), shape, self._count, stacks, 1)
         weights = _arrays.real("incoherent_weights", incoherent_weights)
         more = weights.shape[: -len(shape)] if shape else ()
         if more:  # several sums of all stacks
@@ -290,33 +309,35 @@ class StackSolution:
                 total[...] = self._depth(what, z, one)
             return sums.reshape(*more, *sums.shape[1:])
         weights = _weights("incoherent_weights", weights, shape)
-        if not self.kx.ndim:  # the sum of both polarisations
+        if not self._batch:  # the sum of both polarisations
             return self._sums(what, z, weights, (), 1, 1, 1)
-        *groups, K = self.kx.shape
+        *groups, K = self._batch
         return self._sums(what, z, weights, shape[:-1], self._count, math.prod(groups), K)
 
     def _sums(self, what, z, weights, lead, sums, groups, K):
         """The weighted sums of K stacks each, shape (*lead, Nz), for blocks (sums, groups, Nz)."""
-        stacks, planes = groups * K, len(z)
-        arrays = {**self._stacks, "z": z, "what": what}
-        cost = _PLANE * self._count * K
+        stacks, planes, count = groups * K, len(z), self._count
+        cost = _PLANE * count * K
         if tiles.is_short(cost * groups * planes):
             bounds = [(0, groups, 0, planes)]
         else:
-            count = tiles.split(groups * planes, cost)
-            tile = max(1, count // planes), min(planes, max(count, _STRIP))
+            length = tiles.split(groups * planes, cost)
+            tile = max(1, length // planes), min(planes, max(length, _STRIP))
             bounds = tiles.grid((groups, planes), tile)
             if K > 1 and len(bounds) < 8:  # each of a few sums in parts
-                arrays["weights"] = weights.reshape(self._count, stacks)
-                step = Step("add_depth", tiles.rows(stacks, _PLANE * self._count * planes))
-                out = Output((*lead, planes), float, (sums * groups, planes))
-                return self._carry_out(step, arrays, out=out)
-        arrays["weights"] = weights.reshape(self._count, groups, K)
-        arrays["rows"] = arrays["rows"].reshape(groups, K, 2)
-        for name in ("k0", "a", "low"):
-            arrays[name] = arrays[name].reshape(groups, K)
-        out = Output((*lead, planes), float, (sums, groups, planes))
-        return self._carry_out(Step("depth", bounds), arrays, out=out)
+                arrays = {"z": z, "what": what, "weights": weights.reshape(count, stacks)}
+                step = Step("add_depth", tiles.rows(stacks, _PLANE * count * planes))
+                out = Output((*lead, planes), _FLOAT64, (sums * groups, planes))
+                return self._run(step, arrays, out=out)
+        arrays = {
+            "rows": self._stacks["rows"].reshape(groups, K, 2),
+            "incidence": self._stacks["incidence"].reshape(groups, K, 5),
+            "z": z,
+            "what": what,
+            "weights": weights.reshape(count, groups, K),
+        }
+        out = Output((*lead, planes), _FLOAT64, (sums, groups, planes))
+        return self._run(Step("depth", bounds), arrays, out=out)
 
 
 def _short(numbers):
@@ -342,7 +363,7 @@ def _weights(name, weights, shape):
     try:
         if not weights.ndim:
             raise ValueError
-        return _arrays.ready(np.broadcast_to(weights, shape), np.float64)
+        return _arrays.ready(np.broadcast_to(weights, shape), _FLOAT64)
     except ValueError:
         raise ValueError(
             f"{name} must have shape (..., {shape[-1]}) and broadcast to {shape}, the axes of the "

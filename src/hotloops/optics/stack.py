@@ -10,9 +10,8 @@ from . import _checks
 from .solution import LAYER, StackSolution
 
 _POLARISATIONS = {"s": (0, 1), "p": (1, 1), "both": (0, 2)}  # the first, and how many
-_SINE, _PRODUCT = 40, 10  # ns for one
-_PER_TURN = np.float64(0.15915494309189535), np.float64(-9.839338337591243e-18)  # 1 / 2π, two parts
-_COMPLEX = np.dtype(complex)
+_FLOAT64, _COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
+_NO_THETA, _NO_KX = np.empty(0), np.empty(0, complex)
 _POL_HINT = ': "s" is TE and "p" is TM; unpolarised light is the mean of the two that "both" gives'
 
 
@@ -124,44 +123,45 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
     """
     first, count = _POLARISATIONS[_arrays.choice("pol", pol, _POLARISATIONS, _POL_HINT)]
     n, d = _arrays.complex_("n", n), _arrays.real("d", d)
-    thickness = _checks.thickness(n, d)
+    thickness, thickest = _checks.thickness(n, d)
     _checks.media(n)
-    wavelength = _arrays.real("wavelength", wavelength).astype(np.float64)
-    _checks.wavelength(wavelength, thickness)
-    kept = _run.kept("optics", backend, workers)
-    k0 = 2 * np.pi / wavelength
+    wavelength = _arrays.real("wavelength", wavelength)
+    _checks.wavelength(wavelength, thickest)
     if kx is None:
         theta = _checks.angle(theta)
         batch = _checks.batch(n, d, wavelength, theta=theta)
-        a, low = _products(kept, n[..., 0], *_sines(kept, theta))
-        _checks.incidence(n[..., 0], a)
-        kx = k0 * a
+        incident = {"theta": _flat(theta, batch, _FLOAT64), "kx": _NO_KX}
     else:
         if np.ndim(theta) or theta != 0:
             raise ValueError("kx must come without theta, got both")
-        kx = _arrays.complex_("kx", kx).astype(np.complex128)
+        kx = _arrays.complex_("kx", kx).astype(_COMPLEX128)  # whatever happens to kx
         _checks.along(kx, wavelength)
         batch = _checks.batch(n, d, wavelength, kx=kx)
-        per_k0 = _products(kept, wavelength, *_PER_TURN)
-        a, low = _products(kept, kx, *(part.real for part in per_k0))
-    media = n.shape[-1]
+        incident = {"theta": _NO_THETA, "kx": _flat(kx, batch, _COMPLEX128)}
+    media, size = n.shape[-1], math.prod(batch)
     stacks = {
         "rows": _rows(batch, n.shape[:-1], thickness.shape[:-1]),
-        "n": np.array(n, np.complex128, order="C").reshape(-1, media),  # whatever happens to n
+        "n": np.array(n, _COMPLEX128, order="C").reshape(-1, media),  # whatever happens to n
         "thickness": thickness.reshape(-1, media),
-        "k0": _flat(k0, batch),
-        "a": _flat(a, batch),
-        "low": _flat(low, batch),
         "first": first,
     }
-    seen = count, math.prod(batch)
     shape = (2, *batch) if count == 2 else batch
-    amplitude, power = (Output(shape, dtype, seen) for dtype in (complex, float))
-    found = {"r": amplitude, "t": amplitude, "R": power, "T": power, "entering": power}
-    solve = Step("solve", tiles.rows(seen[1], LAYER * media * count))
-    found = _run.run(Call("optics", _COMPLEX, {**stacks, **found}, [solve], tuple(found)), *kept)
-    kx = _flat(kx, batch).reshape(batch)[()]
-    return StackSolution(stacks, kept, count, thickness, kx, *(array[()] for array in found))
+    outputs = {
+        "incidence": Output((size, 5), _FLOAT64),
+        "outside": Output((2, *shape), _COMPLEX128, (2, count, size)),
+        "powers": Output((3, *shape), _FLOAT64, (3, count, size)),
+    }
+    incident["wavelength"] = _flat(wavelength, batch, _FLOAT64)
+    step = Step("solve", tiles.rows(size, LAYER * media * count))
+    call = Call("optics", _COMPLEX128, {**stacks, **incident, **outputs}, [step], tuple(outputs))
+    kept = _run.kept("optics", backend, workers)
+    stacks["incidence"], outside, powers = _run.run(call, *kept)
+    solution = StackSolution(stacks, kept, batch, thickness, outside, powers)
+    if kx is not None:
+        solution.kx = incident["kx"].reshape(batch)[()]
+    elif n[..., 0].imag.any():
+        _checks.incidence(n[..., 0], solution.kx)
+    return solution
 
 
 def from_tmm(coh_tmm_data, *, backend=None, workers=None):
@@ -214,28 +214,6 @@ def from_tmm(coh_tmm_data, *, backend=None, workers=None):
     return solve_stack(n, d, wavelength, np.real(theta), **keywords)
 
 
-def _sines(kept, theta):
-    """The sines of theta, and what these numbers lack."""
-    return _each("sines", _SINE, kept, theta.shape, float, ("sine", "low"), theta=theta)
-
-
-def _products(kept, x, y, rest):
-    """x (y + rest), of complex x and real y, and what these numbers lack."""
-    shape, x = np.broadcast(x, y).shape, x.astype(np.complex128)
-    names = "product", "low"
-    return _each("products", _PRODUCT, kept, shape, complex, names, x=x, y=y, rest=rest)
-
-
-def _each(block, cost, kept, shape, dtype, names, **inputs):
-    """The results `names` of a block for each element of the inputs, which broadcast to `shape`."""
-    size = math.prod(shape)
-    arrays = {name: _flat(array, shape) for name, array in inputs.items()}
-    arrays |= dict.fromkeys(names, Output(shape, dtype, (size,)))
-    return _run.run(
-        Call("optics", _COMPLEX, arrays, [Step(block, tiles.rows(size, cost))], names), *kept
-    )
-
-
 def _rows(batch, *leads):
     """For each stack the row of each operand, of these leading axes."""
     rows = np.zeros((*batch, len(leads)), np.intp)
@@ -245,7 +223,8 @@ def _rows(batch, *leads):
     return rows.reshape(-1, len(leads))
 
 
-def _flat(array, batch):
+def _flat(array, batch, dtype):
+    """The array's number for each stack, in a row."""
     if array.shape != batch:
         array = np.broadcast_to(array, batch)
-    return _arrays.ready(array).reshape(-1)
+    return _arrays.ready(array, dtype).reshape(-1)
