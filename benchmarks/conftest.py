@@ -9,6 +9,11 @@ from contenders import allowed
 from hotloops.cli.compare import duration, interleave
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Benchmarks run one after another, in this process."""
+    return 0
+
+
 @pytest.fixture
 def contend(benchmark):
     def run(case, name, make):

@@ -1,14 +1,42 @@
 import os
+import pathlib
 import signal
 import tempfile
 
 import pytest
 
 # Numba compiles once for all processes of a run
-_cache = tempfile.TemporaryDirectory(prefix="hotloops-")
-os.environ.setdefault("HOTLOOPS_NUMBA_CACHE", _cache.name)
+if "HOTLOOPS_NUMBA_CACHE" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="hotloops-")
+    os.environ["HOTLOOPS_NUMBA_CACHE"] = _cache.name
+# OpenBLAS's threads sleep at once when they have nothing to do: other tests need the processors
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 BACKENDS = ("cython", "numba", "numpy")
+USES = {"gp": "ard", "sklearn": "ard"}  # whose kernel the tests of these run
+
+
+def pytest_xdist_auto_num_workers(config):
+    """A file that is named runs in this process; all tests on all processors."""
+    names = (pathlib.Path(argument.partition("::")[0]) for argument in config.args)
+    return None if all(map(pathlib.Path.is_dir, names)) else 0
+
+
+def pytest_collection_modifyitems(items):
+    """What runs in one process: the tests of a kernel in one version, which is compiled once and
+    whose results are remembered; and the others of a file."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item):
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    subject = item.path.stem.split("_")[1]
+    if "case" in parameters:
+        subject = parameters["case"].subject
+    backend = parameters.get("backend")
+    return f"{USES.get(subject, subject)}-{backend}" if backend else item.path.stem
 
 
 @pytest.fixture(params=BACKENDS)

@@ -1,9 +1,12 @@
 """What every kernel does in every backend, on the shared cases."""
 
+import contextlib
 import ctypes
 import doctest
+import functools
 import importlib
 import inspect
+import itertools
 import multiprocessing
 import pathlib
 import pkgutil
@@ -17,7 +20,7 @@ import pytest
 
 import hotloops as hl
 from hotloops import _cases
-from hotloops._run import resolve
+from hotloops._run import resolve, tiles
 from hotloops._run.backends import names
 from hotloops._run.lines import subjects
 
@@ -26,15 +29,16 @@ CASES = [
     for k, case in enumerate(_cases.CASES)
     for dtype in case.tolerance
 ]
+EACH = [parameters.values for parameters in CASES]
 cases = pytest.mark.parametrize(("case", "dtype"), CASES)
-cases_with_out = pytest.mark.parametrize(
-    ("case", "dtype"),
-    [p for p in CASES if "out" in inspect.signature(p.values[0].function).parameters],
-)
 
 
-def run(case, arguments, **keywords):
-    return case.call(arguments, **keywords)
+@functools.cache
+def expected(case, dtype, backend):
+    """The result for the tiny input, which is read only."""
+    result = case.call(case.arguments("tiny", dtype), backend=backend)
+    result.flags.writeable = False
+    return result
 
 
 def arrays(arguments):
@@ -68,9 +72,7 @@ def test_the_backends_have_the_same_blocks():
 
 @cases
 def test_agrees_with_the_reference(case, dtype, backend):
-    arguments = case.arguments("tiny", dtype)
-    reference = run(case, arguments, backend="numpy")
-    result = run(case, arguments, backend=backend)
+    reference, result = expected(case, dtype, "numpy"), expected(case, dtype, backend)
     assert result.dtype == reference.dtype
     assert result.shape == reference.shape
     assert case.error(result, reference) <= case.tolerance[dtype]
@@ -78,11 +80,10 @@ def test_agrees_with_the_reference(case, dtype, backend):
 
 @cases
 def test_reference_agrees_with_the_question(case, dtype):
-    arguments = case.arguments("tiny", dtype)
+    arguments, ours = case.arguments("tiny", dtype), expected(case, dtype, "numpy")
     if case.random:
         # Both are counts of as many draws from one distribution: Pearson's statistic of two
         # samples, on the values with enough counts, within six of its standard deviations.
-        ours = run(case, arguments, backend="numpy")
         for theirs in (case.question(**arguments), case.numpy(**arguments)):
             assert ours.sum() == theirs.sum()
             enough = ours + theirs >= 20
@@ -90,10 +91,24 @@ def test_reference_agrees_with_the_question(case, dtype):
             freedom = enough.sum() - 1
             assert abs(statistic - freedom) < 6 * np.sqrt(2 * freedom)
     else:
-        reference = run(case, arguments, backend="numpy")
         tolerance = 10 * case.tolerance[dtype]
         for theirs in filter(None, (case.question, case.numpy)):
-            assert case.error(theirs(**arguments), reference) <= tolerance
+            assert case.error(theirs(**arguments), ours) <= tolerance
+
+
+@cases
+def test_a_call_leaves_its_inputs_and_the_screen_alone(case, dtype, backend, capfd):
+    arguments = case.arguments("tiny", dtype)
+    copies = {name: array.copy() for name, array in arrays(arguments).items()}
+    with np.errstate(all="raise"):
+        result = case.call(arguments, backend=backend)
+    np.testing.assert_array_equal(result, expected(case, dtype, backend))
+    for name, copy in copies.items():
+        np.testing.assert_array_equal(arguments[name], copy)
+    assert capfd.readouterr() == ("", "")
+
+
+# --- memory that comes and goes in any form -------------------------------------------------
 
 
 def _unaligned(array):
@@ -135,95 +150,91 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", [*LAYOUTS, "memmap", "broadcast"])
 @cases
-def test_any_layout(case, dtype, backend, layout, tmp_path):
+def test_any_layout(case, dtype, backend, tmp_path):
     arguments = case.arguments("tiny", dtype)
-    given = arrays(arguments)
-    expected = run(case, arguments, backend=backend)
-    for name, array in given.items():
-        if layout == "list" and np.asarray(array.tolist()).dtype != array.dtype:
-            continue
-        if layout == "memmap":
-            changed = _memmap(array, tmp_path)
-        elif layout == "broadcast":
-            changed = np.broadcast_to(array[..., :1], array.shape)
-            same = arguments | {name: changed.copy()}
-            try:
-                expected = run(case, same, backend=backend)
-            except (ValueError, RuntimeWarning):  # interfaces must ascend, say; rank
+    layouts = LAYOUTS | {"memmap": lambda a: _memmap(a, tmp_path)}
+    for name, array in arrays(arguments).items():
+        for layout, changed in layouts.items():
+            if layout == "list" and np.asarray(array.tolist()).dtype != array.dtype:
                 continue
-        else:
-            changed = LAYOUTS[layout](array)
-        result = run(case, arguments | {name: changed}, backend=backend)
-        np.testing.assert_array_equal(result, expected)
+            result = case.call(arguments | {name: changed(array)}, backend=backend)
+            np.testing.assert_array_equal(
+                result, expected(case, dtype, backend), err_msg=f"{name}: {layout}"
+            )
 
 
 @cases
-def test_inputs_are_left_alone(case, dtype, backend):
+def test_arrays_that_broadcast(case, dtype, backend):
     arguments = case.arguments("tiny", dtype)
-    copies = {name: array.copy() for name, array in arrays(arguments).items()}
-    run(case, arguments, backend=backend)
-    for name, copy in copies.items():
-        np.testing.assert_array_equal(arguments[name], copy)
+    for name, array in arrays(arguments).items():
+        wide = np.broadcast_to(array[..., :1], array.shape)
+        try:
+            same = case.call(arguments | {name: wide.copy()}, backend=backend)
+        except (ValueError, RuntimeWarning):  # interfaces must ascend, say; rank
+            continue
+        result = case.call(arguments | {name: wide}, backend=backend)
+        np.testing.assert_array_equal(result, same, err_msg=name)
 
 
-@cases_with_out
-def test_out_is_filled_and_returned(case, dtype, backend):
-    arguments = case.arguments("tiny", dtype)
-    expected = run(case, arguments, backend=backend)
-    out = np.empty_like(expected)
-    out[...] = 77
-    assert run(case, arguments, backend=backend, out=out) is out
-    np.testing.assert_array_equal(out, expected)
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [p for p in CASES if "out" in inspect.signature(p.values[0].function).parameters],
+)
+def test_out_is_filled_and_returned(case, dtype, backend, tmp_path):
+    arguments, same = case.arguments("tiny", dtype), expected(case, dtype, backend)
+    memmap = np.memmap(tmp_path / "out", same.dtype, "w+", shape=same.shape)
+    for out in (np.full_like(same, 77), memmap):
+        assert case.call(arguments, backend=backend, out=out) is out
+        np.testing.assert_array_equal(out, same)
 
 
-@cases_with_out
-def test_out_may_be_a_memmap(case, dtype, backend, tmp_path):
-    arguments = case.arguments("tiny", dtype)
-    expected = run(case, arguments, backend=backend)
-    out = np.memmap(tmp_path / "out", expected.dtype, "w+", shape=expected.shape)
-    assert run(case, arguments, backend=backend, out=out) is out
-    np.testing.assert_array_equal(out, expected)
+# --- any number of threads and processes ----------------------------------------------------
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
+@contextlib.contextmanager
+def small_blocks():
     """Blocks so short that small inputs make many."""
-    from hotloops._run import tiles
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "_SHORT", 1e3)
+        patch.setattr(tiles, "_LONG", 4e3)
+        yield
 
-    monkeypatch.setattr(tiles, "_SHORT", 1e3)
-    monkeypatch.setattr(tiles, "_LONG", 4e3)
+
+@functools.cache
+def in_small_blocks(case, dtype, backend):
+    """The result for the tiny input from many blocks, one after another; it is read only."""
+    with small_blocks():
+        result = case.call(case.arguments("tiny", dtype), backend=backend, workers=1)
+    result.flags.writeable = False
+    return result
 
 
 @cases
-def test_any_number_of_workers(case, dtype, backend, small_blocks):
-    arguments = case.arguments("tiny", dtype)
-    expected = run(case, arguments, backend=backend, workers=1)
+def test_any_number_of_workers(case, dtype, backend):
+    arguments, one = case.arguments("tiny", dtype), in_small_blocks(case, dtype, backend)
     for workers in (2, 3, -1):
-        result = run(case, arguments, backend=backend, workers=workers)
-        assert result.tobytes() == expected.tobytes()
-    reference = run(case, arguments, backend="numpy")
-    assert case.error(expected, reference) <= case.tolerance[dtype]
+        with small_blocks():
+            result = case.call(arguments, backend=backend, workers=workers)
+        assert result.tobytes() == one.tobytes()
+    assert case.error(one, expected(case, dtype, "numpy")) <= case.tolerance[dtype]
 
 
 @cases
-def test_from_four_threads_at_once(case, dtype, backend, small_blocks):
-    arguments = case.arguments("tiny", dtype)
-    expected = run(case, arguments, backend=backend)
-    results = [None] * 4
+def test_from_four_threads_at_once(case, dtype, backend):
+    arguments, results = case.arguments("tiny", dtype), [None] * 4
 
     def work(k):
-        results[k] = [run(case, arguments, backend=backend, workers=2) for _ in range(5)]
+        results[k] = [case.call(arguments, backend=backend, workers=2) for _ in range(5)]
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for batch in results:
-        for result in batch:
-            np.testing.assert_array_equal(result, expected)
+    with small_blocks():
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    for result in itertools.chain(*results):
+        np.testing.assert_array_equal(result, in_small_blocks(case, dtype, backend))
 
 
 def _send(queue, function, args):
@@ -245,28 +256,22 @@ def in_forked_child(function, *args):
         child.join()
 
 
-def _bytes_of_a_case(index, dtype, backend):
-    case = _cases.CASES[index]
-    return run(case, case.arguments("tiny", dtype), backend=backend, workers=2).tobytes()
+def _bytes_of_each(cases, backend):
+    with small_blocks():
+        return [
+            case.call(case.arguments("tiny", dtype), backend=backend, workers=2).tobytes()
+            for case, dtype in cases
+        ]
 
 
-@pytest.mark.parametrize("index", range(len(_cases.CASES)))
-def test_from_a_forked_child(index, backend, small_blocks):
-    args = index, next(iter(_cases.CASES[index].tolerance)), backend
-    expected = _bytes_of_a_case(*args)
-    assert in_forked_child(_bytes_of_a_case, *args) == expected
+@pytest.mark.parametrize("subject", subjects())
+def test_from_a_forked_child(subject, backend):
+    cases = [(case, dtype) for case, dtype in EACH if case.subject == subject]
+    expected = [in_small_blocks(*one, backend).tobytes() for one in cases]
+    assert in_forked_child(_bytes_of_each, cases, backend) == expected
 
 
-@cases
-def test_under_errstate_raise(case, dtype, backend):
-    with np.errstate(all="raise"):
-        run(case, case.arguments("tiny", dtype), backend=backend)
-
-
-@cases
-def test_prints_nothing(case, dtype, backend, capfd):
-    run(case, case.arguments("tiny", dtype), backend=backend)
-    assert capfd.readouterr() == ("", "")
+# --- bounded memory -------------------------------------------------------------------------
 
 
 def _size():
@@ -290,8 +295,8 @@ def _growth(function):
 
 
 def _growth_of_a_case(case, arguments, backend):
-    run(case, case.arguments("tiny"), backend=backend, workers=2)  # maps the code, starts threads
-    result, growth = _growth(lambda: run(case, arguments, backend=backend, workers=2))
+    case.call(case.arguments("tiny"), backend=backend, workers=2)  # maps the code, starts threads
+    result, growth = _growth(lambda: case.call(arguments, backend=backend, workers=2))
     return growth, result.nbytes, sum(array.nbytes for array in arrays(arguments).values())
 
 
@@ -309,10 +314,15 @@ def test_growth_is_seen_in_native_code():
         assert abs(in_forked_child(_growth_of_malloc, size) - size) < 2**22
 
 
-@pytest.mark.parametrize("index", range(len(_cases.timed())))
-def test_memory_is_the_output_and_scratch(index, backend):
-    case = _cases.timed()[index]
-    run(case, case.arguments("tiny"), backend=backend)  # imports and compiles
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (case.subject == "sparse"))
+        for case in _cases.timed()
+    ],
+)
+def test_memory_is_the_output_and_scratch(case, backend):
+    case.call(case.arguments("tiny"), backend=backend)  # imports and compiles
     arguments = case.arguments("full")  # not in the child, whose size it would raise
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)  # what is free already, a child would use unseen

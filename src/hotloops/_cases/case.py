@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Case:
     """One call of a public function, and what it is compared with."""
 
