@@ -4,16 +4,15 @@ python benchmarks/accuracy.py                     prints it
 python benchmarks/accuracy.py docs/accuracy.md    puts it between the marks there
 """
 
-import pathlib
 import sys
 
 import numpy as np
 import scipy.linalg
 import scipy.special
+from marked import put
 
 import hotloops as hl
 
-START, END = "<!-- errors: benchmarks/accuracy.py -->", "<!-- end of errors -->"
 BACKENDS = ("cython", "numba", "numpy")
 SIZES = (10**3, 10**4, 10**5, 10**6, 10**7)
 CENTRES = np.array([[0, 0, 0], [1, 0, 1], [0, 2, 1]], np.float32)
@@ -141,16 +140,7 @@ def report():
 
 
 def main(target=None):
-    table = report()
-    if target is None:
-        print(table)
-        return
-    text = pathlib.Path(target).read_text()
-    before, _, rest = text.partition(START)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        sys.exit(f"{target} has no marks {START} and {END}")
-    pathlib.Path(target).write_text(f"{before}{START}\n{table}\n{END}{after}")
+    put(report(), "errors", target)
 
 
 if __name__ == "__main__":

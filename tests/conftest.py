@@ -32,11 +32,11 @@ def pytest_collection_modifyitems(items):
 
 def _group(item):
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    subject = item.path.stem.split("_")[1]
-    if "case" in parameters:
-        subject = parameters["case"].subject
-    backend = parameters.get("backend")
-    return f"{USES.get(subject, subject)}-{backend}" if backend else item.path.stem
+    if "backend" not in parameters:
+        return item.path.stem
+    case = parameters.get("case")
+    subject = getattr(case, "subject", parameters.get("subject", item.path.stem.split("_")[1]))
+    return f"{USES.get(subject, subject)}-{parameters['backend']}"
 
 
 @pytest.fixture(params=BACKENDS)

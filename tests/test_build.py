@@ -14,6 +14,7 @@ def test_there_are_sources():
     assert len(SOURCES) >= 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parent.name)
 def test_nothing_takes_the_gil_back(source, tmp_path):
     (tmp_path / "blas_types.pxd").write_text("ctypedef int blas_int\n")

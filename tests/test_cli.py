@@ -18,6 +18,7 @@ from hotloops.cli.main import main
 QUICK = ["compare", "binomial", "--size", "small"]
 
 
+@pytest.mark.slow
 def test_compare_small(tmp_path, capsys):
     table, picture = tmp_path / "figures.json", tmp_path / "figures.svg"
     assert main([*QUICK, "--json", str(table), "--plot", str(picture)]) == 0
@@ -228,6 +229,7 @@ def test_config_says_why_a_backend_does_not_import(monkeypatch):
     assert config._backend("cython") == "the reason"
 
 
+@pytest.mark.slow
 def test_selftest(capsys):
     assert main(["selftest"]) == 0
     shown = capsys.readouterr().out
