@@ -5,8 +5,8 @@ import sys
 
 
 def put(table, name, target=None):
-    """Print the table; or put it between the marks `<!-- name -->` and `<!-- end of name -->` of the
-    file `target`."""
+    """Print the table, or put it into the file `target` between the marks `<!-- name -->` and
+    `<!-- end of name -->`."""
     if target is None:
         print(table)
         return

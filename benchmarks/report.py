@@ -1,17 +1,19 @@
-"""Turn pytest-benchmark's JSON into the table of the README.
+"""Turn pytest-benchmark's JSON into the tables of the README.
 
 python -m pytest benchmarks --benchmark-json=benchmark.json
-python benchmarks/report.py benchmark.json            prints it
-python benchmarks/report.py benchmark.json README.md  puts it between the marks there
+python benchmarks/report.py benchmark.json            prints them
+python benchmarks/report.py benchmark.json README.md  puts them between the marks there
 """
 
 import json
 import pathlib
+import statistics
 import sys
+
+from marked import put
 
 from hotloops.cli.compare import duration
 
-START, END = "<!-- figures: benchmarks/report.py -->", "<!-- end of figures -->"
 OURS = ("numba", "numba, out=", "cython", "cython, out=")
 FIXED = ("question", "best NumPy", "best NumPy, out=", "writing the output", *OURS)
 
@@ -53,6 +55,10 @@ def row(group, times):
 
 
 def report(data):
+    """The table of the cases."""
+    groups = figures(data["benchmarks"])
+    if not groups:
+        return ""
     machine = data["machine_info"]["cpu"]
     head = (
         "kernel and input", "the question's code", "best NumPy", "best peer", "numba", "cython",
@@ -61,24 +67,38 @@ def report(data):
     return "\n".join([
         "| " + " | ".join(head) + " |",
         "|---|" + "---:|" * (len(head) - 1),
-        *(row(group, times) for group, times in figures(data["benchmarks"]).items()),
+        *(row(group, times) for group, times in groups.items()),
         "",
         f"Medians on {machine['count']} cores, {machine['brand_raw']}, "
         f"Python {data['machine_info']['python_version']}.",
     ])  # fmt: skip
 
 
+def tiny(benchmarks):
+    """The table of the smallest inputs, and the mean of its ratios."""
+    ratios, lines = [], []
+    for seconds in (b["extra_info"] for b in benchmarks if "tiny" in b["extra_info"]):
+        ours, line = (seconds.get(name) for name in ("hotloops", "line"))
+        cells = [f"`{seconds['tiny']}`", f"{ours * 1e6:.1f}", "–", "–"]
+        if line:
+            ratios.append(ours / line)
+            cells[2:] = f"{line * 1e6:.1f}", f"{ratios[-1]:.2f}"
+        lines.append("| " + " | ".join(cells) + " |")
+    if not ratios:
+        return ""
+    return "\n".join([
+        "| smallest useful input | µs a call | µs of NumPy's or SciPy's line | ratio |",
+        "|---|---:|---:|---:|",
+        *lines,
+        f"| geometric mean | | | {statistics.geometric_mean(ratios):.2f} |",
+    ])  # fmt: skip
+
+
 def main(source, target=None):
-    table = report(json.loads(pathlib.Path(source).read_text()))
-    if target is None:
-        print(table)
-        return
-    text = pathlib.Path(target).read_text()
-    before, _, rest = text.partition(START)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        sys.exit(f"{target} has no marks {START} and {END}")
-    pathlib.Path(target).write_text(f"{before}{START}\n{table}\n{END}{after}")
+    data = json.loads(pathlib.Path(source).read_text())
+    for name, table in (("figures", report(data)), ("tiny calls", tiny(data["benchmarks"]))):
+        if table:
+            put(table, name, target)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,15 @@
-import os
-import subprocess
-import sys
-
 import numba
 import numpy as np
 import pytest
+from helpers import in_new_python
 from hotloops.kernels import jit_numba
 
 import hotloops as hl
 
 
-def in_new_python(code, **environment):
-    result = subprocess.run(
-        [sys.executable, "-W", "always", "-c", code],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def output(code, **environment):
+    """What this code writes to standard output and to standard error in a new Python."""
+    result = in_new_python(code, **environment)
     return result.stdout.strip(), result.stderr
 
 
@@ -25,9 +17,9 @@ NAME = "print(resolve(None, 'ard').name)"
 
 
 def test_environment():
-    out, _ = in_new_python("from hotloops._run import resolve;" + NAME, HOTLOOPS_BACKEND="numba")
+    out, _ = output("from hotloops._run import resolve;" + NAME, HOTLOOPS_BACKEND="numba")
     assert out == "numba"
-    _, error = in_new_python("from hotloops._run import resolve;" + NAME, HOTLOOPS_BACKEND="f77")
+    _, error = output("from hotloops._run import resolve;" + NAME, HOTLOOPS_BACKEND="f77")
     assert "environment variable HOTLOOPS_BACKEND must be one of 'cython', 'numba'" in error
     assert "got 'f77'" in error
 
@@ -42,7 +34,7 @@ for _ in range(2):
 
 
 def test_a_missing_default_gives_way_with_one_warning():
-    out, error = in_new_python(BLOCKED)
+    out, error = output(BLOCKED)
     assert out.split() == ["4.0", "4.0"]
     assert error.count("RuntimeWarning") == 1
     assert "hotloops uses numba: backend 'cython' of ard does not import" in error
@@ -51,18 +43,18 @@ def test_a_missing_default_gives_way_with_one_warning():
 def test_a_missing_backend_asked_for_raises():
     for ask in ("hl.quadform([[0.0]], backend='cython')", "hl.set_backend('cython')"):
         code = BLOCKED.replace("for _", f"{ask}\nfor _")
-        out, error = in_new_python(code)
+        out, error = output(code)
         assert out == ""
         assert "ImportError: backend 'cython' of ard does not import" in error
         assert "RuntimeWarning" not in error
-    _, error = in_new_python(BLOCKED, HOTLOOPS_BACKEND="cython")
+    _, error = output(BLOCKED, HOTLOOPS_BACKEND="cython")
     assert "ImportError: backend 'cython' of ard does not import" in error
 
 
 def test_import_is_light():
     code = "import sys, hotloops; print([m for m in HEAVY if m in sys.modules])"
     heavy = ["numba", "llvmlite", "matplotlib", "tqdm", "sklearn", "dask", "pandas"]
-    out, error = in_new_python(f"HEAVY = {heavy};" + code)
+    out, error = output(f"HEAVY = {heavy};" + code)
     assert out == "[]", error
 
 
@@ -74,7 +66,7 @@ def test_numba_cache(tmp_path):
         "print(sum(_numba.fill.stats.cache_hits.values()));"
         "import numba; print(numba.config.CACHE_DIR)"
     )
-    results = [in_new_python(code, HOTLOOPS_NUMBA_CACHE=str(tmp_path))[0] for _ in range(2)]
+    results = [output(code, HOTLOOPS_NUMBA_CACHE=str(tmp_path))[0] for _ in range(2)]
     value = str(np.exp(-0.5))
     assert [r.split() for r in results] == [[value, "0"], [value, "1"]]
     assert [p.name.startswith("hotloops-") for p in tmp_path.iterdir()] == [True]
@@ -84,7 +76,7 @@ def test_a_numba_cache_that_cannot_be_used(tmp_path):
     file = tmp_path / "file"
     file.touch()
     code = "import hotloops as hl; hl.quadform([[0.0]]); hl.quadform([[0.0]], backend='numba')"
-    _, error = in_new_python(code, HOTLOOPS_NUMBA_CACHE=str(file))
+    _, error = output(code, HOTLOOPS_NUMBA_CACHE=str(file))
     assert "ImportError: backend 'numba' of ard does not import: OSError: the environment" in error
     assert f"HOTLOOPS_NUMBA_CACHE must name a folder that can be written, got '{file}'" in error
     assert "reinstall" not in error

@@ -213,7 +213,7 @@ def test_config(capsys):
 def test_config_in_a_wrong_environment(name, value, reason):
     result = subprocess.run(
         [sys.executable, "-m", "hotloops", "config"], env=os.environ | {name: value},
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert reason in result.stdout

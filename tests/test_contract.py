@@ -1,6 +1,5 @@
 """What every kernel does in every backend, on the shared cases."""
 
-import contextlib
 import ctypes
 import doctest
 import functools
@@ -17,10 +16,11 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import small_blocks
 
 import hotloops as hl
 from hotloops import _cases
-from hotloops._run import resolve, tiles
+from hotloops._run import resolve
 from hotloops._run.backends import names
 from hotloops._run.lines import subjects
 
@@ -192,15 +192,6 @@ def test_out_is_filled_and_returned(case, dtype, backend, tmp_path):
 # --- any number of threads and processes ----------------------------------------------------
 
 
-@contextlib.contextmanager
-def small_blocks():
-    """Blocks so short that small inputs make many."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiles, "_SHORT", 1e3)
-        patch.setattr(tiles, "_LONG", 4e3)
-        yield
-
-
 @functools.cache
 def in_small_blocks(case, dtype, backend):
     """The result for the tiny input from many blocks, one after another; it is read only."""
@@ -250,7 +241,7 @@ def in_forked_child(function, *args):
         warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
         child.start()
     try:
-        return queue.get(timeout=60)
+        return queue.get(timeout=600)
     finally:
         child.kill()
         child.join()

@@ -6,9 +6,10 @@ import inspect
 
 import numpy as np
 import pytest
+from helpers import small_blocks
 
 from hotloops import _cases
-from hotloops._run import backends, tiles
+from hotloops._run import backends
 from hotloops._run import lines as notation
 from hotloops._run.backends import resolve
 
@@ -82,9 +83,7 @@ class Recorder(backends.Backend):
 def recorded(subject):
     """{block: {dtype: arguments of some calls}} of all cases of a subject, in small tiles."""
     recorder = Recorder()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiles, "_SHORT", 1e3)
-        patch.setattr(tiles, "_LONG", 4e3)
+    with small_blocks(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(backends, "_backends", backends._backends | {"recorder": recorder})
         for case in _cases.CASES:
             if case.subject == subject:

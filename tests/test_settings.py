@@ -36,7 +36,7 @@ def elsewhere(function):
     run = contextvars.Context().run  # where Python's threads begin with a copy of this one
     thread = threading.Thread(target=run, args=(lambda: found.append(function()),))
     thread.start()
-    thread.join(30)
+    thread.join(300)
     return found[0]
 
 
@@ -80,7 +80,7 @@ def test_a_block_ends_with_an_error(put, get, first, second):
 
 @settings
 def test_overlapping_blocks_of_two_threads(put, get, first, second):
-    before, seen, step = get(), {}, threading.Barrier(2, timeout=30)
+    before, seen, step = get(), {}, threading.Barrier(2, timeout=300)
 
     def run(value, late):
         setter = put(value)  # both are made before one is entered
@@ -102,7 +102,7 @@ def test_overlapping_blocks_of_two_threads(put, get, first, second):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(300)
     assert seen == {first: first, second: second, (first, "after"): before,
                     (second, "after"): before}  # fmt: skip
     assert get() == elsewhere(get) == before
@@ -227,7 +227,7 @@ def test_threads_as_documented(put, get, first, second):
 
 @settings
 def test_calls_inside_blocks_have_the_callers_setting(put, get, first, second):
-    meet, seen = threading.Barrier(3, timeout=30), []
+    meet, seen = threading.Barrier(3, timeout=300), []
 
     def block(k):
         meet.wait()
