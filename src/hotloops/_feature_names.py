@@ -1,14 +1,20 @@
 """The names of columns: kept where something is fitted, and compared where it is used, as
 scikit-learn does."""
 
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
 import numpy as np
 
+from ._typing import Array
 from ._warnings import warn
 
 _SHOWN = 5
 
+_Fitted = TypeVar("_Fitted")
 
-def of(X):
+
+def of(X: Any) -> Array | None:
     """The names of X's columns, an array of objects; None where there are none that are strings."""
     if type(X) is np.ndarray:
         return None
@@ -27,7 +33,7 @@ def of(X):
     return np.array(columns, object) if any(strings) else None
 
 
-def keep(fitted, names):
+def keep(fitted: _Fitted, names: Array | None) -> _Fitted:
     """Let `fitted` have these names of the columns that it was fitted to, or none."""
     vars(fitted).pop("feature_names_in_", None)
     if names is not None:
@@ -35,9 +41,9 @@ def keep(fitted, names):
     return fitted
 
 
-def check(fitted, X):
+def check(fitted: object, X: Any) -> None:
     """X's columns must be those that `fitted` was fitted to, in their order."""
-    known = fitted.__dict__.get("feature_names_in_")
+    known = vars(fitted).get("feature_names_in_")
     if known is None and type(X) is np.ndarray:
         return
     names, kind = of(X), type(fitted).__name__
@@ -54,7 +60,8 @@ def check(fitted, X):
         raise ValueError(_difference(names.tolist(), known.tolist()))
 
 
-def _difference(names, known):
+def _difference(names: list[str], known: list[str]) -> str:
+    """The message on names that are not those known from the fit."""
     message = "The feature names should match those that were passed during fit.\n"
     new, missing = sorted({*names} - {*known}), sorted({*known} - {*names})
     if new:
@@ -69,6 +76,7 @@ def _difference(names, known):
     return message
 
 
-def _listed(names):
+def _listed(names: Sequence[str]) -> str:
+    """The names, a line for each, of many the first ones."""
     more = "- ...\n" if len(names) > _SHOWN else ""
     return "".join(f"- {name}\n" for name in names[:_SHOWN]) + more

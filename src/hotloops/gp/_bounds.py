@@ -1,9 +1,10 @@
 """What to do about hyperparameters that end at a bound."""
 
 from .._warnings import warn
-from ._checks import exception
+from ._exceptions import exception
+from ._parameters import Parameters
 
-_MEANING = {
+_ADVICE = {
     ("length_scale", "lower"): "the function changes between neighbouring points, or y is noise: "
     "raise the lower bound of length_scale_bounds, or give noise_variance a larger start",
     ("variance", "lower"): "y is hardly more than noise: look for other inputs, or lower the bound "
@@ -19,17 +20,18 @@ _MEANING = {
 }
 
 
-def warn_of_bounds(parameters):
-    """The names of what is at a bound, with a warning of what should not be."""
+def warn_of_bounds(parameters: Parameters) -> list[str]:
+    """The names of what is at a bound, after a warning of what should not be."""
     found = parameters.at_bounds()
-    groups = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for name, entry, side in found:
         groups.setdefault((name, side), []).append(entry)
     # an input without relevance rightly has a length scale without end
     groups.pop(("length_scale", "upper"), None)
     if groups:
-        texts = []
-        for (name, side), entries in groups.items():
-            texts.append(f"{', '.join(entries)} at the {side} bound: {_MEANING[name, side]}")
+        texts = [
+            f"{', '.join(entries)} at the {side} bound: {_ADVICE[name, side]}"
+            for (name, side), entries in groups.items()
+        ]
         warn("the likelihood is highest with " + "; ".join(texts), exception("ConvergenceWarning"))
     return [entry for _, entry, _ in found]

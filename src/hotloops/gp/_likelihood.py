@@ -3,19 +3,23 @@
 import numpy as np
 from scipy.linalg import blas, lapack
 
+from .._typing import Array
 from .._warnings import warn
-from ..ard import ard_kernel, ard_kernel_vjp
+from ._covariance import Covariance, diagonal
+from ._parameters import Parameters, Values
 
 
 class Likelihood:
     """The log marginal likelihood of the targets y at the points X, as a function of theta."""
 
-    def __init__(self, X, y, kind, parameters, jitter):
+    def __init__(
+        self, X: Array, y: Array, kind: str, parameters: Parameters, jitter: float
+    ) -> None:
         self.X, self.shape, self.kind = X, y.shape, kind
         self.y = y.reshape(len(y), -1)
         self.parameters, self.jitter = parameters, jitter
 
-    def scaled(self, units):
+    def scaled(self, units: Values) -> "Likelihood":
         """The same in units of the hyperparameters by name."""
         return Likelihood(
             self.X / units["length_scale"],
@@ -25,23 +29,24 @@ class Likelihood:
             self.jitter / units["variance"],
         )
 
-    def scratch(self):
+    def scratch(self) -> Array:
+        """Memory for one evaluation at a time."""
         return np.empty((len(self.X), len(self.X)))
 
-    def kernel(self, values):
-        """What the ARD functions are called with."""
-        given = {name: value for name, value in values.items() if name != "noise_variance"}
-        return {"kind": self.kind, **given}
+    def covariance(self, values: Values) -> Covariance:
+        """The covariance function of these values, without the noise."""
+        parameters = {name: value for name, value in values.items() if name != "noise_variance"}
+        return Covariance(kind=self.kind, **parameters)
 
-    def cholesky(self, values, scratch):
+    def cholesky(self, values: Values, scratch: Array) -> Array | None:
         """L, over `scratch`, of A = K + noise; None where A is not positive definite."""
-        a = ard_kernel(self.X, **self.kernel(values), out=scratch)
-        np.einsum("ii->i", a)[:] += values["noise_variance"] + self.jitter
+        a = self.covariance(values)(self.X, out=scratch)
+        diagonal(a)[:] += values["noise_variance"] + self.jitter
         # LAPACK's columns are rows here: its upper triangle is the lower one
         factor, info = lapack.dpotrf(a.T, lower=0, clean=1, overwrite_a=1)
         return factor.T if info == 0 else None
 
-    def value(self, factor):
+    def value(self, factor: Array) -> tuple[Array, float]:
         """A⁻¹ y and the log marginal likelihood, from the Cholesky factor of A."""
         n, targets = self.y.shape
         alpha, _ = lapack.dpotrs(factor.T, self.y, lower=0)
@@ -49,8 +54,8 @@ class Likelihood:
         constant = targets * (half_determinant + n / 2 * np.log(2 * np.pi))
         return alpha, float(np.vdot(self.y, alpha) / -2 - constant)
 
-    def __call__(self, theta, eval_gradient, scratch):
-        """The value at theta, and its gradient if that is asked for."""
+    def __call__(self, theta: Array, eval_gradient: bool, scratch: Array) -> tuple[float, Array]:
+        """The value at theta, and its gradient, which is empty where it is not asked for."""
         parameters = self.parameters
         nowhere = -np.inf, np.zeros(len(theta))
         if not parameters.possible(theta).all():  # a line search may go anywhere
@@ -63,15 +68,15 @@ class Likelihood:
         if not np.isfinite(value):
             return nowhere
         if not eval_gradient:
-            return value, None
+            return value, np.empty(0)
         # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹: twice that below the diagonal stands for both sides
         inverse, _ = lapack.dpotri(factor.T, lower=0, overwrite_c=1)
         cotangent = blas.dsyrk(1, alpha, beta=-alpha.shape[1], c=inverse, overwrite_c=1).T
-        np.einsum("ii->i", cotangent)[:] /= 2
-        gradients = ard_kernel_vjp(cotangent, self.X, **self.kernel(values), wrt=parameters.free)
+        diagonal(cotangent)[:] /= 2
+        gradients = self.covariance(values).pull(cotangent, self.X, wrt=parameters.free)
         return value, parameters.chain(values, gradients)
 
-    def find_jitter(self):
+    def find_jitter(self) -> None:
         """Set the least jitter, in powers of ten times the rounding error, that makes A positive
         definite at the start."""
         values, scratch = self.parameters.values, self.scratch()

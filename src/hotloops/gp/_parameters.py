@@ -1,176 +1,222 @@
 """The hyperparameters of a Gaussian process, and theta, the vector of those that are free."""
 
-import copy
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays
+from .._typing import Array
+
+#: A number or an array of numbers for each hyperparameter, by its name.
+Values: TypeAlias = dict[str, Any]
+#: The lowest and the highest of these.
+Bounds: TypeAlias = dict[str, tuple[Any, Any]]
 
 _LOGARITHMS = -708.0, 709.0  # of numbers that double precision holds in full
+_LARGEST = float(np.finfo(np.float64).max)
 _NEAR = 1e-5  # how near to a bound, relatively, is at it: what scikit-learn takes
 
 
-def exp_within(theta, held, low, high):
+def exp_within(theta: Array, held: ArrayLike, low: ArrayLike, high: ArrayLike) -> Array:
     """exp(theta), but of log(held) exactly `held`, and of what is from log(low) to log(high) a
     number from low to high, whatever rounding makes of exp and log."""
-    values = np.where(theta == np.log(held), held, np.exp(theta))
-    inside = (np.log(low) <= theta) & (theta <= np.log(high))
-    return np.where(inside, np.clip(values, low, high), values)
+    logarithms = np.log(held), np.log(low), np.log(high)
+    return _exp_within(np.asarray(theta), (held, low, high), logarithms, True)
+
+
+def _exp_within(
+    theta: Array, numbers: Sequence[Any], logarithms: Sequence[Array], where: Array | bool
+) -> Array:
+    """The same with the logarithms known; an entry that is not in `where` stays as it is."""
+    held, low, high = numbers
+    log_held, log_low, log_high = logarithms
+    values = np.exp(theta, out=np.array(theta, np.float64), where=where)
+    values = np.where(theta == log_held, held, values)
+    inside = (log_low <= theta) & (theta <= log_high)
+    found: Array = np.where(inside, np.minimum(np.maximum(values, low), high), values)
+    return found
 
 
 class Parameters:
     """The hyperparameters by name, and theta, the vector of those that are free.
 
-    `bounds` holds (low, high) of each that is free, numbers or arrays of the value's shape.
+    Theta holds the logarithms of what is positive, and factors as they are.
+
+    Attributes
+    ----------
+    values : of all hyperparameters; a new set of values is a new object, by `with_values`
+    bounds : of those that are free, numbers or arrays of the value's shape; of factors infinite
+    names : what each entry of theta is, such as "length_scale[0]"
+    free : the names of the hyperparameters that are free, in the order of theta
+    factor_unit, factor_draws : factors start as the product of these two
     """
 
-    def __init__(self, values, bounds, d, n_factors, rng):
-        values = {name: value if value.ndim else float(value) for name, value in values.items()}
-        self.bounds = {name: bounds[name] for name in values if bounds[name] is not None}
-        if n_factors:
-            # an inverse length is the unit of a factor
-            scale = np.broadcast_to(values["length_scale"], d)
-            self.unit = np.where(np.isfinite(scale), 1 / scale, 1)[:, None]
-            self.normal = 0.1 * rng.normal(size=(d, n_factors))
-            factors = self.unit * self.normal
-            values = {"length_scale": values.pop("length_scale"), "factors": factors, **values}
-            self.bounds["factors"] = None
-        self.values = values
-        self.free = [name for name in values if name in self.bounds]
-        self.names = [
-            name + (str(list(index)) if index else "")
-            for name in self.free
-            for index in np.ndindex(np.shape(values[name]))
-        ]
-
-    @property
-    def theta(self):
-        return self.theta_of(self.values)
-
-    def theta_of(self, values):
-        return self._join(
-            values[name] if name == "factors" else np.log(values[name]) for name in self.free
+    def __init__(
+        self,
+        values: Values,
+        bounds: Bounds,
+        factor_unit: Array | float = 1.0,
+        factor_draws: Array | float = 0.0,
+    ) -> None:
+        self.values, self.bounds = values, bounds
+        self.factor_unit, self.factor_draws = factor_unit, factor_draws
+        self.free = [name for name in values if name in bounds]
+        self.names: list[str] = []
+        self._places: list[tuple[str, slice, tuple[int, ...]]] = []
+        for name in self.free:
+            shape, start = np.shape(values[name]), len(self.names)
+            self._places.append((name, slice(start, start + math.prod(shape)), shape))
+            self.names += [f"{name}{list(k)}" if k else name for k in np.ndindex(shape)]
+        self._positive = ~self.are("factors")
+        low, high = (
+            _join(np.broadcast_to(bounds[name][k], shape) for name, _, shape in self._places)
+            for k in (0, 1)
+        )
+        self._numbers = _join(values[name] for name in self.free), low, high
+        self._logarithms = tuple(
+            np.log(number, out=number.copy(), where=self._positive) for number in self._numbers
+        )
+        self._possible = (
+            np.where(self._positive, _LOGARITHMS[0], -_LARGEST),
+            np.where(self._positive, _LOGARITHMS[1], _LARGEST),
         )
 
+    def with_factors(
+        self, d: int, n_factors: int, rng: np.random.Generator | np.random.RandomState
+    ) -> "Parameters":
+        """The same, and factors of shape (d, n_factors), small random ones."""
+        if not n_factors:
+            return self
+        # an inverse length is the unit of a factor
+        length = np.broadcast_to(self.values["length_scale"], d)
+        unit = np.where(np.isfinite(length), 1 / length, 1)[:, None]
+        draws = 0.1 * rng.normal(size=(d, n_factors))
+        first = {"length_scale": self.values["length_scale"], "factors": unit * draws}
+        return Parameters(
+            first | {name: value for name, value in self.values.items() if name not in first},
+            self.bounds | {"factors": (-np.inf, np.inf)},
+            unit,
+            draws,
+        )
+
+    def with_values(self, values: Values) -> "Parameters":
+        """The same with these values of all hyperparameters."""
+        return Parameters(values, self.bounds, self.factor_unit, self.factor_draws)
+
     @property
-    def limits(self):
-        """The bounds of theta, shape (len(theta), 2)."""
-        return np.stack([
-            self._join(
-                np.broadcast_to(self._limits(name)[k], np.shape(self.values[name]))
-                for name in self.free
-            )
-            for k in (0, 1)
-        ], axis=1)  # fmt: skip
+    def theta(self) -> Array:
+        """The vector of what is free, shape (size,)."""
+        return self._logarithms[0].copy()
 
-    def _limits(self, name):
-        return (-np.inf, np.inf) if name == "factors" else np.log(self.bounds[name])
+    @property
+    def limits(self) -> Array:
+        """The bounds of theta, shape (size, 2)."""
+        return np.stack(self._logarithms[1:], axis=1)
 
-    def draw(self, rng):
+    def theta_of(self, values: Values) -> Array:
+        """The theta that stands for these values."""
+        return self.with_values(values).theta
+
+    def draw(self, rng: np.random.Generator | np.random.RandomState) -> Array:
         """A theta from anywhere within the bounds."""
         parts = []
-        for name in self.free:
-            shape = np.shape(self.values[name])
+        for name, _, shape in self._places:
             if name == "factors":
-                parts.append(self.unit * rng.normal(size=shape))
+                parts.append(self.factor_unit * rng.normal(size=shape))
             else:
-                parts.append(rng.uniform(*self._limits(name), size=shape))
-        return self._join(parts)
+                low, high = np.log(self.bounds[name])
+                parts.append(rng.uniform(low, high, shape))
+        return _join(parts)
 
-    def at(self, theta):
+    def at(self, theta: Array) -> Values:
         """The values that theta stands for, as `exp_within`."""
-        values, start = dict(self.values), 0
-        for name in self.free:
-            shape = np.shape(values[name])
-            stop = start + int(np.prod(shape))
-            part = theta[start:stop].reshape(shape)
-            part = (
-                part.copy()
-                if name == "factors"
-                else exp_within(part, self.values[name], *self.bounds[name])
-            )
-            values[name], start = part if shape else float(part), stop
+        entries = _exp_within(theta, self._numbers, self._logarithms, self._positive)
+        values = dict(self.values)
+        for name, place, shape in self._places:
+            values[name] = entries[place].reshape(shape) if shape else float(entries[place][0])
         return values
 
-    def inside(self, values):
+    def inside(self, values: Values) -> Values:
         """`values`, where what is free is moved to the nearest within its bounds."""
-        moved = {name: np.clip(values[name], *self.bounds[name])
-                 for name in self.free if name != "factors"}  # fmt: skip
-        return values | {name: v if v.ndim else float(v) for name, v in moved.items()}
+        moved = dict(values)
+        for name, _, shape in self._places:
+            low, high = self.bounds[name]
+            value = np.minimum(np.maximum(values[name], low), high)
+            moved[name] = value if shape else float(value)
+        return moved
 
-    def at_bounds(self):
+    def at_bounds(self) -> list[tuple[str, str, str]]:
         """(name of the hyperparameter, of the entry, "lower" or "upper") of what is at a bound and
         could be elsewhere."""
-        names, found = iter(self.names), []
-        for name in self.free:
-            values = np.asarray(self.values[name])
-            low, high = (-np.inf, np.inf) if name == "factors" else self.bounds[name]
-            lower, upper = values <= low * (1 + _NEAR), values >= high * (1 - _NEAR)
-            for is_low, is_high in zip(lower.ravel(), upper.ravel(), strict=True):
-                entry = next(names)
-                if is_low != is_high:
-                    found.append((name, entry, "lower" if is_low else "upper"))
-        return found
+        held, low, high = self._numbers
+        lower, upper = held <= low * (1 + _NEAR), held >= high * (1 - _NEAR)
+        return [
+            (entry.partition("[")[0], entry, "lower" if lower[k] else "upper")
+            for k, entry in enumerate(self.names)
+            if lower[k] != upper[k]
+        ]
 
-    def scaled(self, units):
+    def scaled(self, units: Values) -> "Parameters":
         """The same in these units by name."""
-        new = copy.copy(self)
-        new.values = in_units(self.values, units)
-        low, high = (
-            in_units({name: b[k] for name, b in self.bounds.items() if b is not None}, units)
-            for k in (0, 1)
-        )
-        new.bounds = {name: (low[name], high[name]) if name in low else None
-                      for name in self.bounds}  # fmt: skip
-        if "factors" in self.values:
-            new.unit = self.unit / units["factors"]
-            new.values["factors"] = new.unit * self.normal
-        return new
+        values = in_units(self.values, units)
+        bounds = {
+            name: (low / units[name], high / units[name])
+            for name, (low, high) in self.bounds.items()
+        }
+        unit = self.factor_unit / units["factors"]
+        if "factors" in values:
+            values["factors"] = unit * self.factor_draws
+        return Parameters(values, bounds, unit, self.factor_draws)
 
-    def unscaled(self, values, units):
+    def unscaled(self, values: Values, units: Values) -> Values:
         """Values in these units as they are; what is not free is what it was."""
         free = {name: values[name] * units[name] for name in self.free}
         return self.inside(self.values | free)
 
-    def chain(self, values, gradients):
+    def chain(self, values: Values, gradients: Values) -> Array:
         """The gradient with respect to theta, from those with respect to the values."""
-        return self._join(
+        return _join(
             gradients[name] if name == "factors" else values[name] * gradients[name]
             for name in self.free
         )
 
-    def possible(self, theta):
+    def possible(self, theta: Array) -> Array:
         """Which entries of theta stand for a number that double precision holds."""
-        low, high = _LOGARITHMS
-        return np.where(self.are("factors"), np.isfinite(theta), (low <= theta) & (theta <= high))
+        least, largest = self._possible
+        return (least <= theta) & (theta <= largest)
 
-    def are(self, *free):
+    def are(self, *free: str) -> Array:
         """Which entries of theta belong to these."""
-        return np.array([name.split("[")[0] in free for name in self.names], bool)
+        return np.array([name.partition("[")[0] in free for name in self.names], bool)
 
-    def check(self, name, theta):
+    def check(self, name: str, theta: ArrayLike) -> Array:
         """`theta` as an array, if there are values that it stands for."""
-        theta = _arrays.real(name, theta).astype(np.float64)
-        if theta.shape != (len(self.names),) or not np.isfinite(theta).all():
+        vector: Array = _arrays.real(name, theta).astype(np.float64)
+        if vector.shape != (len(self.names),) or not np.isfinite(vector).all():
             raise ValueError(
                 f"{name} must be {len(self.names)} finite number(s), one for each of "
-                f"{self.names}, got {theta}"
+                f"{self.names}, got {vector}"
             )
-        for k in np.flatnonzero(~self.possible(theta)):
+        for k in np.flatnonzero(~self.possible(vector)):
             low, high = _LOGARITHMS
             raise ValueError(
                 f"{name}[{k}], the logarithm of {self.names[k]}, must be in [{low:g}, {high:g}], "
-                f"got {theta[k]:g}"
+                f"got {vector[k]:g}"
             )
-        return theta
+        return vector
 
-    def __str__(self):
+    def __str__(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in self.values.items())
 
-    @staticmethod
-    def _join(parts):
-        return np.concatenate([np.empty(0), *map(np.ravel, parts)])
 
-
-def in_units(values, units):
+def in_units(values: Values, units: Values) -> Values:
+    """The values over the units of the same names."""
     return {name: value / units[name] for name, value in values.items()}
+
+
+def _join(parts: Iterable[ArrayLike]) -> Array:
+    """All numbers of the parts in one vector."""
+    return np.concatenate([np.empty(0), *map(np.ravel, parts)])

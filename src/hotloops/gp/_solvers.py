@@ -1,11 +1,15 @@
 """A⁻¹, A the covariance of a Gaussian process at its training points: two ways of solving."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from .._typing import Array
 from .._warnings import warn
-from ..ard import KernelOperator, ard_kernel
-from ._checks import exception, scale_exponent
+from ._checks import scale_exponent
+from ._covariance import Covariance
+from ._exceptions import exception
 
 
 class Cholesky:
@@ -13,28 +17,30 @@ class Cholesky:
 
     batch = 1024
 
-    def __init__(self, factor):
+    def __init__(self, factor: Array) -> None:
         self.factor = factor
 
-    def _solve(self, b, trans=0):
-        return solve_triangular(
+    def _solve(self, b: Array, trans: int = 0) -> Array:
+        """L⁻¹ b, over b; with `trans` L⁻ᵀ b."""
+        x: Array = solve_triangular(
             self.factor, b, trans=trans, lower=True, overwrite_b=True, check_finite=False
         )
+        return x
 
-    def explained(self, cross):
+    def explained(self, cross: Array) -> Array:
         """kᵀ A⁻¹ k of each row k."""
         v = self._solve(cross.T)
-        return np.einsum("ji,ji->i", v, v)
+        return _columns(v, v)
 
-    def explained_covariance(self, cross):
+    def explained_covariance(self, cross: Array) -> Array:
         """kᵀ A⁻¹ k of all pairs of rows."""
         v = self._solve(cross.T)
         return v.T @ v
 
-    def weights(self, cross):
+    def weights(self, cross: Array) -> tuple[Array, Array]:
         """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
         v = self._solve(cross.T)
-        explained = np.einsum("ji,ji->i", v, v)
+        explained = _columns(v, v)
         return self._solve(v, trans=1).T, explained
 
 
@@ -52,44 +58,47 @@ class ConjugateGradients:
     most = 1000
     patience = 300  # steps without a smaller residual; 160 are common before it falls
 
-    def __init__(self, X, kernel, noise):
-        self.X, self.kernel = X, kernel
+    def __init__(self, X: Array, covariance: Covariance, noise: Array | float) -> None:
+        self.X, self.covariance = X, covariance
         self.noise = np.broadcast_to(noise, len(X))[:, None]
         self.root = np.sqrt(self.noise)
         q = self._pivoted_cholesky() / self.root.T
         inner = np.linalg.cholesky(np.eye(len(q)) + q @ q.T)
         self.t = solve_triangular(inner, q, lower=True)
 
-    def _pivoted_cholesky(self):
+    def _pivoted_cholesky(self) -> Array:
         """R: K less RᵀR has the diagonal `rest`, of which the largest entry is the next pivot."""
-        n, variance = len(self.X), self.kernel["variance"]
+        n, variance = len(self.X), self.covariance.variance
         rows, rest = np.zeros((min(n, self.rank), n)), np.full(n, variance)
         enough = max(1e-14 * variance, 1e-2 * self.noise.min() / n)
         for k, row in enumerate(rows):
             pivot = rest.argmax()
             if rest[pivot] <= enough:
                 return rows[:k]
-            row[:] = ard_kernel(self.X[pivot : pivot + 1], self.X, **self.kernel)[0]
+            row[:] = self.covariance(self.X[pivot : pivot + 1], self.X)[0]
             row -= rows[:k, pivot] @ rows[:k]
             row /= np.sqrt(rest[pivot])
             rest -= row**2
             rest[pivot] = 0
         return rows
 
-    def _precondition(self, r):
+    def _precondition(self, r: Array) -> Array:
+        """P⁻¹ r."""
         w = r / self.root
-        return (w - self.t.T @ (self.t @ w)) / self.root
+        x: Array = (w - self.t.T @ (self.t @ w)) / self.root
+        return x
 
-    def solve(self, b):
+    def solve(self, b: Array) -> tuple[Array, float, int]:
         """x with A x = b, the largest relative residual of a column, and how many steps it took.
 
         Rounding parts the residual from the one that the recursion keeps. So each descent starts
         from the true one, and is kept where it made that smaller.
         """
-        operator = KernelOperator(self.X, **self.kernel)
+        operator = self.covariance.operator(self.X)
 
-        def multiply(v):
-            return operator @ v + self.noise * v
+        def multiply(v: Array) -> Array:
+            product: Array = operator @ v + self.noise * v
+            return product
 
         exponent = scale_exponent(b)
         b = np.ldexp(b, -exponent)
@@ -118,7 +127,9 @@ class ConjugateGradients:
             )
         return np.ldexp(x, exponent), worst, steps
 
-    def _descend(self, multiply, r, goal, most):
+    def _descend(
+        self, multiply: Callable[[Array], Array], r: Array, goal: Array, most: int
+    ) -> tuple[Array, int]:
         """Of the steps towards the d with A d = r, the d of each column's smallest residual; and
         how many steps were taken."""
         d, best = np.zeros_like(r), np.zeros_like(r)
@@ -126,6 +137,7 @@ class ConjugateGradients:
         active, last = least > goal, np.zeros(r.shape[1])
         p = z = self._precondition(r)
         rz = _columns(r, z)
+        step = 0
         for step in range(1, most + 1):
             q = multiply(p)
             curvature = _columns(p, q)
@@ -145,21 +157,26 @@ class ConjugateGradients:
             p = z + np.divide(rz, before, out=np.zeros_like(rz), where=active) * p
         return best, step
 
-    def explained(self, cross):
+    def explained(self, cross: Array) -> Array:
+        """kᵀ A⁻¹ k of each row k."""
         return self.weights(cross)[1]
 
-    def explained_covariance(self, cross):
+    def explained_covariance(self, cross: Array) -> Array:
+        """kᵀ A⁻¹ k of all pairs of rows."""
         product = np.empty((len(cross), len(cross)))
         for start in range(0, len(cross), self.batch):
             rows = slice(start, start + self.batch)
             product[rows] = self.weights(cross[rows])[0] @ cross.T
-        return (product + product.T) / 2
+        symmetric: Array = (product + product.T) / 2
+        return symmetric
 
-    def weights(self, cross):
+    def weights(self, cross: Array) -> tuple[Array, Array]:
+        """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
         weights = self.solve(np.ascontiguousarray(cross.T))[0].T
         return weights, _columns(cross.T, weights.T)
 
 
-def _columns(a, b):
+def _columns(a: Array, b: Array) -> Array:
     """The inner products of the columns."""
-    return np.einsum("ij,ij->j", a, b)
+    products: Array = np.einsum("ij,ij->j", a, b)
+    return products

@@ -4,10 +4,16 @@ All of it follows the units of the data: of 2ᵏ times the values what is in the
 2ᵏ times as large, to the bit.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from ..ard import ard_kernel
+from .. import _arrays
+from .._typing import Array
 from ._checks import scale_exponent
+from ._likelihood import Likelihood
+from ._parameters import Values
 
 # in units of the data; all are powers of two, so that dividing by these gives them back exactly
 _NOISE = 2.0**-7
@@ -16,6 +22,7 @@ _BOUNDS = {
     "variance": (2.0**-20, 2.0**13),
     "noise_variance": (2.0**-27, 2.0**7),
 }
+FROM_DATA = tuple(_BOUNDS)  # the hyperparameters that have a start if none is given
 EVERYTHING = np.finfo(np.float64).tiny, np.finfo(np.float64).max  # bounds
 
 # the multiples of the start, and the number of points, by which the best start is chosen
@@ -28,14 +35,24 @@ _MOST = 128
 # --- the target ------------------------------------------------------------------------------
 
 
-def normalised(y):
+def target_of(y: Array, normalize_y: Any, variance: Any) -> tuple[Array, Array, Array]:
+    """What is fitted, and the mean and the standard deviation that were taken out of y."""
+    if normalize_y is None:
+        normalize_y = "mean" if variance is None else False
+    if isinstance(normalize_y, str):
+        _arrays.choice("normalize_y", normalize_y, ("mean",), ", and not None, True or False")
+        return _centred(y)
+    return _normalised(y) if normalize_y else (y, np.zeros(y.shape[1:]), np.ones(y.shape[1:]))
+
+
+def _normalised(y: Array) -> tuple[Array, Array, Array]:
     """y less its mean and over its standard deviation, and these two."""
     exponent, y, mean, std, varies = _moments(y)
     scale = np.where(varies, np.ldexp(std, exponent), 1.0)
     return (y - mean) / std, np.ldexp(mean, exponent), scale
 
 
-def centred(y):
+def _centred(y: Array) -> tuple[Array, Array, Array]:
     """y less its mean, and several targets over what makes their deviations equal and keeps the
     mean of the squares of these; the means and the divisors."""
     exponent, _, mean, std, varies = _moments(y)
@@ -48,7 +65,7 @@ def centred(y):
     return (y - mean) / divisor, mean, divisor
 
 
-def _moments(y):
+def _moments(y: Array) -> tuple[Array, Array, Array, Array, Array]:
     """The power of two, y over it, mean and standard deviation of that, and where it varies."""
     exponent = scale_exponent(y)
     y = np.ldexp(y, -exponent)
@@ -69,7 +86,7 @@ class Start:
     of the target.
     """
 
-    def __init__(self, X, y, target, ard):
+    def __init__(self, X: Array, y: Array, target: Array, ard: bool) -> None:
         spread = _spread(X)
         if not ard:
             exponent = scale_exponent(spread)
@@ -77,34 +94,36 @@ class Start:
         self.length = np.sqrt(X.shape[1]) * spread
         self.square, self.n = _mean_square(target if target.any() else y), len(X)
 
-    def value(self, name):
+    def value(self, name: str) -> Any:
+        """Where the hyperparameter of this name starts."""
         if name == "length_scale":
             return self.length
         self._check()
         return {"variance": self.square, "noise_variance": _NOISE * self.square}[name]
 
-    def bounds(self, name, value):
+    def bounds(self, name: str, value: Any) -> tuple[Any, Any]:
         """Bounds that contain the value, if that is positive."""
         low, high = _BOUNDS[name]
+        unit: Any = self.length
         if name == "length_scale":
             low = min(low, 0.5 ** np.ceil(np.log2(self.n)))  # as near as points on a line may be
-            low, high = low * self.length, high * self.length
         else:
             self._check()
-            low, high = low * self.square, high * self.square
+            unit = self.square
         possible = (value > 0) & np.isfinite(value)
-        low, high = (np.where(possible, f(bound, value), bound)[()]
-                     for f, bound in ((np.minimum, low), (np.maximum, high)))  # fmt: skip
-        return low, high
+        lowest = np.where(possible, np.minimum(low * unit, value), low * unit)
+        highest = np.where(possible, np.maximum(high * unit, value), high * unit)
+        return lowest[()], highest[()]
 
-    def _check(self):
+    def _check(self) -> None:
+        """An error if there is no variance in the units of y."""
         if not 1e-280 < self.square < 1e280:
             raise ValueError(
                 f"y must have squares that double precision holds, got a mean square of "
                 f"{self.square:g}: pass normalize_y=True, or y in other units"
             )
 
-    def units(self, *, exact):
+    def units(self, *, exact: bool) -> Values:
         """By the name of the hyperparameter; with `exact` the powers of two near these."""
         length, square = self.length, self.square
         if exact:
@@ -114,12 +133,13 @@ class Start:
                 "rq_alpha": 1.0, "variance": square, "noise_variance": square}  # fmt: skip
 
 
-def _varies(y):
+def _varies(y: Array) -> Array:
     """Which columns are not constant, but for rounding."""
-    return np.ptp(y, axis=0) > 4 * np.finfo(y.dtype).eps * np.abs(y).max(axis=0)
+    varies: Array = np.ptp(y, axis=0) > 4 * np.finfo(y.dtype).eps * np.abs(y).max(axis=0)
+    return varies
 
 
-def _spread(X):
+def _spread(X: Array) -> Array:
     """The standard deviation of each column; of a constant one its size, and 1 where that is 0."""
     exponent = scale_exponent(X)
     scaled = np.ldexp(X, -exponent)
@@ -128,7 +148,7 @@ def _spread(X):
     return np.ldexp(np.where(varies, scaled.std(axis=0), constant), exponent)
 
 
-def _mean_square(y):
+def _mean_square(y: Array) -> float:
     """The mean of y²; of zeros 1."""
     exponent = int(scale_exponent(y.ravel()))
     with np.errstate(over="ignore"):
@@ -136,7 +156,7 @@ def _mean_square(y):
     return float(square) if y.any() else 1.0
 
 
-def rounded(values):
+def rounded(values: Array) -> Array:
     """Data in units of their own to 2⁻³²: the same in any units that they came in, which leave
     their rounding errors of 2⁻⁵³ behind."""
     return np.ldexp(np.rint(np.ldexp(values, 32)), -32)
@@ -145,11 +165,11 @@ def rounded(values):
 # --- the best of a grid ----------------------------------------------------------------------
 
 
-def starts(likelihood, names):
+def starts(likelihood: Likelihood, names: Sequence[str]) -> list[Values]:
     """The values that a fit starts from: what `names` names takes the best multiples of a grid.
     Where the likelihood has several maxima along the length scale, those of the best two.
 
-    With the kernel K = U diag(d) Uᵀ of unit variance, the log likelihood of a variance v and a
+    With the covariance K = U diag(d) Uᵀ of unit variance, the log likelihood of a variance v and a
     noise s is −½ Σ (Uᵀy)² / (v d + s) − ½ Σ log(v d + s): each length scale takes one
     decomposition, which all variances and noises share.
     """
@@ -158,15 +178,16 @@ def starts(likelihood, names):
     rows = _some(likelihood.X)
     X, y = likelihood.X[rows], likelihood.y[rows]
 
-    def multiples(name, factors):
-        return np.mean(values[name]) * (factors if name in names else np.ones(1))
+    def multiples(name: str, factors: Array) -> Array:
+        found: Array = np.mean(values[name]) * (factors if name in names else np.ones(1))
+        return found
 
     v, s = np.meshgrid(multiples("variance", _VARIANCES), multiples("noise_variance", _NOISES))
     v, s = v.reshape(-1, 1), s.reshape(-1, 1)
     found = []
     for factor in _LENGTHS if "length_scale" in names else np.ones(1):
         trial = parameters.inside(values | {"length_scale": factor * values["length_scale"]})
-        d, u = np.linalg.eigh(ard_kernel(X, **likelihood.kernel(trial | {"variance": 1.0})))
+        d, u = np.linalg.eigh(likelihood.covariance(trial | {"variance": 1.0})(X))
         power = ((u.T @ y) ** 2).sum(axis=1)
         # what rounding leaves of an eigenvalue of 0 may be negative
         a = v * np.maximum(d, 1e-15 * len(d)) + s + likelihood.jitter
@@ -177,11 +198,11 @@ def starts(likelihood, names):
         found.append((level[best], parameters.inside(trial)))
     level = np.array([-np.inf, *(level for level, _ in found), -np.inf])
     peaks = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] >= level[2:]))
-    best = peaks[np.argsort(-level[1:-1][peaks], kind="stable")[:2]]
-    return [found[k][1] for k in best]
+    highest = peaks[np.argsort(-level[1:-1][peaks], kind="stable")[:2]]
+    return [found[k][1] for k in highest]
 
 
-def _some(X):
+def _some(X: Array) -> Array:
     """Which rows stand for all: at most _MOST, half of them at random, and half the nearest to one
     of these, for what is fine is seen from near."""
     if len(X) <= _MOST:
@@ -189,4 +210,4 @@ def _some(X):
     order, half = np.random.default_rng(0).permutation(len(X)), _MOST // 2
     chosen, rest = order[:half], order[half:]
     distances = ((X[rest] - X[chosen[0]]) ** 2).sum(axis=1)
-    return np.r_[chosen, rest[np.argsort(distances, kind="stable")[:half]]]
+    return np.append(chosen, rest[np.argsort(distances, kind="stable")[:half]])

@@ -3,21 +3,29 @@
 It keeps to scikit-learn's conventions, and works without scikit-learn.
 """
 
-import functools
-import inspect
+from collections.abc import Sequence
+from typing import Any, Literal, Self, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _arrays, _feature_names
+from .._typing import Floats, Rng
 from .._warnings import warn
-from ..ard import KernelOperator, ard_kernel, ard_kernel_vjp
+from . import _checks
 from ._bounds import warn_of_bounds
-from ._checks import exception, generator, interval, numbers, points, scale_exponent
+from ._estimator import Regressor
+from ._exceptions import exception
 from ._likelihood import Likelihood
-from ._maximise import maximise, most_promising
-from ._parameters import Parameters
+from ._maximise import Optimizer
+from ._posterior import Posterior
+from ._search import most_likely
+from ._settings import hyperparameters, jitter_of
 from ._solvers import Cholesky, ConjugateGradients
-from ._start import EVERYTHING, Start, centred, normalised, rounded, starts
+from ._start import Start, target_of
+
+#: The lowest and the highest value, or that there is nothing to find.
+_Bounds: TypeAlias = Sequence[float] | Floats | Literal["fixed"]
 
 _OF_A_SOLVER = ("L_", "log_marginal_likelihood_value_", "cg_residual_", "cg_iterations_")
 
@@ -27,7 +35,7 @@ _CONSTANT = (
 )
 
 
-class GaussianProcessRegressor:
+class GaussianProcessRegressor(Regressor):
     """Gaussian-process regression, its hyperparameters fitted by the analytic gradient.
 
     .. math:: y = m + f(x) + \\varepsilon, \\quad f \\sim \\mathcal{GP}(0, k), \\quad
@@ -157,27 +165,52 @@ class GaussianProcessRegressor:
     ['length_scale[0]', 'variance', 'noise_variance']
     """
 
+    optimizer: Optimizer | None
+
+    length_scale_: Floats | Any
+    rq_alpha_: float
+    variance_: float
+    noise_variance_: float | Any
+    at_bounds_: list[str]
+    factors_: Floats
+    jitter_: float
+    theta_: Floats
+    theta_names_: list[str]
+    X_train_: Floats
+    y_train_: Floats
+    y_mean_: Floats
+    y_std_: Floats
+    L_: Floats
+    alpha_: Floats
+    log_marginal_likelihood_value_: float
+    cg_residual_: float
+    cg_iterations_: int
+    n_features_in_: int
+
+    _likelihood: Likelihood
+    _posterior: Posterior
+
     def __init__(
         self,
         *,
-        kind="se",
-        length_scale=None,
-        ard=True,
-        n_factors=0,
-        rq_alpha=1.0,
-        variance=None,
-        noise_variance=None,
-        length_scale_bounds=None,
-        rq_alpha_bounds=(1e-5, 1e5),
-        variance_bounds=None,
-        noise_variance_bounds=None,
-        optimizer="fmin_l_bfgs_b",
-        n_restarts_optimizer=0,
-        normalize_y=None,
-        jitter=None,
-        solver="cholesky",
-        random_state=None,
-    ):
+        kind: Literal["se", "matern12", "matern32", "matern52", "rq"] = "se",
+        length_scale: ArrayLike | None = None,
+        ard: bool = True,
+        n_factors: int = 0,
+        rq_alpha: float = 1.0,
+        variance: float | None = None,
+        noise_variance: ArrayLike | None = None,
+        length_scale_bounds: _Bounds | None = None,
+        rq_alpha_bounds: _Bounds = (1e-5, 1e5),
+        variance_bounds: _Bounds | None = None,
+        noise_variance_bounds: _Bounds | None = None,
+        optimizer: Optimizer | None = "fmin_l_bfgs_b",
+        n_restarts_optimizer: int = 0,
+        normalize_y: Literal["mean"] | bool | None = None,
+        jitter: float | Literal["auto"] | None = None,
+        solver: Literal["cholesky", "cg"] = "cholesky",
+        random_state: Rng = None,
+    ) -> None:
         self.kind = kind
         self.length_scale = length_scale
         self.ard = ard
@@ -196,75 +229,9 @@ class GaussianProcessRegressor:
         self.solver = solver
         self.random_state = random_state
 
-    # --- what scikit-learn expects of an estimator ------------------------------------------
-
-    def get_params(self, deep=True):
-        """The parameters by name."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
-
-    def set_params(self, **params):
-        """Set parameters by name, and return the estimator."""
-        known = self.get_params()
-        for name, value in params.items():
-            _arrays.choice("the name of a parameter", name, known)
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self):
-        given = [
-            f"{name}={getattr(self, name)!r}"
-            for name, parameter in inspect.signature(type(self)).parameters.items()
-            if repr(getattr(self, name)) != repr(parameter.default)
-        ]
-        return f"{type(self).__name__}({', '.join(given)})"
-
-    def __sklearn_tags__(self):
-        from sklearn.utils import RegressorTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="regressor",
-            target_tags=TargetTags(required=True, multi_output=True),
-            regressor_tags=RegressorTags(),
-        )
-
-    def score(self, X, y, sample_weight=None):
-        """The coefficient of determination R² of the prediction, the mean of those of the targets.
-
-        Parameters
-        ----------
-        X : array_like, shape (n, D)
-        y : array_like, shape (n,) or (n, n_targets)
-        sample_weight : array_like, shape (n,), optional
-
-        Returns
-        -------
-        float
-            1 − Σ (y − prediction)² / Σ (y − mean)². Of a constant target 1 if it is met exactly,
-            else 0.
-        """
-        prediction = self.predict(X)
-        y = numbers("y", y)
-        if y.shape != prediction.shape:
-            raise ValueError(f"y must have shape {prediction.shape}, got {y.shape}")
-        if sample_weight is not None:
-            sample_weight = numbers("sample_weight", sample_weight)
-            if sample_weight.shape != y.shape[:1]:
-                raise ValueError(
-                    f"sample_weight must have shape {y.shape[:1]}, got {sample_weight.shape}"
-                )
-        mean = functools.partial(np.average, axis=0, weights=sample_weight)
-        exponent = scale_exponent(y)
-        y, prediction = np.ldexp(y, -exponent), np.ldexp(prediction, -exponent)
-        errors = np.atleast_1d(mean((y - prediction) ** 2))
-        # of a constant, rounding of the mean would leave something
-        spread = np.atleast_1d(np.where(np.ptp(y, axis=0) > 0, mean((y - mean(y)) ** 2), 0))
-        unexplained = (errors > 0).astype(np.float64)
-        np.divide(errors, spread, out=unexplained, where=spread > 0)
-        return float(np.mean(1 - unexplained))
-
     # --- fit --------------------------------------------------------------------------------
 
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Find the hyperparameters, and factor the covariance of the training points.
 
         Parameters
@@ -297,228 +264,138 @@ class GaussianProcessRegressor:
             Where ``jitter="auto"`` adds something.
         """
         names = _feature_names.of(X)
-        X, y = self._training_data(X, y)
-        rng = generator(self.random_state)
-        target, mean, std = self._target(y)
-        ard = self.ard or np.size(self.length_scale) > 1
-        start = Start(X, y, target, ard)
-        parameters = self._parameters(X, start, rng)
-        jitter = self._settings(parameters)
-        likelihood = Likelihood(X, target, self.kind, parameters, jitter)
+        if y is None:
+            name = type(self).__name__
+            raise ValueError(f"{name} requires y to be passed, but the target y is None")
+        points, y = _checks.training_data(X, y)
+        rng = _checks.generator(self.random_state)
+        target, mean, std = target_of(y, self.normalize_y, self.variance)
+        several = self.length_scale is not None and np.size(self.length_scale) > 1
+        start = Start(points, y, target, self.ard or several)
+        parameters = hyperparameters(self, points, start, rng)
+        jitter = jitter_of(self, parameters.values["noise_variance"])
+        likelihood = Likelihood(points, target, self.kind, parameters, jitter)
         if self.solver == "cg":
             self._fit_cg(likelihood)
         else:
             self._fit_cholesky(likelihood, start, rng)
 
+        parameters = likelihood.parameters
         values = parameters.values
         self.length_scale_, self.variance_ = values["length_scale"], values["variance"]
         self.noise_variance_ = values["noise_variance"]
-        self.factors_ = values.get("factors", np.empty((X.shape[1], 0)))
+        self.factors_ = values.get("factors", np.empty((points.shape[1], 0)))
         self.rq_alpha_ = values.get("rq_alpha", float(self.rq_alpha))
         self.jitter_ = likelihood.jitter
         self.theta_, self.theta_names_ = parameters.theta, parameters.names
-        self.X_train_, self.y_train_, self.y_mean_, self.y_std_ = X, target, mean, std
-        self.n_features_in_ = X.shape[1]
+        self.X_train_, self.y_train_, self.y_mean_, self.y_std_ = points, target, mean, std
+        self.n_features_in_ = points.shape[1]
         _feature_names.keep(self, names)
         self._likelihood = likelihood
         return self
 
-    def _training_data(self, X, y):
-        if y is None:
-            name = type(self).__name__
-            raise ValueError(f"{name} requires y to be passed, but the target y is None")
-        X, y = points(X), numbers("y", y)
-        if not len(X):
-            raise ValueError(f"X must have at least one row, got shape {X.shape}")
-        if y.ndim not in (1, 2) or not y.size:
-            raise ValueError(f"y must have shape (N,) or (N, n_targets), got {y.shape}")
-        if len(X) != len(y):
-            raise ValueError(f"X and y must be of one length, got shapes {X.shape} and {y.shape}")
-        return X.copy(), y.copy()
-
-    def _target(self, y):
-        """What is fitted, and the mean and the standard deviation that were taken out of y."""
-        how = self.normalize_y
-        if how is None:
-            how = "mean" if self.variance is None else False
-        if isinstance(how, str):
-            _arrays.choice("normalize_y", how, ("mean",), ", and not None, True or False")
-            return centred(y)
-        return normalised(y) if how else (y, np.zeros(y.shape[1:]), np.ones(y.shape[1:]))
-
-    def _parameters(self, X, start, rng):
-        """The hyperparameters where the fit starts."""
-        (n, d), optimise = X.shape, self.optimizer is not None
-        values = {
-            name: start.value(name) if getattr(self, name) is None else getattr(self, name)
-            for name in ("length_scale", "rq_alpha", "variance", "noise_variance")
-        }
-        noise = _arrays.real("noise_variance", values.pop("noise_variance"))
-        if noise.shape == (1,):
-            noise = noise[0]
-        if noise.shape not in ((), (n,)):
-            raise ValueError(
-                f"noise_variance must be a number or have shape ({n},), one for each point, "
-                f"got shape {noise.shape}"
-            )
-        if not (np.isfinite(noise) & (noise >= 0)).all():
-            raise ValueError(f"noise_variance must be finite and >= 0, got {noise}")
-        ard_kernel(X[:0], kind=self.kind, **values)  # checks them
-        values = {name: np.asarray(value, np.float64) for name, value in values.items()}
-        if self.ard:
-            values["length_scale"] = np.broadcast_to(values["length_scale"], d).copy()
-        values["noise_variance"] = noise.astype(np.float64)
-
-        n_factors = _arrays.integer("n_factors", self.n_factors, maximum=d)
-        if n_factors and not optimise:
-            raise ValueError(
-                f"n_factors must be 0 with optimizer=None, got {n_factors}: factors have no value "
-                f"to keep"
-            )
-        bounds = {}
-        for name, value in values.items():
-            bounds[name] = getattr(self, f"{name}_bounds")
-            if bounds[name] is not None:
-                bounds[name] = interval(name, bounds[name])
-            else:
-                bounds[name] = start.bounds(name, value) if optimise else EVERYTHING
-        if noise.ndim and bounds["noise_variance"] is not None:
-            raise ValueError(
-                'noise_variance_bounds must be "fixed" where noise_variance is an array'
-            )
-        if self.kind != "rq":
-            del values["rq_alpha"]
-        for name, value in values.items():
-            if bounds[name] is None:
-                continue
-            low, high = bounds[name]
-            if optimise and getattr(self, name) is None:
-                values[name] = value = np.clip(value, low, high)
-            if optimise and not ((low <= value) & (value <= high)).all():
-                raise ValueError(
-                    f"{name}_bounds must contain the start, {name}={value}, got "
-                    f'({np.min(low):g}, {np.max(high):g}); "fixed" keeps it as it is'
-                )
-            if not (np.isfinite(value) & (value > 0)).all():
-                bounds[name] = None  # it has no logarithm
-        return Parameters(values, bounds, d, n_factors, rng)
-
-    def _settings(self, parameters):
-        """The jitter to start from, after the checks of everything but the hyperparameters."""
-        _arrays.choice("solver", self.solver, ("cholesky", "cg"))
-        _arrays.integer("n_restarts_optimizer", self.n_restarts_optimizer)
-        if not (self.optimizer in (None, "fmin_l_bfgs_b") or callable(self.optimizer)):
-            raise ValueError(
-                f'optimizer must be "fmin_l_bfgs_b", a callable or None, got {self.optimizer!r}'
-            )
-        automatic = isinstance(self.jitter, str)
-        if automatic and self.jitter != "auto":
-            raise ValueError(f'jitter must be a number, "auto" or None, got {self.jitter!r}')
-        given = 0.0 if automatic or self.jitter is None else self.jitter
-        jitter = _arrays.scalar("jitter", given, minimum=0)
-        if self.solver == "cg":
-            if self.optimizer is not None:
-                raise ValueError(
-                    'optimizer must be None with solver="cg", which gives no likelihood to '
-                    f"maximise, got {self.optimizer!r}"
-                )
-            if automatic:
-                raise ValueError('jitter must be a number or None with solver="cg", got "auto"')
-            if not np.min(parameters.values["noise_variance"]) + jitter > 0:
-                raise ValueError(
-                    'noise_variance (or jitter) must be positive with solver="cg": without noise '
-                    "conjugate gradients do not converge"
-                )
-        return jitter
-
-    def _fit_cholesky(self, likelihood, start, rng):
-        parameters, at_bounds = likelihood.parameters, []
+    def _fit_cholesky(
+        self, likelihood: Likelihood, start: Start, rng: np.random.Generator | np.random.RandomState
+    ) -> None:
+        at_bounds: list[str] = []
         if isinstance(self.jitter, str):
             likelihood.find_jitter()
-        if self.optimizer is not None and parameters.names:
+        if self.optimizer is not None and likelihood.parameters.names:
             if likelihood.y.any():
-                parameters.values = self._best(likelihood, start, rng)
-                at_bounds = warn_of_bounds(parameters)
+                likelihood.parameters = most_likely(self, likelihood, start, rng)
+                at_bounds = warn_of_bounds(likelihood.parameters)
             else:
                 warn(_CONSTANT, exception("ConvergenceWarning"))
-        factor = likelihood.cholesky(parameters.values, likelihood.scratch())
+        factor = likelihood.cholesky(likelihood.parameters.values, likelihood.scratch())
         if factor is None:
-            if isinstance(self.jitter, str):
-                advice = (
-                    f"raise noise_variance, or pass as jitter a number above the "
-                    f'{likelihood.jitter:.3g} that "auto" found for the start'
-                )
-            else:
-                advice = (
-                    f"raise noise_variance or jitter (now {likelihood.jitter:g}), or pass "
-                    f'jitter="auto" to add the least that the start needs'
-                )
             raise np.linalg.LinAlgError(
                 f"the covariance matrix of the training points is not positive definite with "
-                f"{parameters}: {advice}"
+                f"{likelihood.parameters}: {self._remedy(likelihood.jitter)}"
             )
         alpha, value = likelihood.value(factor)
         self._keep(
-            alpha_=alpha.reshape(likelihood.shape), L_=factor,
-            log_marginal_likelihood_value_=value, at_bounds_=at_bounds, _solver=Cholesky(factor),
+            likelihood, alpha, Cholesky(factor), at_bounds_=at_bounds,
+            L_=factor, log_marginal_likelihood_value_=value,
         )  # fmt: skip
 
-    def _best(self, likelihood, start, rng):
-        """The most likely hyperparameters, of what is not given from the best of a grid.
-
-        The search runs in units of the data. Where all comes from the data these are rounded there:
-        the steps are the same then, whatever the user's units are. Where numbers are given, the
-        units are powers of two, which change no digit.
-        """
-        hyperparameters = "length_scale", "variance", "noise_variance"
-        given = any(
-            value is not None
-            for name in hyperparameters
-            for value in (getattr(self, name), getattr(self, f"{name}_bounds"))
+    def _remedy(self, jitter: float) -> str:
+        """What to do where this jitter does not make the matrix positive definite."""
+        if isinstance(self.jitter, str):
+            return (
+                f"raise noise_variance, or pass as jitter a number above the {jitter:.3g} that "
+                f'"auto" found for the start'
+            )
+        return (
+            f'raise noise_variance or jitter (now {jitter:g}), or pass jitter="auto" to add the '
+            f"least that the start needs"
         )
-        units = start.units(exact=given)
-        standard = likelihood.scaled(units)
-        if not given:
-            standard.X, standard.y = rounded(standard.X), rounded(standard.y)
-        names = [name for name in hyperparameters
-                 if getattr(self, name) is None and name in standard.parameters.bounds]  # fmt: skip
-        begin = starts(standard, names) if names else [standard.parameters.values]
 
-        parameters = likelihood.parameters
-        if callable(self.optimizer):  # it sees theta as it will be
-            if names:
-                parameters.values = parameters.unscaled(begin[0], units)
-            thetas = [parameters.theta]
-            thetas += [parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
-            return parameters.at(maximise(likelihood, self.optimizer, thetas))
-        thetas = [standard.parameters.theta_of(values) for values in begin]
-        if len(thetas) > 1:
-            thetas = [most_promising(standard, thetas)]
-        thetas += [standard.parameters.draw(rng) for _ in range(self.n_restarts_optimizer)]
-        theta = maximise(standard, self.optimizer, thetas)
-        return parameters.unscaled(standard.parameters.at(theta), units)
-
-    def _fit_cg(self, likelihood):
-        solver = ConjugateGradients(
-            likelihood.X,
-            likelihood.kernel(likelihood.parameters.values),
-            likelihood.parameters.values["noise_variance"] + likelihood.jitter,
-        )
+    def _fit_cg(self, likelihood: Likelihood) -> None:
+        values = likelihood.parameters.values
+        noise = values["noise_variance"] + likelihood.jitter
+        solver = ConjugateGradients(likelihood.X, likelihood.covariance(values), noise)
         alpha, residual, steps = solver.solve(likelihood.y)
         self._keep(
-            alpha_=alpha.reshape(likelihood.shape), cg_residual_=residual, cg_iterations_=steps,
-            at_bounds_=[], _solver=solver,
-        )  # fmt: skip
+            likelihood, alpha, solver, at_bounds_=[], cg_residual_=residual, cg_iterations_=steps
+        )
 
-    def _keep(self, **fitted):
+    def _keep(
+        self,
+        likelihood: Likelihood,
+        alpha: Floats,
+        solver: Cholesky | ConjugateGradients,
+        **of_the_solver: Any,
+    ) -> None:
         """Put what a solver found in place of what the last one left."""
         for name in _OF_A_SOLVER:
             vars(self).pop(name, None)
-        vars(self).update(fitted)
+        vars(self).update(of_the_solver)
+        self.alpha_ = alpha.reshape(likelihood.shape)
+        covariance = likelihood.covariance(likelihood.parameters.values)
+        self._posterior = Posterior(covariance, likelihood.X, self.alpha_, solver)
 
     # --- what the fit knows -----------------------------------------------------------------
 
-    def predict(self, X, return_std=False, return_cov=False, include_noise=False):
+    @overload
+    def predict(
+        self,
+        X: ArrayLike,
+        return_std: Literal[False] = False,
+        return_cov: Literal[False] = False,
+        include_noise: bool = False,
+    ) -> Floats: ...
+    @overload
+    def predict(
+        self,
+        X: ArrayLike,
+        return_std: Literal[True],
+        return_cov: Literal[False] = False,
+        include_noise: bool = False,
+    ) -> tuple[Floats, Floats]: ...
+    @overload
+    def predict(
+        self,
+        X: ArrayLike,
+        return_std: Literal[False] = False,
+        *,
+        return_cov: Literal[True],
+        include_noise: bool = False,
+    ) -> tuple[Floats, Floats]: ...
+    @overload
+    def predict(
+        self,
+        X: ArrayLike,
+        return_std: bool = False,
+        return_cov: bool = False,
+        include_noise: bool = False,
+    ) -> Floats | tuple[Floats, Floats]: ...
+    def predict(
+        self,
+        X: ArrayLike,
+        return_std: bool = False,
+        return_cov: bool = False,
+        include_noise: bool = False,
+    ) -> Floats | tuple[Floats, Floats]:
         """Mean, and standard deviation or covariance, of the posterior of f.
 
         Parameters
@@ -558,19 +435,21 @@ class GaussianProcessRegressor:
         solver "cg" a standard deviation, or a row of the covariance, costs one solve for each
         test point, as much as the fit; 64 of them share their products.
         """
-        X = self._test_points(X)
+        points, posterior = self._test_points(X), self._posterior
         if return_std and return_cov:
             raise ValueError("return_std and return_cov must not both be true")
         noise = self._noise() if include_noise else 0.0
-        mean = self.y_std_ * self._mean(X) + self.y_mean_
+        mean: Floats = self.y_std_ * posterior.mean(points) + self.y_mean_
         if return_cov:
+            covariance = np.multiply.outer(posterior.covariance(points, noise), self.y_std_)
             # y_std_ twice: by its square, where that is inf, 0 would become NaN
-            return mean, np.multiply.outer(self._covariance(X, noise), self.y_std_) * self.y_std_
+            return mean, covariance * self.y_std_
         if return_std:
-            return mean, np.multiply.outer(np.sqrt(self._variances(X) + noise), self.y_std_)
+            std = np.sqrt(posterior.variances(points) + noise)
+            return mean, np.multiply.outer(std, self.y_std_)
         return mean
 
-    def sample_y(self, X, n_samples=1, random_state=0):
+    def sample_y(self, X: ArrayLike, n_samples: int = 1, random_state: Rng = 0) -> Floats:
         """Draw functions from the posterior of f, at the points X.
 
         Parameters
@@ -593,21 +472,40 @@ class GaussianProcessRegressor:
         computed once: cost n N² + O(n³), and n² for each draw.
         """
         n_samples = _arrays.integer("n_samples", n_samples)
-        rng = generator(random_state)
-        X = self._test_points(X)
-        mean, n = self._mean(X), len(X)
+        rng = _checks.generator(random_state)
+        points = self._test_points(X)
+        mean, n = self._posterior.mean(points), len(points)
         targets = int(np.prod(mean.shape[1:]))
         if not n:
             return np.empty((*mean.shape, n_samples))
-        covariance = self._covariance(X)
+        covariance = self._posterior.covariance(points)
         # semidefinite it is to rounding, which a fixed tolerance does not know
-        draws = rng.multivariate_normal(
+        draws: Floats = rng.multivariate_normal(
             np.zeros(n), covariance, (targets, n_samples), check_valid="ignore"
         )
         draws = mean[..., None] + np.moveaxis(draws, -1, 0).reshape(*mean.shape, n_samples)
-        return self.y_std_[..., None] * draws + self.y_mean_[..., None]
+        samples: Floats = self.y_std_[..., None] * draws + self.y_mean_[..., None]
+        return samples
 
-    def log_marginal_likelihood(self, theta=None, eval_gradient=False):
+    @overload
+    def log_marginal_likelihood(
+        self, theta: ArrayLike | None = None, eval_gradient: Literal[False] = False
+    ) -> float: ...
+    @overload
+    def log_marginal_likelihood(
+        self, theta: ArrayLike | None, eval_gradient: Literal[True]
+    ) -> tuple[float, Floats]: ...
+    @overload
+    def log_marginal_likelihood(
+        self, theta: ArrayLike | None = None, *, eval_gradient: Literal[True]
+    ) -> tuple[float, Floats]: ...
+    @overload
+    def log_marginal_likelihood(
+        self, theta: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> float | tuple[float, Floats]: ...
+    def log_marginal_likelihood(
+        self, theta: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> float | tuple[float, Floats]:
         """The log marginal likelihood of the training data, summed over the targets.
 
         Parameters
@@ -627,7 +525,7 @@ class GaussianProcessRegressor:
         """
         self._check_fitted()
         likelihood = self._likelihood
-        if isinstance(self._solver, ConjugateGradients):
+        if isinstance(self._posterior.solver, ConjugateGradients):
             raise ValueError(
                 'log_marginal_likelihood needs a fit with solver="cholesky": conjugate gradients '
                 "give no determinant"
@@ -636,11 +534,11 @@ class GaussianProcessRegressor:
             if not eval_gradient:
                 return self.log_marginal_likelihood_value_
             theta = self.theta_
-        theta = likelihood.parameters.check("theta", theta)
-        value, gradient = likelihood(theta, eval_gradient, likelihood.scratch())
+        vector = likelihood.parameters.check("theta", theta)
+        value, gradient = likelihood(vector, eval_gradient, likelihood.scratch())
         return (value, gradient) if eval_gradient else value
 
-    def predict_gradient(self, X):
+    def predict_gradient(self, X: ArrayLike) -> tuple[Floats, Floats]:
         """Gradients of the posterior mean and standard deviation of f with respect to X.
 
         Parameters
@@ -659,73 +557,33 @@ class GaussianProcessRegressor:
         Cost: as `predict` with `return_std`, and one solve more. Kind "matern12" has no gradient
         at a training point; 0 stands for that point's part in it, as in `ard_kernel_vjp`.
         """
-        X = self._test_points(X)
-        alpha = self.alpha_.reshape(len(self.X_train_), -1)
-        mean, std = np.empty((*X.shape, alpha.shape[1])), np.full(X.shape, np.nan)
-        for rows in self._batches(X):
-            pull = functools.partial(self._pull, X[rows])
-            for target, weights in enumerate(alpha.T):
-                mean[rows, :, target] = pull(np.broadcast_to(weights, (len(X[rows]), len(weights))))
-            cross = ard_kernel(X[rows], self.X_train_, **self._kernel())
-            weights, explained = self._solver.weights(cross)
-            deviation = np.sqrt(np.maximum(self.variance_ - explained, 0))[:, None]
-            np.divide(-pull(weights), deviation, out=std[rows], where=deviation > 0)
-        mean = mean.reshape(*X.shape, *self.alpha_.shape[1:])
+        points = self._test_points(X)
+        mean, std = self._posterior.gradients(points)
+        mean = mean.reshape(*points.shape, *self.alpha_.shape[1:])
         return mean * self.y_std_, np.multiply.outer(std, self.y_std_)
 
-    def _pull(self, X, weights):
-        """The gradients of Σ_j weights[i, j] k(x_i, x_j)."""
-        return ard_kernel_vjp(weights, X, self.X_train_, **self._kernel(), wrt=["X"])["X"]
-
-    def _mean(self, X):
-        """The posterior mean in the units of y_train_, as all that follows."""
-        return KernelOperator(X, self.X_train_, **self._kernel()) @ self.alpha_
-
-    def _covariance(self, X, noise=0.0):
-        kernel = self._kernel()
-        covariance = ard_kernel(X, **kernel)
-        if len(X):
-            cross = ard_kernel(X, self.X_train_, **kernel)
-            covariance -= self._solver.explained_covariance(cross)
-        diagonal = np.einsum("ii->i", covariance)
-        np.maximum(diagonal, 0, out=diagonal)
-        diagonal += noise
-        return covariance
-
-    def _variances(self, X):
-        variances = np.empty(len(X))
-        for rows in self._batches(X):
-            cross = ard_kernel(X[rows], self.X_train_, **self._kernel())
-            variances[rows] = self.variance_ - self._solver.explained(cross)
-        return np.maximum(variances, 0)
-
-    def _batches(self, X):
-        size = self._solver.batch
-        return (slice(start, start + size) for start in range(0, len(X), size))
-
-    def _kernel(self):
-        return self._likelihood.kernel(self._likelihood.parameters.values)
-
-    def _noise(self):
+    def _noise(self) -> float:
+        """The variance of the noise that any point has."""
         if np.ndim(self.noise_variance_):
             raise ValueError(
                 "include_noise must be False where each training point has a noise_variance of "
                 "its own: none is known for others"
             )
-        return self.noise_variance_
+        return float(self.noise_variance_)
 
-    def _test_points(self, X):
+    def _test_points(self, X: ArrayLike) -> Floats:
+        """X as an array, after its checks."""
         self._check_fitted()
         _feature_names.check(self, X)
-        X, d = points(X), self.n_features_in_
-        if X.shape[1] != d:
+        points, d = _checks.points(X), self.n_features_in_
+        if points.shape[1] != d:
             raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {d} "
+                f"X has {points.shape[1]} features, but {type(self).__name__} is expecting {d} "
                 f"features as input"
             )
-        return X
+        return points
 
-    def _check_fitted(self):
+    def _check_fitted(self) -> None:
         if not hasattr(self, "alpha_"):
             name = type(self).__name__
             raise exception("NotFittedError")(f"this {name} is not fitted yet: call fit first")

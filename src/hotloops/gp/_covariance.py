@@ -1,0 +1,39 @@
+"""The covariance function of a Gaussian process."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._typing import Array
+from ..ard import KernelOperator, ard_kernel, ard_kernel_vjp
+
+
+class Covariance:
+    """k(x, y) with its parameters: the keywords that the functions of `hotloops.ard` share."""
+
+    def __init__(self, **parameters: Any) -> None:
+        self.parameters = parameters
+        self.variance: float = parameters["variance"]
+
+    def __call__(self, X: Array, Y: Array | None = None, out: Array | None = None) -> Array:
+        """The matrix of all pairs of points."""
+        matrix: Any = ard_kernel(X, Y, **self.parameters, out=out)
+        return matrix
+
+    def operator(self, X: Array, Y: Array | None = None) -> KernelOperator:
+        """The same matrix, of which only products are made."""
+        return KernelOperator(X, Y, **self.parameters)
+
+    def pull(
+        self, cotangent: Array, X: Array, Y: Array | None = None, *, wrt: Sequence[str]
+    ) -> dict[str, Any]:
+        """By name the gradients of Σ cotangent ∘ k(X, Y)."""
+        gradients: dict[str, Any] = ard_kernel_vjp(cotangent, X, Y, **self.parameters, wrt=wrt)
+        return gradients
+
+
+def diagonal(matrix: Array) -> Array:
+    """A view of the diagonal, to write to."""
+    view: Array = np.einsum("ii->i", matrix)
+    return view
