@@ -1,6 +1,10 @@
 """hotloops' kernels for scikit-learn."""
 
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias, overload
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 try:
     from sklearn.gaussian_process.kernels import (
@@ -15,10 +19,18 @@ except ImportError as error:
     ) from error
 
 from . import _arrays
+from ._logarithms import exp_within
+from ._typing import Array, Floats
 from .ard import ard_kernel, quadform
-from .gp._parameters import exp_within
 
 __all__ = ["ARD"]
+
+#: The lowest and the highest value, or pairs of them, or that there is nothing to find.
+_Bounds: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | Floats | Literal["fixed"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
@@ -84,13 +96,13 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
 
     def __init__(
         self,
-        kind="se",
-        length_scale=1.0,
-        length_scale_bounds=(1e-5, 1e5),
-        factors=None,
-        rq_alpha=1.0,
-        rq_alpha_bounds=(1e-5, 1e5),
-    ):
+        kind: Literal["se", "matern12", "matern32", "matern52", "rq"] = "se",
+        length_scale: ArrayLike = 1.0,
+        length_scale_bounds: _Bounds = (1e-5, 1e5),
+        factors: ArrayLike | None = None,
+        rq_alpha: float = 1.0,
+        rq_alpha_bounds: _Bounds = (1e-5, 1e5),
+    ) -> None:
         self.kind = kind
         self.length_scale = length_scale
         self.length_scale_bounds = length_scale_bounds
@@ -99,12 +111,14 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         self.rq_alpha_bounds = rq_alpha_bounds
 
     @property
-    def _kept(self):
+    def _kept(self) -> Array:
         """Which of the length scales are finite: those that are hyperparameters."""
-        return np.isfinite(_arrays.real("length_scale", self.length_scale))
+        kept: Array = np.isfinite(_arrays.real("length_scale", self.length_scale))
+        return kept
 
     @property
-    def hyperparameter_length_scale(self):
+    def hyperparameter_length_scale(self) -> Any:
+        """The length scales that are finite, and their bounds, as scikit-learn asks for them."""
         kept, bounds = self._kept, self.length_scale_bounds
         count = np.count_nonzero(kept)
         if not count or (isinstance(bounds, str) and bounds == "fixed"):
@@ -118,20 +132,21 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         return Hyperparameter("length_scale", "numeric", bounds, count)
 
     @property
-    def hyperparameter_rq_alpha(self):
+    def hyperparameter_rq_alpha(self) -> Any:
+        """α and its bounds, as scikit-learn asks for them; fixed for other kinds than "rq"."""
         bounds = self.rq_alpha_bounds if self.kind == "rq" else "fixed"
         return Hyperparameter("rq_alpha", "numeric", bounds)
 
     @property
-    def theta(self):
+    def theta(self) -> Array:
         """The logarithms of the hyperparameters."""
-        theta = super().theta
+        theta: Array = super().theta
         return theta[~np.isposinf(theta)]
 
     @theta.setter
-    def theta(self, theta):
+    def theta(self, theta: ArrayLike) -> None:
         length_scale, kept = np.array(self.length_scale, np.float64), self._kept
-        held = {"length_scale": length_scale[kept], "rq_alpha": self.rq_alpha}
+        held: dict[str, Any] = {"length_scale": length_scale[kept], "rq_alpha": self.rq_alpha}
         free = [parameter for parameter in self.hyperparameters if not parameter.fixed]
         Kernel.theta.fset(self, theta)  # which leaves what rounding makes of exp and log
         stops = np.cumsum([parameter.n_elements for parameter in free])
@@ -143,7 +158,25 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
                 length_scale[kept] = value
                 self.length_scale = length_scale[()]
 
-    def __call__(self, X, Y=None, eval_gradient=False):
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: Literal[False] = False
+    ) -> Floats: ...
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: None, eval_gradient: Literal[True]
+    ) -> tuple[Floats, Floats]: ...
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: None = None, *, eval_gradient: Literal[True]
+    ) -> tuple[Floats, Floats]: ...
+    @overload
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> Floats | tuple[Floats, Floats]: ...
+    def __call__(
+        self, X: ArrayLike, Y: ArrayLike | None = None, eval_gradient: bool = False
+    ) -> Floats | tuple[Floats, Floats]:
         """The matrix k(X, Y), and its gradient if asked for.
 
         Parameters
@@ -162,22 +195,22 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         """
         if eval_gradient and Y is not None:
             raise ValueError("eval_gradient must be False where Y is given: pass Y=None")
-        X, Y = _points("X", X), None if Y is None else _points("Y", Y)
-        metric = {"length_scale": self.length_scale, "factors": self.factors}
-        K = ard_kernel(X, Y, kind=self.kind, rq_alpha=self.rq_alpha, **metric)
+        x, y = _points("X", X), None if Y is None else _points("Y", Y)
+        metric: dict[str, Any] = {"length_scale": self.length_scale, "factors": self.factors}
+        K: Floats = ard_kernel(x, y, kind=self.kind, rq_alpha=self.rq_alpha, **metric)
         if not eval_gradient:
             return K
         with np.errstate(all="ignore"):
-            return K, np.moveaxis(self._gradient(X, K, quadform(X, **metric)), 0, -1)
+            return K, np.moveaxis(self._gradient(x, K, quadform(x, **metric)), 0, -1)
 
-    def _gradient(self, X, K, q):
+    def _gradient(self, X: Array, K: Array, q: Array) -> Array:
         """∂K/∂theta, shape (n_dims, N, N)."""
         gradient = np.empty((self.n_dims, *K.shape))
         if not self.hyperparameter_length_scale.fixed:
             # -2 p'(q) times the part of q that each length scale makes
             scale = np.broadcast_to(self.length_scale, X.shape[1:])
             several = np.size(self.length_scale) > 1
-            columns = np.flatnonzero(self._kept)[:, None] if several else [...]
+            columns: Any = np.flatnonzero(self._kept)[:, None] if several else [...]
             for part, column in zip(gradient, columns, strict=False):
                 quadform(X[:, column], length_scale=scale[column], out=part)
             gradient[: len(columns)] *= self._slope(K, q)
@@ -186,26 +219,30 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
             gradient[-1] = self.rq_alpha * K * (t / (1 + t) - np.log1p(t))
         return gradient
 
-    def _slope(self, K, q):
+    def _slope(self, K: Array, q: Array) -> Array:
         """-2 p'(q) where p(q) = K; 0 at the cusp of Matérn's kernel with ν = 1/2."""
+        slope: Array
         if self.kind == "se":
             return K
         if self.kind == "rq":
-            return K / (1 + q / (2 * self.rq_alpha))
+            slope = K / (1 + q / (2 * self.rq_alpha))
+            return slope
         if self.kind == "matern12":
             return np.divide(K, np.sqrt(q), out=np.zeros_like(K), where=q > 0)
         if self.kind == "matern32":
-            return 3 * K / (1 + np.sqrt(3 * q))
+            slope = 3 * K / (1 + np.sqrt(3 * q))
+            return slope
         a = 1 + np.sqrt(5 * q)
-        return 5 / 3 * K * (a / (a + 5 / 3 * q))
+        slope = 5 / 3 * K * (a / (a + 5 / 3 * q))
+        return slope
 
-    def __eq__(self, other):
-        if type(self) is not type(other):
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ARD) or type(self) is not type(other):
             return False
         mine, others = self.get_params(), other.get_params()
         return all(np.array_equal(mine[name], others[name]) for name in mine)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         scale = ", ".join(f"{length:.3g}" for length in np.ravel(self.length_scale))
         scale = f"[{scale}]" if np.ndim(self.length_scale) else scale
         parts = [f"{self.kind!r}, length_scale={scale}"]
@@ -216,5 +253,6 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         return f"ARD({', '.join(parts)})"
 
 
-def _points(name, value):
+def _points(name: str, value: ArrayLike) -> Array:
+    """`value` as rows of numbers in double precision; a line of them is one row."""
     return np.atleast_2d(_arrays.real(name, value)).astype(np.float64, copy=False)

@@ -4,7 +4,7 @@ from .._warnings import warn
 from ._exceptions import exception
 from ._parameters import Parameters
 
-_ADVICE = {
+ADVICE = {
     ("length_scale", "lower"): "the function changes between neighbouring points, or y is noise: "
     "raise the lower bound of length_scale_bounds, or give noise_variance a larger start",
     ("variance", "lower"): "y is hardly more than noise: look for other inputs, or lower the bound "
@@ -30,7 +30,7 @@ def warn_of_bounds(parameters: Parameters) -> list[str]:
     groups.pop(("length_scale", "upper"), None)
     if groups:
         texts = [
-            f"{', '.join(entries)} at the {side} bound: {_ADVICE[name, side]}"
+            f"{', '.join(entries)} at the {side} bound: {ADVICE[name, side]}"
             for (name, side), entries in groups.items()
         ]
         warn("the likelihood is highest with " + "; ".join(texts), exception("ConvergenceWarning"))

@@ -1,13 +1,14 @@
 """The hyperparameters of a Gaussian process, and theta, the vector of those that are free."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays
+from .._logarithms import exp_of
 from .._typing import Array
 
 #: A number or an array of numbers for each hyperparameter, by its name.
@@ -18,26 +19,6 @@ Bounds: TypeAlias = dict[str, tuple[Any, Any]]
 _LOGARITHMS = -708.0, 709.0  # of numbers that double precision holds in full
 _LARGEST = float(np.finfo(np.float64).max)
 _NEAR = 1e-5  # how near to a bound, relatively, is at it: what scikit-learn takes
-
-
-def exp_within(theta: Array, held: ArrayLike, low: ArrayLike, high: ArrayLike) -> Array:
-    """exp(theta), but of log(held) exactly `held`, and of what is from log(low) to log(high) a
-    number from low to high, whatever rounding makes of exp and log."""
-    logarithms = np.log(held), np.log(low), np.log(high)
-    return _exp_within(np.asarray(theta), (held, low, high), logarithms, True)
-
-
-def _exp_within(
-    theta: Array, numbers: Sequence[Any], logarithms: Sequence[Array], where: Array | bool
-) -> Array:
-    """The same with the logarithms known; an entry that is not in `where` stays as it is."""
-    held, low, high = numbers
-    log_held, log_low, log_high = logarithms
-    values = np.exp(theta, out=np.array(theta, np.float64), where=where)
-    values = np.where(theta == log_held, held, values)
-    inside = (log_low <= theta) & (theta <= log_high)
-    found: Array = np.where(inside, np.minimum(np.maximum(values, low), high), values)
-    return found
 
 
 class Parameters:
@@ -133,7 +114,7 @@ class Parameters:
 
     def at(self, theta: Array) -> Values:
         """The values that theta stands for, as `exp_within`."""
-        entries = _exp_within(theta, self._numbers, self._logarithms, self._positive)
+        entries = exp_of(theta, self._numbers, self._logarithms, self._positive)
         values = dict(self.values)
         for name, place, shape in self._places:
             values[name] = entries[place].reshape(shape) if shape else float(entries[place][0])
