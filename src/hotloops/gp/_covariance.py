@@ -18,7 +18,7 @@ class Covariance:
 
     def __call__(self, X: Array, Y: Array | None = None, out: Array | None = None) -> Array:
         """The matrix of all pairs of points."""
-        matrix: Any = ard_kernel(X, Y, **self.parameters, out=out)
+        matrix: Array = ard_kernel(X, Y, **self.parameters, out=out)
         return matrix
 
     def operator(self, X: Array, Y: Array | None = None) -> KernelOperator:
