@@ -19,6 +19,9 @@ cdef extern from "vmath.h" nogil:
 
 
 cdef enum:
+    LONGEST = 64  # elements of a group of floats, the most that one has
+    BYTES = 4 * LONGEST  # of a group
+    WIDEST = 15  # groups of columns that a softmax across takes at a time
     PIECE = 32  # groups after which a sum is added to that of the row
     CACHED = 4096  # groups that the second cache holds
 
@@ -47,11 +50,11 @@ cdef inline inlined _load(
 ) noexcept nogil:
     # a group of x, of which there are n left, then `fill`
     cdef Py_ssize_t w
-    if n >= <Py_ssize_t> (256 // sizeof(floating)):
-        for w in range(256 // sizeof(floating)):
+    if n >= <Py_ssize_t> (BYTES // sizeof(floating)):
+        for w in range(BYTES // sizeof(floating)):
             group[w] = x[w]
     else:
-        for w in range(256 // sizeof(floating)):
+        for w in range(BYTES // sizeof(floating)):
             group[w] = fill
         for w in range(n):
             group[w] = x[w]
@@ -59,8 +62,8 @@ cdef inline inlined _load(
 
 cdef inline inlined _store(Py_ssize_t n, const floating* group, floating* out) noexcept nogil:
     cdef Py_ssize_t w
-    if n >= <Py_ssize_t> (256 // sizeof(floating)):
-        for w in range(256 // sizeof(floating)):
+    if n >= <Py_ssize_t> (BYTES // sizeof(floating)):
+        for w in range(BYTES // sizeof(floating)):
             out[w] = group[w]
     else:
         for w in range(n):
@@ -70,11 +73,11 @@ cdef inline inlined _store(Py_ssize_t n, const floating* group, floating* out) n
 cdef inline inlined _total(floating* group, double* total) noexcept nogil:
     # total += the sum of a group
     cdef Py_ssize_t w
-    for w in range(128 // sizeof(floating)):
-        group[w] += group[128 // sizeof(floating) + w]
-    for w in range(64 // sizeof(floating)):
-        group[w] += group[64 // sizeof(floating) + w]
-    for w in range(64 // sizeof(floating)):
+    for w in range(BYTES // 2 // sizeof(floating)):
+        group[w] += group[BYTES // 2 // sizeof(floating) + w]
+    for w in range(BYTES // 4 // sizeof(floating)):
+        group[w] += group[BYTES // 4 // sizeof(floating) + w]
+    for w in range(BYTES // 4 // sizeof(floating)):
         total[0] += group[w]
 
 
@@ -113,42 +116,42 @@ cdef cloned _softmax(
 ) noexcept nogil:
     # of each row; out may be x
     cdef Py_ssize_t i, j, stop, w
-    cdef floating group[64]
-    cdef floating largest[64]
-    cdef floating sums[64]
+    cdef floating group[LONGEST]
+    cdef floating largest[LONGEST]
+    cdef floating sums[LONGEST]
     cdef floating inverse
     cdef double total
     for i in range(rows):
-        if n < <Py_ssize_t> (256 // sizeof(floating)):
+        if n < <Py_ssize_t> (BYTES // sizeof(floating)):
             _softmax_short(n, x + i * n, out + i * n)
             continue
-        for w in range(256 // sizeof(floating)):
+        for w in range(BYTES // sizeof(floating)):
             largest[w] = -INFINITY
         j = 0
         while j < n:
             _load(n - j, x + i * n + j, -INFINITY, group)
-            for w in range(256 // sizeof(floating)):
+            for w in range(BYTES // sizeof(floating)):
                 largest[w] = group[w] if group[w] > largest[w] else largest[w]
-            j += 256 // sizeof(floating)
+            j += BYTES // sizeof(floating)
         inverse = largest[0]
-        for w in range(256 // sizeof(floating)):
+        for w in range(BYTES // sizeof(floating)):
             inverse = largest[w] if largest[w] > inverse else inverse
-        for w in range(256 // sizeof(floating)):
+        for w in range(BYTES // sizeof(floating)):
             largest[w] = inverse
         total, j = 0, 0
         while j < n:
-            for w in range(256 // sizeof(floating)):
+            for w in range(BYTES // sizeof(floating)):
                 sums[w] = 0
-            stop = min(n, j + PIECE * <Py_ssize_t> (256 // sizeof(floating)))
+            stop = min(n, j + PIECE * <Py_ssize_t> (BYTES // sizeof(floating)))
             while j < stop:
-                for w in range(4):  # the next row comes while this one is computed
+                for w in range(BYTES // 64):  # the next row comes while this one is computed
                     HL_PREFETCH(<const char*> (x + (i + 1) * n + j) + 64 * w)
                 _load(n - j, x + i * n + j, -INFINITY, group)
-                for w in range(256 // sizeof(floating)):
+                for w in range(BYTES // sizeof(floating)):
                     _exp_less(group[w], largest[w], group + w)
                     sums[w] += group[w]
                 _store(n - j, group, out + i * n + j)
-                j += 256 // sizeof(floating)
+                j += BYTES // sizeof(floating)
             _total(sums, &total)
         inverse = <floating> (1 / total)
         for j in range(n):
@@ -166,31 +169,31 @@ cdef cloned _softmax_across(
     Py_ssize_t m, Py_ssize_t stride, Py_ssize_t n, const floating* x, floating* e,
     Py_ssize_t step, floating* out,
 ) noexcept nogil:
-    # along m rows, for n columns, at most 15 groups; e holds them in between, `step` apart
+    # along m rows, for n columns, at most WIDEST groups; e holds them in between, `step` apart
     cdef Py_ssize_t i, j, w
-    cdef floating group[64]
-    cdef floating largest[16 * 64]
-    cdef floating sums[16 * 64]
-    cdef double totals[16 * 64]
-    for j in range(n + 64):
+    cdef floating group[LONGEST]
+    cdef floating largest[(WIDEST + 1) * LONGEST]
+    cdef floating sums[(WIDEST + 1) * LONGEST]
+    cdef double totals[(WIDEST + 1) * LONGEST]
+    for j in range(n + LONGEST):
         largest[j], sums[j], totals[j] = -INFINITY, 0, 0
     for i in range(m):
         j = 0
         while j < n:
             _load(n - j, x + i * stride + j, -INFINITY, group)
-            for w in range(256 // sizeof(floating)):
+            for w in range(BYTES // sizeof(floating)):
                 largest[j + w] = group[w] if group[w] > largest[j + w] else largest[j + w]
             _store(n - j, group, e + i * step + j)
-            j += 256 // sizeof(floating)
+            j += BYTES // sizeof(floating)
     for i in range(m):
         j = 0
         while j < n:
             _load(n - j, e + i * step + j, -INFINITY, group)
-            for w in range(256 // sizeof(floating)):
+            for w in range(BYTES // sizeof(floating)):
                 _exp_less(group[w], largest[j + w], group + w)
                 sums[j + w] += group[w]
             _store(n - j, group, e + i * step + j)
-            j += 256 // sizeof(floating)
+            j += BYTES // sizeof(floating)
         if i % PIECE == PIECE - 1 or i == m - 1:
             for j in range(n):
                 totals[j] += sums[j]
@@ -214,9 +217,9 @@ def softmax_across(
     floating[:, :, ::1] out,
 ):
     cdef Py_ssize_t i, j, m = x.shape[1], n, stride = x.shape[2]
-    cdef Py_ssize_t groups = max(1, min(15, CACHED // m)), width
+    cdef Py_ssize_t groups = max(1, min(WIDEST, CACHED // m)), width
     cdef floating* scratch = NULL
-    width = groups * (256 // sizeof(floating))
+    width = groups * (BYTES // sizeof(floating))
     if m <= CACHED:
         scratch = _scratch[floating](m * width, 0)
     with nogil:
@@ -236,8 +239,8 @@ cdef cloned _normalize_rows(
     Py_ssize_t rows, Py_ssize_t n, const floating* x, floating* out,
 ) noexcept nogil:
     cdef Py_ssize_t i, j, stop, w
-    cdef floating group[64]
-    cdef floating sums[64]
+    cdef floating group[LONGEST]
+    cdef floating sums[LONGEST]
     cdef floating inverse
     cdef double down, least = 1e-280, length, total, up
     if floating is float:
@@ -245,14 +248,14 @@ cdef cloned _normalize_rows(
     for i in range(rows):
         total, j = 0, 0
         while j < n:
-            for w in range(256 // sizeof(floating)):
+            for w in range(BYTES // sizeof(floating)):
                 sums[w] = 0
-            stop = min(n, j + PIECE * <Py_ssize_t> (256 // sizeof(floating)))
+            stop = min(n, j + PIECE * <Py_ssize_t> (BYTES // sizeof(floating)))
             while j < stop:
                 _load(n - j, x + i * n + j, 0, group)
-                for w in range(256 // sizeof(floating)):
+                for w in range(BYTES // sizeof(floating)):
                     sums[w] += group[w] * group[w]
-                j += 256 // sizeof(floating)
+                j += BYTES // sizeof(floating)
             _total(sums, &total)
         if total > least and total < INFINITY:
             inverse = <floating> (1 / sqrt(total))
