@@ -19,3 +19,14 @@ BLOCKS = """
     fill_integer  p r | a:drn b k > out:qrl
     fill_bool     p r | a:drn b k > out:qrl
 """
+
+#: Rows and columns up to which matrices of real, and of complex numbers are multiplied in
+#: registers; above, BLAS is as fast.
+SMALL, SMALL_COMPLEX = 16, 32
+
+#: What no sum of `fill_exact` reaches: 3 LIMIT plus an integer below it has the integer in the low
+#: bits of a float64.
+LIMIT = 2**51
+
+#: Numbers that are still in the first cache when they are read again.
+CACHED = 2048

@@ -2,6 +2,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from blas cimport gemm, number
 
+from hotloops.kernels import rolled as kernel
+
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
@@ -19,13 +21,13 @@ cdef extern from "rolled/runs.h" nogil:
     void hl_multiply_uint321(const hl_run*, const uint32_t*, const uint32_t*, uint32_t*)
     void hl_multiply_uint641(const hl_run*, const uint64_t*, const uint64_t*, uint64_t*)
     void hl_multiply_bool1(const hl_run*, const uint8_t*, const uint8_t*, uint8_t*)
-    void hl_to_integers(double*, Py_ssize_t)
+    void hl_to_integers(double*, Py_ssize_t, double)
 
 
-cdef enum:
-    SMALL = 16  # rows and columns; above, BLAS is as fast
-    SMALL_COMPLEX = 32
-    CACHED = 2048  # numbers that are still in the first cache when they are read again
+cdef Py_ssize_t SMALL = kernel.SMALL
+cdef Py_ssize_t SMALL_COMPLEX = kernel.SMALL_COMPLEX
+cdef Py_ssize_t CACHED = kernel.CACHED
+cdef double LIMIT = kernel.LIMIT
 
 
 ctypedef fused unsigned_integer:
@@ -67,7 +69,7 @@ def fill(
 
 
 cdef cloned _to_integers(double* numbers, Py_ssize_t count) noexcept nogil:
-    hl_to_integers(numbers, count)
+    hl_to_integers(numbers, count, LIMIT)
 
 
 def fill_exact(

@@ -6,12 +6,10 @@ from numba.extending import intrinsic
 
 from ..blas_numba import gemm
 from ..jit_numba import inlined, jit
+from . import CACHED, LIMIT, SMALL, SMALL_COMPLEX
 
-SMALL = 16  # rows and columns of real matrices; above, BLAS is as fast
-SMALL_COMPLEX = 32
-SHIFT = 1.5 * 2.0**52  # puts integers within 2^51 into the low bits of a float64
-SHIFT_BITS = 0x4338000000000000
-CACHED = 2048  # numbers that are still in the first cache when they are read again
+SHIFT = 3.0 * LIMIT  # puts smaller integers into the low bits of a float64
+SHIFT_BITS = np.float64(SHIFT).view(np.int64)
 
 _REAL = {types.float32: ir.FloatType(), types.complex64: ir.FloatType(),
          types.float64: ir.DoubleType(), types.complex128: ir.DoubleType()}  # fmt: skip
@@ -113,14 +111,14 @@ def _strips(length, booleans):
     return strips
 
 
-def _small(booleans):
-    """The block function for small matrices."""
+def _products(booleans):
+    """The function that makes products of small matrices."""
     strips_64, strips_32, strips_16, strips_1 = (
         _strips(length, booleans) for length in (64, 32, 16, 1)
     )
 
     @jit
-    def fill(p0, p1, r0, r1, a, b, k, out):
+    def products(p0, p1, r0, r1, a, b, k, out):
         d, m, n = a.shape
         l = b.shape[2]
         length = l * out.itemsize
@@ -145,11 +143,10 @@ def _small(booleans):
                 i += 1
                 s = i
 
-    return fill
+    return products
 
 
-fill_integer, fill_bool = _small(0), _small(1)
-_fill_small = fill_integer  # of any numbers
+_multiply, _combine = _products(0), _products(1)
 
 
 @jit
@@ -157,7 +154,7 @@ def fill(p0, p1, r0, r1, a, b, k, out):
     m, n, l = r1 - r0, a.shape[2], b.shape[2]
     small = SMALL_COMPLEX if np.iscomplexobj(out) else SMALL
     if max(m, n, l) <= small:
-        _fill_small(p0, p1, r0, r1, a, b, k, out)
+        _multiply(p0, p1, r0, r1, a, b, k, out)
     else:
         for p in range(p0, p1):
             i = p // k
@@ -182,3 +179,13 @@ def fill_exact(p0, p1, r0, r1, a, b, k, out):
             numbers[w] += SHIFT
         for w in range(len(numbers)):
             integers[w] -= SHIFT_BITS
+
+
+@jit
+def fill_integer(p0, p1, r0, r1, a, b, k, out):
+    _multiply(p0, p1, r0, r1, a, b, k, out)
+
+
+@jit
+def fill_bool(p0, p1, r0, r1, a, b, k, out):
+    _combine(p0, p1, r0, r1, a, b, k, out)

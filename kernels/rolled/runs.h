@@ -7,6 +7,11 @@
 
 #include "vmath.h"
 
+/* Of a tile: the most rows of sums, the most vectors in a row, and the most bytes of a vector. */
+#define HL_MOST_ROWS 8
+#define HL_MOST_VECTORS 2
+#define HL_MOST_BYTES 64
+
 /* Rows r0 to r1 of the products p0 to p1; `out` begins at the first of them. */
 typedef struct { ptrdiff_t p0, p1, r0, r1, d, k, m, n, l; } hl_run;
 
@@ -76,11 +81,12 @@ HL_MULTIPLY(uint321, uint32_t)
 HL_MULTIPLY(uint641, uint64_t)
 HL_MULTIPLY(bool1, uint8_t)
 
-/* In place of numbers that are integers within 2^51, those as int64. Adding 1.5 * 2^52 puts them
-   into the low bits. */
-static inline HL_INLINE void hl_to_integers(double *numbers, ptrdiff_t count) {
+/* In place of numbers that are integers of less than `limit`, 2^51, those as int64. Adding 3 limit
+   puts them into the low bits. */
+static inline HL_INLINE void hl_to_integers(double *numbers, ptrdiff_t count, double limit) {
+  const double shift = 3 * limit;
   for (ptrdiff_t w = 0; w < count; w++) {
-    const uint64_t integer = hl_bits(numbers[w] + 0x1.8p52) - hl_bits(0x1.8p52);
+    const uint64_t integer = hl_bits(numbers[w] + shift) - hl_bits(shift);
     memcpy(numbers + w, &integer, 8);
   }
 }

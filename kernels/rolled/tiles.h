@@ -2,6 +2,10 @@
    HL_BYTES the length of its vectors, HL_ROWS the rows of a tile of two vectors that its registers
    hold. runs.h includes this file for each. */
 
+#if HL_ROWS > HL_MOST_ROWS || HL_BYTES > HL_MOST_BYTES
+#error "a tile must not have more rows or bytes than there is room for"
+#endif
+
 /* out (m, l) = a (m, n) @ b (n, l), tile by tile. A tile has `rows` by `vectors` sums, each in one
    register; a last one that would stand out overlaps the one before it. A row of complex numbers,
    `parts` = 2, has two rows of sums: the real parts of a times b, and the imaginary ones times b;
@@ -13,7 +17,7 @@
       number *HL_RESTRICT out) {                                                                   \
     typedef number vector HL_VECTOR(number, bytes);                                                \
     const ptrdiff_t lanes = HL_LANES(number, bytes);                                               \
-    vector sums[8][2], y[2];                                                                       \
+    vector sums[HL_MOST_ROWS][HL_MOST_VECTORS], y[HL_MOST_VECTORS];                                \
     HL_UNROLL for (ptrdiff_t r = 0; r < rows; r++)                                                 \
       HL_UNROLL for (ptrdiff_t v = 0; v < vectors; v++) sums[r][v] = (vector){0};                  \
     for (ptrdiff_t q = 0; q < n; q++) {                                                            \
@@ -31,7 +35,8 @@
       return;                                                                                      \
     }                                                                                              \
     HL_UNROLL for (ptrdiff_t r = 0; r < rows; r += 2) {                                            \
-      number re[128 / sizeof(number)], im[128 / sizeof(number)];                                   \
+      number re[HL_MOST_VECTORS * HL_MOST_BYTES / sizeof(number)];                                 \
+      number im[HL_MOST_VECTORS * HL_MOST_BYTES / sizeof(number)];                                 \
       HL_UNROLL for (ptrdiff_t v = 0; v < vectors; v++) {                                          \
         *(vector *)(re + v * lanes) = sums[r][v];                                                  \
         *(vector *)(im + v * lanes) = sums[r + 1][v];                                              \
@@ -79,8 +84,9 @@
   static inline HL_INLINE void HL_LEVEL(hl_product_##name)(                                        \
       const ptrdiff_t rows, const ptrdiff_t parts, ptrdiff_t m, ptrdiff_t n, ptrdiff_t l,          \
       const number *a, const number *b, number *out) {                                             \
-    if (l >= 2 * HL_LANES(number, HL_BYTES))                                                       \
-      HL_LEVEL(HL_JOIN(hl_strips_##name##_, HL_BYTES))(rows, 2, parts, m, n, l, a, b, out);        \
+    if (l >= HL_MOST_VECTORS * HL_LANES(number, HL_BYTES))                                         \
+      HL_LEVEL(HL_JOIN(hl_strips_##name##_, HL_BYTES))(                                            \
+          rows, HL_MOST_VECTORS, parts, m, n, l, a, b, out);                                       \
     else if (HL_BYTES >= 64 && l >= HL_LANES(number, 64))                                          \
       HL_LEVEL(hl_strips_##name##_64)(rows, 1, parts, m, n, l, a, b, out);                         \
     else if (HL_BYTES >= 32 && l >= HL_LANES(number, 32))                                          \
@@ -124,8 +130,13 @@
     }                                                                                              \
   }
 
+/* A size without room for its rows would be a division by 0, which does not compile. */
 #define HL_SQUARE(name, size)                                                                      \
-  case size: HL_LEVEL(hl_walk_##name##1)(size, size, size, size, run, a, b, out); break;
+  case size: {                                                                                     \
+    enum { rows = size / (size <= HL_MOST_ROWS) };                                                 \
+    HL_LEVEL(hl_walk_##name##1)(rows, size, size, size, run, a, b, out);                           \
+    break;                                                                                         \
+  }
 #define HL_SQUARES(name)                                                                           \
   HL_SQUARE(name, 2) HL_SQUARE(name, 3) HL_SQUARE(name, 4) HL_SQUARE(name, 5)                      \
   HL_SQUARE(name, 6) HL_SQUARE(name, 7) HL_SQUARE(name, 8)

@@ -23,3 +23,9 @@ BLOCKS = """
     side_by_side  s | a:snnp b:sncp positive > x:sncp failed:s
     one_by_one    s | a:snn b:snc positive > x:snc failed:s
 """
+
+#: Systems of which a block has a multiple: what fills the lanes of every version.
+GROUP = 32
+
+#: Numbers of b that LAPACK is given at a time: it starts no threads for them.
+PIECE = 32768

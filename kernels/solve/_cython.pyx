@@ -6,6 +6,8 @@ from cython cimport floating
 from blas cimport getrf, getrs, number, potrf, potrs
 from blas_types cimport blas_int
 
+from hotloops.kernels import solve as kernel
+
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
@@ -13,7 +15,7 @@ cdef extern from "vmath.h" nogil:
 
 cdef extern from "solve/systems.h" nogil:
     enum:
-        LANES "HL_LANES"
+        HL_LANES
     void hl_solve_float(
         Py_ssize_t parts, bint positive, Py_ssize_t n, Py_ssize_t columns, Py_ssize_t count,
         const float* a, const float* b, float* x, unsigned char* failed, float* rows)
@@ -22,8 +24,8 @@ cdef extern from "solve/systems.h" nogil:
         const double* a, const double* b, double* x, unsigned char* failed, double* rows)
 
 
-cdef enum:
-    PIECE = 32768  # numbers of b that LAPACK is given at a time; it starts no threads for them
+LANES = HL_LANES
+cdef Py_ssize_t PIECE = kernel.PIECE
 
 
 cdef cloned _group(
@@ -57,14 +59,14 @@ def side_by_side(
 ):
     cdef Py_ssize_t s = s0, n = b.shape[1], columns = b.shape[2], parts = b.shape[3]
     cdef floating* rows = <floating*> malloc(
-        n * (n + columns) * parts * LANES * sizeof(floating))
+        n * (n + columns) * parts * HL_LANES * sizeof(floating))
     if rows == NULL:
         raise MemoryError
     with nogil:
         while s < s1:
-            _group(parts, positive, n, columns, min(s1 - s, LANES), &a[s, 0, 0, 0], &b[s, 0, 0, 0],
-                   &x[s, 0, 0, 0], &failed[s], rows)
-            s += LANES
+            _group(parts, positive, n, columns, min(s1 - s, HL_LANES), &a[s, 0, 0, 0],
+                   &b[s, 0, 0, 0], &x[s, 0, 0, 0], &failed[s], rows)
+            s += HL_LANES
     free(rows)
 
 

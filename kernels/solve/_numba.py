@@ -2,11 +2,11 @@ import numpy as np
 
 from ..blas_numba import INT_BITS, getrf, getrs, potrf, potrs
 from ..jit_numba import inlined, jit
+from . import GROUP, PIECE
 
-LANES = 32
+LANES = GROUP
 BLAS_INT = np.int32 if INT_BITS == 32 else np.int64
-PIECE = 32768  # numbers of b that LAPACK is given at a time; it starts no threads for them
-SIDE = 16  # of the squares in which a matrix is transposed
+SIDE = 16  # of the squares in which a matrix is transposed, whose rows are in cache
 
 # A number of the systems side by side is `parts` rows of LANES in a flat array: 1, or the real
 # parts and then the imaginary ones. A row of a system has `width` numbers, n of A, then those of b,
@@ -198,7 +198,7 @@ def side_by_side(s0, s1, a, b, positive, x, failed):
 
 @jit
 def _transpose(a, t):
-    # in squares of which the rows are in cache
+    # in squares
     for r in range(0, len(a), SIDE):
         for c in range(0, len(t), SIDE):
             for i in range(r, min(r + SIDE, len(a))):

@@ -1,11 +1,20 @@
 """Matrix products round a ring."""
 
+from typing import Any, SupportsIndex, TypeAlias, TypeVar, overload
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays
 from ._run import Call, Output, Step, run, tiles
+from ._run.tiles import Tile
+from ._typing import Array
+from .kernels.rolled import LIMIT
 
 __all__ = ["rolled_matmul"]
+
+_Number = TypeVar("_Number", bound=np.bool | np.number[Any])
+_Dtype: TypeAlias = np.dtype[Any]
 
 _BLAS_LIMIT = 2**31  # rows and columns
 _FLOAT64 = np.dtype(np.float64)
@@ -17,7 +26,35 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
+@overload
+def rolled_matmul(
+    A: NDArray[_Number],
+    B: NDArray[_Number],
+    k: SupportsIndex,
+    *,
+    out: NDArray[_Number] | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> NDArray[_Number]: ...
+@overload
+def rolled_matmul(
+    A: ArrayLike,
+    B: ArrayLike,
+    k: SupportsIndex,
+    *,
+    out: Array | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Array: ...
+def rolled_matmul(
+    A: ArrayLike,
+    B: ArrayLike,
+    k: SupportsIndex,
+    *,
+    out: Array | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Array:
     """Products of each matrix with a run of others, round a ring.
 
     .. math:: \\mathrm{out}_{ij} = A_i B_{(i + j) \\bmod d}, \\quad 0 \\le i < d, \\; 0 \\le j < k
@@ -89,7 +126,6 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
         )
     block, multiplied, seen_as = _arithmetic(a, b, k, dtype)
     volume = m * n * l
-    cost = 5 + volume * _COST[multiplied.kind]
     call = Call(
         "rolled",
         seen_as,
@@ -99,14 +135,15 @@ def rolled_matmul(A, B, k, *, out=None, backend=None, workers=None):
             "k": k,
             "out": Output((d, k, m, l), dtype, (d * k, m, l), seen_as),
         },
-        [Step(block, _bounds(d * k, m, cost if m * l else 0), multiplications=volume)],
+        [Step(block, _bounds(d * k, m, l, volume, multiplied), multiplications=volume)],
     )
-    return run(call, backend, workers, out=out, A=a, B=b)
+    result: Array = run(call, backend, workers, out=out, A=a, B=b)
+    return result
 
 
-def _arithmetic(a, b, k, dtype):
-    """The block that multiplies numbers of this dtype, the dtype in which it takes them, and the
-    one as which it sees them."""
+def _arithmetic(a: Array, b: Array, k: int, dtype: _Dtype) -> tuple[str, _Dtype, _Dtype]:
+    """The block that multiplies numbers of this dtype, the dtype to which they are converted for
+    it, and the dtype as which it sees those."""
     if dtype.kind in "fc":
         return "fill", dtype, dtype
     if dtype.kind == "b":
@@ -116,11 +153,11 @@ def _arithmetic(a, b, k, dtype):
     return "fill_integer", dtype, _UNSIGNED[dtype.itemsize]
 
 
-def _seen(array, dtype, seen_as):
+def _seen(array: Array, dtype: _Dtype, seen_as: _Dtype) -> Array:
     return array if array.dtype is seen_as else _arrays.ready(array, dtype).view(seen_as)
 
 
-def _exact_in_float64(a, b, k, dtype):
+def _exact_in_float64(a: Array, b: Array, k: int, dtype: _Dtype) -> bool:
     """Whether the products of these integers are as exact in float64, and made faster there."""
     (d, m, n), l = a.shape, b.shape[2]
     made, read = k * m * l, m + l  # times d n
@@ -128,16 +165,19 @@ def _exact_in_float64(a, b, k, dtype):
         return False
     if dtype.itemsize < 8 or max(m, n, l) >= _BLAS_LIMIT:
         return False
-    return n * _largest(a) * _largest(b) < 2**51
+    return bool(n * _largest(a) * _largest(b) < LIMIT)
 
 
-def _largest(array):
+def _largest(array: Array) -> int:
+    """The largest absolute value among these integers."""
     return max(-int(array.min()), int(array.max()))
 
 
-def _bounds(products, m, cost):
-    """Whole products where there are enough of them, else rows of one."""
-    if tiles.is_short(products * cost):
+def _bounds(products: int, m: int, l: int, volume: int, dtype: _Dtype) -> list[Tile]:
+    """Bounds of whole products where there are enough of them, else of rows of one product, each of
+    which takes `volume` multiplications."""
+    cost = 5 + volume * _COST[dtype.kind]
+    if tiles.is_short(products * cost) or not m * l:
         return [(0, products, 0, m)]
     piece = tiles.split(products, cost)
     rows = tiles.split(m, cost / m) if piece == 1 else m

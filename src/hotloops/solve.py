@@ -1,19 +1,27 @@
 """Many small systems of linear equations."""
 
 import math
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays
 from ._run import Call, Output, Step, run, tiles
+from ._run.tiles import Tile
+from ._typing import Array, Numbers
+from .kernels.solve import GROUP
 
 __all__ = ["solve_many"]
 
+_Inexact = TypeVar("_Inexact", bound=np.inexact[Any])
+_Kind: TypeAlias = Literal["gen", "pos"]
+_Shape: TypeAlias = tuple[int, ...]
+
 _SMALL = 48  # rows, and columns of b, up to which systems side by side are faster than LAPACK
 _FEW = 4  # systems that take LAPACK as long as a group takes
-_GROUP = 32  # systems, a multiple of the lanes of every backend
 _LAPACK_LIMIT = 2**31  # rows and columns
-_NAMED = 8  # systems that an error names
+_NAMED = 8  # systems without a solution that an error names
 _BYTE = np.dtype(np.uint8)
 _REAL = {np.dtype(c): np.dtype(c.lower()) for c in "fdFD"}  # what a number has one or two of
 
@@ -22,7 +30,38 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, workers=None):
+@overload
+def solve_many(
+    A: NDArray[_Inexact],
+    b: NDArray[_Inexact],
+    *,
+    assume_a: _Kind = "gen",
+    vectors: bool = False,
+    out: NDArray[_Inexact] | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> NDArray[_Inexact]: ...
+@overload
+def solve_many(
+    A: ArrayLike,
+    b: ArrayLike,
+    *,
+    assume_a: _Kind = "gen",
+    vectors: bool = False,
+    out: Numbers | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Numbers: ...
+def solve_many(
+    A: ArrayLike,
+    b: ArrayLike,
+    *,
+    assume_a: _Kind = "gen",
+    vectors: bool = False,
+    out: Numbers | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Numbers:
     """Solve each system of a batch, most of all of small ones.
 
     .. math:: A_s x_s = b_s
@@ -102,47 +141,45 @@ def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, w
     """
     matrices, given = _arrays.floating("A", A), _arrays.floating("b", b)
     _arrays.choice("assume_a", assume_a, ("gen", "pos"))
-    if matrices.ndim < 2 or matrices.shape[-1] != matrices.shape[-2]:
-        raise ValueError(f"A must have shape (..., n, n), got {matrices.shape}")
-    vector = bool(vectors) or given.ndim == 1
-    n, right = matrices.shape[-1], given[..., None] if vector and given.ndim else given
-    if right.ndim < 2 or right.shape[-2] != n:
-        raise ValueError(_unfit(given.shape, matrices.shape, vectors))
-    try:
-        batch = _batch(matrices.shape, right.shape)
-    except ValueError:
-        raise ValueError(
-            f"the leading axes of A and b, {matrices.shape[:-2]} and {right.shape[:-2]}, must be "
-            f"equal or 1, got shapes {matrices.shape} and {given.shape}"
-        ) from None
-    columns = right.shape[-1]
+    of_A, of_b = matrices.shape, given.shape
+    if len(of_A) < 2 or of_A[-1] != of_A[-2]:
+        raise ValueError(f"A must have shape (..., n, n), got {of_A}")
+    vector = bool(vectors) or len(of_b) == 1
+    if vector:
+        of_b = (*of_b, 1)
+    n = of_A[-1]
+    if len(of_b) < 2 or of_b[-2] != n:
+        raise ValueError(_unfit(given.shape, of_A, vectors))
+    batch, columns = _batch(of_A[:-2], of_b[:-2], of_A, given.shape), of_b[-1]
     if max(n, columns) >= _LAPACK_LIMIT:
         raise ValueError(
-            f"A and b must have less than 2**31 rows and columns, got shapes {matrices.shape} and "
+            f"A and b must have less than 2**31 rows and columns, got shapes {of_A} and "
             f"{given.shape}"
         )
-    dtype = _arrays.common_dtype(matrices, right)
+    dtype = _arrays.common_dtype(matrices, given)
     shape = (*batch, n) if vector else (*batch, n, columns)
     systems = math.prod(batch)
     if not (systems and n and columns):
-        call = Call("solve", dtype, {"x": Output(shape, dtype)}, [], ("x",))
-        return run(call, backend, workers, out=out, A=matrices, b=given)
+        nothing = Call("solve", dtype, {"x": Output(shape, dtype)}, [], ("x",))
+        x: Numbers = run(nothing, backend, workers, out=out, A=matrices, b=given)
+        return x
+    parts: _Shape
     if max(n, columns) <= _SMALL and systems >= _FEW:
-        block, group, multiplications = "side_by_side", _GROUP, 0
-        axis, seen_as = (1,), _REAL[dtype]
+        block, group, multiplications = "side_by_side", GROUP, 0
+        parts, seen_as = (1,), _REAL[dtype]
     else:
         block, group, multiplications = "one_by_one", 1, n * n * max(n, columns)
-        axis, seen_as = (), dtype
-    of_a, of_b = (systems, n, n, *axis), (systems, n, columns, *axis)
-    a = _ready(matrices, batch, dtype).reshape(of_a)
+        parts, seen_as = (), dtype
+    all_A = _of_all(matrices, of_A, batch, dtype).reshape(systems, n, n, *parts)
+    all_b = _of_all(given, of_b, batch, dtype).reshape(systems, n, columns, *parts)
     call = Call(
         "solve",
         seen_as,
         {
-            "a": a.view(seen_as),
-            "b": _ready(right, batch, dtype).reshape(of_b).view(seen_as),
+            "a": all_A if dtype is seen_as else all_A.view(seen_as),
+            "b": all_b if dtype is seen_as else all_b.view(seen_as),
             "positive": assume_a == "pos",
-            "x": Output(shape, dtype, of_b, seen_as),
+            "x": Output(shape, dtype, all_b.shape, seen_as),
             "failed": Output((systems,), _BYTE),
         },
         [Step(block, _bounds(systems, n, columns, group), multiplications=multiplications)],
@@ -150,25 +187,36 @@ def solve_many(A, b, *, assume_a="gen", vectors=False, out=None, backend=None, w
     )
     x, failed = run(call, backend, workers, out=out, A=matrices, b=given)
     if np.count_nonzero(failed):
-        raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a, a.reshape(of_a[:3])))
+        raise np.linalg.LinAlgError(
+            _complaint(failed, batch, assume_a, all_A.reshape(systems, n, n))
+        )
     return x
 
 
-def _batch(of_A, of_b):
-    """The shape of the batch, from those of A and of b with columns."""
-    A, b = of_A[:-2], of_b[:-2]
-    return A if b == A else np.broadcast_shapes(A, b)
+def _batch(before_A: _Shape, before_b: _Shape, of_A: _Shape, of_b: _Shape) -> _Shape:
+    """The shape of the batch, from the axes of A and of b before their matrices, and for the error
+    from their shapes as they were given."""
+    if before_A == before_b:
+        return before_A
+    try:
+        return np.broadcast_shapes(before_A, before_b)
+    except ValueError:
+        raise ValueError(
+            f"the leading axes of A and b, {before_A} and {before_b}, must be equal or 1, got "
+            f"shapes {of_A} and {of_b}"
+        ) from None
 
 
-def _ready(array, batch, dtype):
-    """The matrices of all systems, as one C-contiguous array."""
-    if array.shape[:-2] != batch:
-        array = np.broadcast_to(array, (*batch, *array.shape[-2:]))
+def _of_all(array: Array, shape: _Shape, batch: _Shape, dtype: np.dtype[Any]) -> Array:
+    """The matrices of all systems in one C-contiguous array; `shape` has the columns that an array
+    of vectors lacks."""
+    if shape[:-2] != batch:
+        array = np.broadcast_to(array.reshape(shape), (*batch, *shape[-2:]))
     return _arrays.ready(array, dtype)
 
 
-def _bounds(systems, n, columns, group):
-    """Pieces of the batch, of whole groups."""
+def _bounds(systems: int, n: int, columns: int, group: int) -> list[Tile]:
+    """Bounds of pieces of the batch, of whole groups."""
     cost = 20 + n * n * (2 + 0.1 * (n + columns))
     if tiles.is_short(systems * cost):
         return [(0, systems)]
@@ -176,7 +224,8 @@ def _bounds(systems, n, columns, group):
     return tiles.grid((systems,), (piece,))
 
 
-def _unfit(of_b, of_A, vectors):
+def _unfit(of_b: _Shape, of_A: _Shape, vectors: bool) -> str:
+    """What is wrong with the shape of b."""
     n = of_A[-1]
     expected = "(..., n) with vectors=True" if vectors else "(n,) or (..., n, c)"
     hint = ""
@@ -185,7 +234,8 @@ def _unfit(of_b, of_A, vectors):
     return f"b must have shape {expected}, n = {n}, got {of_b} for A of shape {of_A}{hint}"
 
 
-def _complaint(failed, batch, assume_a, matrices):
+def _complaint(failed: Array, batch: _Shape, assume_a: _Kind, matrices: Array) -> str:
+    """Which systems have no solution, and with "pos" why the first has none."""
     what = "singular" if assume_a == "gen" else "not positive definite"
     indices = np.argwhere(failed.reshape(batch))
     where = ""
@@ -198,8 +248,8 @@ def _complaint(failed, batch, assume_a, matrices):
     return f"A is {what}{where}"
 
 
-def _spectrum(matrix):
-    """What keeps it from being positive definite."""
+def _spectrum(matrix: Array) -> str:
+    """What keeps a matrix from being positive definite."""
     values = np.linalg.eigvalsh(matrix, UPLO="L")
     rounding = len(values) * np.finfo(values.dtype).eps * np.abs(values).max()
     if values[0] >= -rounding:
