@@ -84,7 +84,8 @@ def quadform(
            [13.]])
     """
     pairs = Pairs(X, Y, length_scale, factors, metric)
-    forms: Floats = run(pairs.fill(IDENTITY), backend, workers, out=out, **pairs.given)
+    given = {} if out is None else pairs.given
+    forms: Floats = run(pairs.fill(IDENTITY), backend, workers, out=out, **given)
     return forms
 
 
@@ -179,5 +180,6 @@ def ard_kernel(
     """
     pairs = Pairs(X, Y, length_scale, factors, metric)
     profile = profile_of(kind, rq_alpha, variance, noise_variance, pairs.dtype, pairs.one_set)
-    matrix: Floats = run(pairs.fill(profile), backend, workers, out=out, **pairs.given)
+    given = {} if out is None else pairs.given
+    matrix: Floats = run(pairs.fill(profile), backend, workers, out=out, **given)
     return matrix

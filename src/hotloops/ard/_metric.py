@@ -33,7 +33,9 @@ def metric_of(
     if length_scale is None and factors is None:
         return identity
     _, scale, projection = identity
-    if length_scale is not None:
+    if type(length_scale) is float:
+        scale = _inverse_of_number(dtype, d, length_scale)
+    elif length_scale is not None:
         scale = _inverse(dtype, d, length_scale)
     if factors is None:
         return d, scale, projection
@@ -50,7 +52,7 @@ def metric_of(
     return len(scale), np.append(scale, np.ones(projection.shape[1], dtype)), projection
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _identity(dtype: np.dtype[Any], d: int) -> Metric:
     """The metric of what has none: arrays that all calls share."""
     return d, _arrays.read_only(np.ones(d, dtype)), np.empty((d, 0), dtype)
@@ -81,6 +83,12 @@ def _inverse(dtype: np.dtype[Any], d: int, length_scale: ArrayLike) -> Floats:
             f"length_scale must be at least {1 / np.finfo(dtype).max:.3g} in {dtype}, got {lengths}"
         )
     return inverse
+
+
+@functools.lru_cache(maxsize=16)
+def _inverse_of_number(dtype: np.dtype[Any], d: int, length_scale: float) -> Floats:
+    """The inverse of one number for each of the D features, the same array for many calls."""
+    return _arrays.read_only(_inverse(dtype, d, length_scale))
 
 
 def _cholesky(metric: Array, d: int) -> Array:

@@ -68,7 +68,7 @@ class Pairs:
             self._have_one_feature()
         elif self.plain != width:
             self._project()
-        self.many = min(width, *self.shape) >= _WORTHWHILE
+        self.many = width >= _WORTHWHILE and min(self.shape) >= _WORTHWHILE
         if self.many:
             self._normalise()
 
@@ -221,41 +221,35 @@ class Pairs:
 
     def fill(self, profile: Profile) -> Call:
         """The call that makes the matrix of the pairs."""
-        code, alpha, variance, noise = profile
         cost = self._cost()
         bounds = self.tiles(cost, products=self.many)
         if self.one_set:
             bounds = [(i0, i1, j0, j1, i0 - j0, i0 != j0) for i0, i1, j0, j1 in bounds]
         else:
             bounds = [(*tile, NOWHERE, False) for tile in bounds]
-        arrays = {**self.features, **self.products, "profile": code, "alpha": alpha,
-                  "variance": variance, "noise": noise,
-                  "out": Output(self.shape, self.dtype)}  # fmt: skip
+        out = Output(self.shape, self.dtype)
+        arrays = {**self.features, **self.products, **profile, "out": out}
         return self._call("fill", bounds, cost, arrays)
 
     def apply(self, profile: Profile, v: Array) -> Call:
         """The call that multiplies the matrix, without the noise on its diagonal, by v."""
-        code, alpha, variance, _ = profile
         width = v.shape[1]
         cost = self._cost(width)
         bounds = self.mirrored(self.tiles(cost, products=self.many))
-        arrays = {**self.features, **self.products, "profile": code, "alpha": alpha,
-                  "variance": variance, "v": v,
-                  "out": Output((self.shape[0], width), self.dtype)}  # fmt: skip
+        out = Output((self.shape[0], width), self.dtype)
+        arrays = {**self.features, **self.products, **profile, "v": v, "out": out}
         return self._call("apply", bounds, cost, arrays, width)
 
     def diagonal(self, profile: Profile) -> Call:
         """The call that makes the diagonal of the matrix, to the bit as `fill` does."""
-        code, alpha, variance, noise = profile
         cost, n = self._cost(), min(self.shape)
         bounds: list[tuple[int, ...]] = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
         if self.many and not self.one_set:
             # BLAS's rounding depends on the sizes: the tiles of the matrix, as far as they matter
             bounds = self.tiles(cost, products=True)
             bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in bounds if i0 < j1 and j0 < i1]
-        arrays = {**self.features, **self.products, "profile": code, "alpha": alpha,
-                  "variance": variance, "noise": noise,
-                  "out": Output((n,), self.dtype)}  # fmt: skip
+        out = Output((n,), self.dtype)
+        arrays = {**self.features, **self.products, **profile, "out": out}
         return self._call("fill_diagonal", bounds, cost, arrays)
 
 

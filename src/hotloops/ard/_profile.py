@@ -1,6 +1,6 @@
 """The profile of a kernel: what it makes of a quadratic form."""
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -22,18 +22,12 @@ _KIND_HINT = (
 )
 
 
-class Profile(NamedTuple):
-    """A profile and its parameters as kernels take them: variance · p(q), and the noise added on
-    the diagonal."""
-
-    code: int
-    alpha: float
-    variance: float
-    noise: float
-
+#: A profile and its parameters, by the names that blocks give them: variance · p(q), and the noise
+#: that is added on the diagonal.
+Profile: TypeAlias = dict[str, float]
 
 #: The profile of which the form itself is the value.
-IDENTITY = Profile(QUADFORM, 1.0, 1.0, 0.0)
+IDENTITY: Profile = {"profile": QUADFORM, "alpha": 1.0, "variance": 1.0, "noise": 0.0}
 
 
 def profile_of(
@@ -56,4 +50,4 @@ def profile_of(
             f"noise_variance must be 0 where Y is given, got {noise}: noise belongs to a point "
             f"and itself. Pass Y=None, or add it to the diagonal"
         )
-    return Profile(code, alpha, variance, noise)
+    return {"profile": code, "alpha": alpha, "variance": variance, "noise": noise}

@@ -19,8 +19,8 @@ Parameter: TypeAlias = Literal[
 _KNOWN: tuple[str, ...] = get_args(Parameter)
 
 
-class Gradients(TypedDict, total=False):
-    """The gradients by the name of what they belong to."""
+class Gradients(TypedDict):
+    """The gradients by the name of what they belong to: those of them that were asked for."""
 
     length_scale: float | Floats
     factors: Floats
@@ -143,7 +143,7 @@ def ard_kernel_vjp(
         gradients["noise_variance"] = float(np.trace(c, dtype=np.float64))
     if {"length_scale", "variance", "rq_alpha"} & set(names):
         sums = run(_pull(pairs, profile, c), *kept)
-        gradients |= _by_parameters(pairs, sums, profile.variance)
+        gradients |= _by_parameters(pairs, sums, profile["variance"])
     if {"X", "Y", "factors", "metric"} & set(names):
         gradients |= _by_points(pairs, profile, c, names, *kept)
     return cast(Gradients, {name: gradients[name] for name in names})
@@ -172,9 +172,8 @@ def _names(wrt: Sequence[str] | None, kind: str, given: Mapping[str, Any]) -> li
 def _pull(pairs: Pairs, profile: Profile, cotangent: Array) -> Call:
     """The call that makes the sums of which the gradients by length_scale, variance and rq_alpha
     are multiples."""
-    arrays = {**pairs.features, "profile": profile.code, "alpha": profile.alpha,
-              "cotangent": cotangent,
-              "sums": Output((len(pairs.scale) + 2,), np.dtype(np.float64))}  # fmt: skip
+    sums = Output((len(pairs.scale) + 2,), np.dtype(np.float64))
+    arrays = {**pairs.features, **profile, "cotangent": cotangent, "sums": sums}
     bounds = pairs.mirrored(pairs.tiles(pairs.slope_cost()))
     step = Step("pull", bounds, cotangent.size * pairs.slope_cost())
     return Call("ard", pairs.dtype, arrays, [step], ["sums"])
@@ -231,8 +230,7 @@ def _by_set(
 ) -> tuple[Array, Array]:
     """The gradients with respect to the points of one set, and to its features."""
     n, m, (d, r) = len(arrays["x"]), len(arrays["y"]), pairs.projection.shape
-    arrays |= {"profile": profile.code, "alpha": profile.alpha, "variance": profile.variance,
-               "scale": pairs.scale,
+    arrays |= {**profile, "scale": pairs.scale,
                "gradient": Output((n, len(pairs.scale)), pairs.dtype)}  # fmt: skip
     cost = m * pairs.slope_cost()
     steps = [Step("pull_points", tiles.rows(n, cost), n * cost)]

@@ -153,8 +153,8 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc] 
             return parts.view(v.dtype)
         v = _arrays.ready(_arrays.real("V", V), self.dtype)
         product: Floats = run(self._pairs.apply(self._profile, v), *self._kept)
-        if self._profile.noise:
-            product += self.dtype.type(self._profile.noise) * v
+        if noise := self._profile["noise"]:
+            product += self.dtype.type(noise) * v
         return product
 
     def _transpose(self) -> Self:
