@@ -4,7 +4,7 @@ from . import MATERN12, MATERN32, MATERN52, NOWHERE, QUADFORM, RQ, SE
 
 
 def prepare(i0, i1, x, plain, centre, projection, features):
-    """features[i0:i1] = first x itself, if `plain` is D not 0, then its projection."""
+    """Write the features of points: first their `plain` coordinates, then their projection."""
     x = x[i0:i1]
     with np.errstate(all="ignore"):
         features[i0:i1, :plain] = x[:, :plain]
@@ -13,14 +13,14 @@ def prepare(i0, i1, x, plain, centre, projection, features):
 
 
 def prepare_products(i0, i1, x, scale, centre, rows, norms):
-    """The scaled features less their centre, and the sums of their squares."""
+    """Write the scaled features less their centre into rows, and the sums of their squares."""
     with np.errstate(all="ignore"):
         rows[i0:i1] = scale * (x[i0:i1] - centre)
         norms[i0:i1] = (rows[i0:i1] ** 2).sum(axis=1)
 
 
 def _quadform(x, y, scale):
-    """q of all pairs."""
+    """The quadratic forms q of all pairs."""
     q = np.zeros((len(x), len(y)), x.dtype)
     for xf, yf, s in zip(x.T, y.T, scale, strict=True):
         q += (s * (xf[:, None] - yf)) ** 2
@@ -33,13 +33,13 @@ def _upper(x):
 
 
 def _exact_product(x, y):
-    """x y as a sum of two."""
+    """The product x y as a sum of two numbers."""
     product, a, b = x * y, _upper(x), _upper(y)
     return product, (a * b - product) + a * (y - b) + (x - a) * b + (x - a) * (y - b)
 
 
 def _root(c, q):
-    """sqrt(c q) as a sum of two, for c = 1, 3 or 5: (c - 1) q is exact."""
+    """The root of c q as a sum of two numbers, for c = 1, 3 or 5, with which (c - 1) q is exact."""
     q = np.minimum(q, 1e6)  # where the profiles are 0
     high = (c - 1) * q + q
     low = ((c - 1) * q - high) + q
@@ -74,7 +74,7 @@ def _rational(alpha, q):
 
 
 def _profile(profile, alpha, q):
-    """profile(q) and its derivative, in double precision but for "se"."""
+    """The profile of q and its derivative, in double precision but for that of kind "se"."""
     if profile == QUADFORM:
         return q, np.ones_like(q)
     if profile == SE:
@@ -96,14 +96,14 @@ def _profile(profile, alpha, q):
 
 
 def _rows(i0, i1, columns):
-    """Groups of rows whose temporaries stay in the cache."""
+    """The bounds of groups of rows whose temporaries stay in the cache."""
     step = max(1, 2**16 // columns)
     return ((a, min(a + step, i1)) for a in range(i0, i1, step))
 
 
 def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
          variance, noise, diagonal, mirror, out):  # fmt: skip
-    """out[i0:i1, j0:j1] = variance · profile(q) (+ noise on the diagonal), and its mirror."""
+    """Write a tile of k = variance · profile(q) with the noise on the diagonal, and its mirror."""
     tile = out[i0:i1, j0:j1]
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, j1 - j0):
@@ -117,7 +117,7 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
 
 def fill_diagonal(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile,
                   alpha, variance, noise, out):  # fmt: skip
-    """out[i] = variance · profile(q[i, i]) + noise for each i of both i0:i1 and j0:j1."""
+    """Write the diagonal of k in a tile: the entries of each i in both i0:i1 and j0:j1."""
     tile = np.empty((i1 - i0, j1 - j0), out.dtype)
     fill(0, i1 - i0, 0, j1 - j0, x[i0:i1], y[j0:j1], scale, rows[i0:i1], row_norms[i0:i1],
          columns[j0:j1], column_norms[j0:j1], profile, alpha, variance, 0.0, NOWHERE, False,
@@ -129,7 +129,7 @@ def fill_diagonal(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_
 
 def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
           variance, v, mirror, out):  # fmt: skip
-    """out[i0:i1] += k[i0:i1, j0:j1] @ v[j0:j1], and with `mirror` that of the mirror image."""
+    """Add k[i0:i1, j0:j1] @ v[j0:j1] to out[i0:i1]; with `mirror` also that of the mirror image."""
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, j1 - j0):
             q = _quadform(x[a:b], y[j0:j1], scale)
@@ -140,11 +140,11 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
 
 
 def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, mirror, sums):
-    """Add to `sums` those over the tile of
+    """Add to `sums` the sums over the tile of
 
     c p'(q) (s[f] (x[i, f] - y[j, f]))^2 for each f, c p, and c dp/dα for the rational quadratic,
 
-    c the cotangent; with `mirror` that of the tile and its mirror image.
+    c the cotangent, of the tile and with `mirror` of its mirror image too.
     """
     with np.errstate(all="ignore"):
         for a, b in _rows(i0, i1, j1 - j0):
@@ -161,7 +161,9 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, mirror, sums):
 
 
 def pull_points(i0, i1, x, y, scale, profile, alpha, variance, straight, transposed, gradient):
-    """gradient[i, f] = variance · sum over j of c[i, j] p'(q[i, j]) 2 s[f]^2 (x[i, f] - y[j, f]),
+    """Write the gradient by the features of x,
+
+    variance · sum over j of c[i, j] p'(q[i, j]) 2 s[f]^2 (x[i, f] - y[j, f]),
 
     c[i, j] = straight[i, j] + transposed[j, i], one of which may be empty.
     """
@@ -176,7 +178,7 @@ def pull_points(i0, i1, x, y, scale, profile, alpha, variance, straight, transpo
 
 
 def pull_features(i0, i1, gradient, plain, projection, points):
-    """points[i0:i1] = the first `plain` of the gradient + the next, projection's, times P^T."""
+    """Write the gradient by the points: that by the coordinates and that by projections · P^T."""
     by_features = gradient[i0:i1]
     with np.errstate(all="ignore"):
         last = by_features[:, plain : plain + projection.shape[1]]

@@ -29,8 +29,8 @@ class Covariance:
         self, cotangent: Array, X: Array, Y: Array | None = None, *, wrt: Sequence[str]
     ) -> dict[str, Any]:
         """By name the gradients of Σ cotangent ∘ k(X, Y)."""
-        gradients: dict[str, Any] = ard_kernel_vjp(cotangent, X, Y, **self.parameters, wrt=wrt)
-        return gradients
+        names: Any = wrt  # which of them are free is known when it runs
+        return dict(ard_kernel_vjp(cotangent, X, Y, **self.parameters, wrt=names))
 
 
 def diagonal(matrix: Array) -> Array:
