@@ -3,11 +3,20 @@
 import functools
 import math
 import operator
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _arrays
 from ._run import Call, HostStep, Output, Step, run, tiles
+from ._typing import Array, Complexes, Floats, Numbers
+
+__all__ = ["layered_field"]
+
+Reference: TypeAlias = Literal["near", "far"]
+What: TypeAlias = Literal["field", "intensity"]
 
 _FLOAT64, _COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
 _FAR = {"near": False, "far": True}
@@ -16,7 +25,8 @@ _FAR_HINT = (
     'layer ("near": tmm\'s vw_list) or the one after it ("far": never overflows in an absorbing '
     "layer). The two differ by exp(-i kz thickness), and the wrong one gives a wrong field"
 )
-_ZERO, _ONE = np.zeros((), complex), np.ones((), complex)  # of what is not given: kx, a weight
+# of what is not given: kx, and the weights
+_ZERO, _ONE, _REAL_ONE = np.zeros((), _COMPLEX128), np.ones((), _COMPLEX128), np.ones(())
 _WHAT = ("field", "intensity")
 _COLUMNS = 1024  # of a tile: 48 KB of each of its planes
 _BEAM = 128, 512  # planes and columns of a tile that sums waves: 5 MB with its tables
@@ -26,24 +36,91 @@ _FEW = 2048  # points that are too few to share out
 _SHARES = 64  # of a sum, at most
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
+@overload
 def layered_field(
-    z,
-    interfaces,
-    kz,
-    amplitudes,
-    vectors,
+    z: ArrayLike,
+    interfaces: ArrayLike,
+    kz: ArrayLike,
+    amplitudes: ArrayLike,
+    vectors: ArrayLike,
     *,
-    backward_reference,
-    x=None,
-    kx=None,
-    grid=True,
-    what="field",
-    coherent_weights=None,
-    incoherent_weights=None,
-    out=None,
-    backend=None,
-    workers=None,
-):
+    backward_reference: Reference,
+    x: ArrayLike | None = None,
+    kx: ArrayLike | None = None,
+    grid: bool = True,
+    what: Literal["field"] = "field",
+    coherent_weights: ArrayLike | None = None,
+    incoherent_weights: ArrayLike | None = None,
+    out: Complexes | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Complexes: ...
+
+
+@overload
+def layered_field(
+    z: ArrayLike,
+    interfaces: ArrayLike,
+    kz: ArrayLike,
+    amplitudes: ArrayLike,
+    vectors: ArrayLike,
+    *,
+    backward_reference: Reference,
+    x: ArrayLike | None = None,
+    kx: ArrayLike | None = None,
+    grid: bool = True,
+    what: Literal["intensity"],
+    coherent_weights: ArrayLike | None = None,
+    incoherent_weights: ArrayLike | None = None,
+    out: Floats | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Floats: ...
+
+
+@overload
+def layered_field(
+    z: ArrayLike,
+    interfaces: ArrayLike,
+    kz: ArrayLike,
+    amplitudes: ArrayLike,
+    vectors: ArrayLike,
+    *,
+    backward_reference: Reference,
+    x: ArrayLike | None = None,
+    kx: ArrayLike | None = None,
+    grid: bool = True,
+    what: What,
+    coherent_weights: ArrayLike | None = None,
+    incoherent_weights: ArrayLike | None = None,
+    out: Numbers | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Numbers: ...
+
+
+def layered_field(
+    z: ArrayLike,
+    interfaces: ArrayLike,
+    kz: ArrayLike,
+    amplitudes: ArrayLike,
+    vectors: ArrayLike,
+    *,
+    backward_reference: Reference,
+    x: ArrayLike | None = None,
+    kx: ArrayLike | None = None,
+    grid: bool = True,
+    what: What = "field",
+    coherent_weights: ArrayLike | None = None,
+    incoherent_weights: ArrayLike | None = None,
+    out: Numbers | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Numbers:
     """Electric field of plane waves in a stack of layers, or its intensity: on a grid, at points or
     along a depth profile, for each wave or summed over them.
 
@@ -185,14 +262,14 @@ def layered_field(
         given, missing = ("kx", "x") if x is None else ("x", "kx")
         raise ValueError(f"x and kx must come together, got {given} without {missing}")
     z, x, places = _places(z, x, grid)
-    stack = {
+    stack: dict[str, Array] = {
         "interfaces": _arrays.real("interfaces", interfaces),
         "kz": _arrays.complex_("kz", kz),
         "amplitudes": _arrays.complex_("amplitudes", amplitudes),
         "vectors": _arrays.complex_("vectors", vectors),
         "kx": _ZERO if kx is None else _arrays.complex_("kx", kx),
         "coherent_weights": _ONE,
-        "incoherent_weights": _ONE.real,
+        "incoherent_weights": _REAL_ONE,
     }
     dtype = _arrays.common_dtype(stack["amplitudes"], stack["vectors"])
     if coherent_weights is not None:
@@ -201,16 +278,16 @@ def layered_field(
     if incoherent_weights is not None:
         if not intensity:
             raise ValueError('incoherent_weights needs what="intensity": fields add up coherently')
-        weights = _arrays.real("incoherent_weights", incoherent_weights)
-        weights = _with_an_axis("incoherent_weights", weights)
+        powers = _arrays.real("incoherent_weights", incoherent_weights)
+        powers = _with_an_axis("incoherent_weights", powers)
         # the last axis that is left when the coherent sum is done
-        stack["incoherent_weights"] = weights if coherent_weights is None else weights[..., None]
+        stack["incoherent_weights"] = powers if coherent_weights is None else powers[..., None]
     batch, rows = _batch(stack)
     waves, beams = 1, 1
     if coherent_weights is not None:
-        *batch, waves = batch
+        batch, waves = batch[:-1], batch[-1]
     if incoherent_weights is not None:
-        *batch, beams = batch
+        batch, beams = batch[:-1], batch[-1]
     _check_ascending(stack["interfaces"])
     fields, shape = math.prod(batch), (*batch, *places)
     arrays = _tables(z, x, **stack)
@@ -221,16 +298,18 @@ def layered_field(
     else:
         parts, shape = 3, (*shape, 3)
     if grid and kx is not None:
-        seen_shape = fields, z.size, x.size, parts
-        call = _grid_call(arrays, Output(shape, dtype, seen_shape, numbers))
+        seen = fields, z.size, x.size, parts
+        call = _grid_call(arrays, Output(shape, dtype, seen, numbers), seen, numbers)
     else:
-        seen_shape = 1, fields, z.size, parts
-        call = _points_call(arrays, Output(shape, dtype, seen_shape, numbers))
-    result = run(call, backend, workers, out=out, z=z, x=x, **stack)
+        seen = 1, fields, z.size, parts
+        call = _points_call(arrays, Output(shape, dtype, seen, numbers), seen, numbers)
+    result: Numbers = run(call, backend, workers, out=out, z=z, x=x, **stack)
     return result if out is not None or result.ndim else result[()]
 
 
-def _places(z, x, grid):
+def _places(
+    z: ArrayLike, x: ArrayLike | None, grid: bool
+) -> tuple[Floats, Floats, tuple[int, ...]]:
     """z and x as arrays, x empty where there is none, and the shape of their places."""
     if x is None:
         if not grid:
@@ -248,13 +327,14 @@ def _places(z, x, grid):
     return z, x, z.shape
 
 
-def _with_an_axis(name, weights):
+def _with_an_axis(name: str, weights: Array) -> Array:
+    """The weights; an error where they are one number."""
     if not weights.ndim:
         raise ValueError(f"{name} must have at least 1 dimension, got a scalar")
     return weights
 
 
-def _batch(stack):
+def _batch(stack: Mapping[str, Array]) -> tuple[tuple[int, ...], Array]:
     """The shape of the leading axes, and for each field in it the row of each operand."""
     if not stack["interfaces"].ndim:
         raise ValueError("interfaces must have at least 1 dimension, got a scalar")
@@ -283,7 +363,8 @@ def _batch(stack):
     return batch, rows.reshape(-1, len(leads))
 
 
-def _check_ascending(interfaces):
+def _check_ascending(interfaces: Array) -> None:
+    """Refuse interfaces that are not finite and in order."""
     if not np.isfinite(interfaces).all():
         raise ValueError(
             f"interfaces must be finite, got {interfaces[~np.isfinite(interfaces)][0]}: the first "
@@ -298,7 +379,17 @@ def _check_ascending(interfaces):
         )
 
 
-def _tables(z, x, interfaces, kz, amplitudes, vectors, kx, coherent_weights, incoherent_weights):
+def _tables(
+    z: Array,
+    x: Array,
+    interfaces: Array,
+    kz: Array,
+    amplitudes: Array,
+    vectors: Array,
+    kx: Array,
+    coherent_weights: Array,
+    incoherent_weights: Array,
+) -> dict[str, Any]:
     """The operands in double precision, with one leading axis, by the names that blocks have."""
     n = kz.shape[-1]
     if n == 1:  # one medium is two alike that meet at z = 0
@@ -318,10 +409,13 @@ def _tables(z, x, interfaces, kz, amplitudes, vectors, kx, coherent_weights, inc
     }
 
 
-def _grid_call(arrays, out):
-    """What is computed on a grid: tiles of many planes, and where fields are small, of many."""
+def _grid_call(
+    arrays: dict[str, Any], out: Output, seen: tuple[int, ...], numbers: np.dtype[Any]
+) -> Call:
+    """The call that computes fields on a grid, in tiles of many planes, and of many fields where
+    these are small."""
     _, beams, waves, _ = arrays["rows"].shape
-    fields, planes, columns, parts = (length or 1 for length in out.seen_shape)  # 0 never runs
+    fields, planes, columns, parts = (length or 1 for length in seen)  # 0 never runs
     # costs above the compiled ones: the reference's temporaries grow with a block, within 8 MiB
     if waves > 1:
         count = tiles.split(fields * planes, 200 + 3 * beams * waves * columns)
@@ -337,36 +431,43 @@ def _grid_call(arrays, out):
     tile = max(1, count // planes), height, width
     bounds = tiles.grid((fields, planes, columns), tile)
     step = Step("grid", bounds, multiplications=multiplications)
-    return Call("field", out.seen_as, {**arrays, "out": out}, [step])
+    return Call("field", numbers, {**arrays, "out": out}, [step])
 
 
-def _points_call(arrays, out):
-    """What is computed at points: tiles of them, or where they are few, shares of a long sum."""
+def _points_call(
+    arrays: dict[str, Any], out: Output, seen: tuple[int, ...], numbers: np.dtype[Any]
+) -> Call:
+    """The call that computes fields at points, in tiles of them, or where they are few in shares of
+    a long sum."""
     _, beams, waves, _ = arrays["rows"].shape
-    _, fields, points, parts = out.seen_shape
+    _, fields, points, parts = seen
     terms = beams if parts == 1 else waves
     cost = 200 + 20 * (beams * waves - 1)
     if tiles.is_short(fields * points * cost):
         bounds = [(0, 1, 0, fields, 0, points, 0, terms)]
     elif terms > 1 and fields * points <= _FEW:
-        return _shared_call(arrays, out, terms, fields * points * cost / terms)
+        return _shared_call(arrays, out, seen, terms, fields * points * cost / terms)
     else:
         count = tiles.split(fields * points, cost)
         tile = max(1, count // points), min(points, count)
         bounds = [(0, 1, *tile, 0, terms) for tile in tiles.grid((fields, points), tile)]
-    return Call("field", out.seen_as, {**arrays, "out": out}, [Step("points", bounds)])
+    return Call("field", numbers, {**arrays, "out": out}, [Step("points", bounds)])
 
 
-def _shared_call(arrays, out, terms, cost):
-    """A sum of terms that take about `cost` ns each, by shares in double precision."""
-    _, fields, points, parts = out.seen_shape
+def _shared_call(
+    arrays: dict[str, Any], out: Output, seen: tuple[int, ...], terms: int, cost: float
+) -> Call:
+    """The call that computes a sum of terms, which take about `cost` ns each, by shares in double
+    precision."""
+    _, fields, points, parts = seen
     length = max(tiles.split(terms, cost), -(-terms // _SHARES))
     shares = tiles.grid((terms,), (length,))
     bounds = [(k, k + 1, 0, fields, 0, points, *share) for k, share in enumerate(shares)]
     arrays["shares"] = Output((len(shares), fields, points, 1 if parts == 1 else 6), _FLOAT64)
-    steps = [Step("points", bounds, out="shares"), HostStep(_add_up, ["shares"], ["out"])]
-    return Call("field", _FLOAT64, {**arrays, "out": out}, steps)
+    points_step = Step("points", bounds, out="shares")
+    add_up = HostStep(_add_up, ["shares"], ["out"])
+    return Call("field", _FLOAT64, {**arrays, "out": out}, [points_step, add_up])
 
 
-def _add_up(shares, out):
+def _add_up(shares: Array, out: Array) -> None:
     out[...] = functools.reduce(operator.add, shares)

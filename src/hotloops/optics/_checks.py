@@ -1,8 +1,10 @@
 """What `solve_stack` may be given."""
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _arrays
+from .._typing import Array, Complexes, Floats
 from .._warnings import warn
 
 _SIZES = 1e-50, 1e50  # of n and kx / k0: their sixth powers are numbers
@@ -11,12 +13,12 @@ _LONGEST = 1e200  # of d over the wavelength, likewise with n
 _ABSORBS = "in the time factor exp(-iωt) n + ik absorbs; from exp(+iωt) pass the conjugates"
 
 
-def _range(x):
+def _range(x: Floats) -> tuple[float, float]:
     """The least and the largest of some numbers; NaN where one of them is."""
     return x.item(x.argmin()), x.item(x.argmax())  # in a third of the time of min and max
 
 
-def thickness(n, d):
+def thickness(n: Array, d: Floats) -> tuple[NDArray[np.float64], float]:
     """The thicknesses of all media, 0 at the ends, and the largest."""
     if not n.ndim or n.shape[-1] < 2:
         raise ValueError(f"n must have shape (..., N) with N >= 2 media, got shape {n.shape}")
@@ -44,7 +46,7 @@ def thickness(n, d):
     return found, largest
 
 
-def _other_axis(n, d):
+def _other_axis(n: Array, d: Array) -> str:
     """A hint where the media are on another axis than the last of n or d."""
     layers = d.shape[-1] if d.ndim else 0
     for k, length in enumerate(n.shape[:-1]):
@@ -59,8 +61,9 @@ def _other_axis(n, d):
     return ""
 
 
-def media(n):
-    """Sizes that products can hold; no gain at the ends, and inside not without a word."""
+def media(n: Complexes) -> None:
+    """Refuse indices of a size that products cannot hold, and gain in the outer media; warn of gain
+    in a layer."""
     if not n.size:
         return
     least, largest = _range(n.real)
@@ -91,8 +94,9 @@ def media(n):
         warn(f"n has gain in a layer, got {layers[0]}: {_ABSORBS}", RuntimeWarning)
 
 
-def wavelength(wavelength, thickness):
-    """Positive and finite, and so what is computed from it; `thickness`: the largest."""
+def wavelength(wavelength: Floats, thickness: float) -> None:
+    """Refuse wavelengths that are not positive and finite, or of which numbers that follow are not;
+    `thickness` is the largest."""
     if not wavelength.size:
         return
     shortest, longest = _range(wavelength)
@@ -111,15 +115,15 @@ def wavelength(wavelength, thickness):
         )
 
 
-def angle(theta):
-    """`theta` as an array of angles between -π/2 and π/2."""
-    theta = _arrays.any_array("theta", theta)
-    if theta.dtype.kind == "c":
+def angle(value: ArrayLike) -> Floats:
+    """theta as an array of angles between -π/2 and π/2."""
+    array = _arrays.any_array("theta", value)
+    if array.dtype.kind == "c":
         raise TypeError(
-            f"theta must be real, got {theta.reshape(-1)[:1]}: the wave of a complex "
+            f"theta must be real, got {array.reshape(-1)[:1]}: the wave of a complex "
             f"angle is given by kx=2 * np.pi / wavelength * n[..., 0] * np.sin(theta)"
         )
-    theta = _arrays.real("theta", theta)
+    theta = _arrays.real("theta", array)
     least, largest = _range(theta) if theta.size else (0, 0)
     steepest = theta.dtype.type(np.pi / 2)
     if not -steepest <= least <= largest <= steepest:
@@ -131,8 +135,8 @@ def angle(theta):
     return theta
 
 
-def incidence(n0, kx):
-    """A warning where a real angle in an absorbing medium makes kx complex."""
+def incidence(n0: Array, kx: Complexes) -> None:
+    """Warn where a real angle in an absorbing medium makes kx complex."""
     oblique = np.abs(kx.imag) > 1e-8 * np.abs(kx.real)
     if oblique.any():
         n0 = np.broadcast_to(n0, kx.shape)[oblique][0]
@@ -146,8 +150,8 @@ def incidence(n0, kx):
         )
 
 
-def along(kx, wavelength):
-    """kx of a size that products can hold."""
+def along(kx: Array, wavelength: Floats) -> None:
+    """Refuse kx of a size that products cannot hold."""
     if not kx.size or not wavelength.size:
         return
     largest = np.fmax.reduce(np.abs(kx), axis=None)
@@ -158,7 +162,7 @@ def along(kx, wavelength):
         )
 
 
-def batch(n, d, wavelength, **along):
+def batch(n: Array, d: Array, wavelength: Array, **along: Array) -> tuple[int, ...]:
     """The shape of the stacks; `along`: theta or kx."""
     ((name, array),) = along.items()
     leads = {
@@ -179,7 +183,7 @@ def batch(n, d, wavelength, **along):
         ) from None
 
 
-def _missing_axes(lead, wavelength):
+def _missing_axes(lead: tuple[int, ...], wavelength: tuple[int, ...]) -> str:
     """A hint where n of shape (W, N) stands beside wavelengths of shape (W, 1)."""
     missing = len(wavelength) - len(lead)
     if not lead or missing < 1 or wavelength[: len(lead)] != lead:

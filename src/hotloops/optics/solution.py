@@ -2,13 +2,20 @@
 
 import functools
 import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _arrays, _run
 from .._run import Call, Output, Step, tiles
+from .._typing import Array
 from ..field import layered_field
 from ..kernels.optics import ABSORPTION, INTENSITY, POYNTING
+
+Reals: TypeAlias = NDArray[np.float64]
+Complexes: TypeAlias = NDArray[np.complex128]
 
 LAYER = 40  # ns in one stack and polarisation, above the compiled ones
 _PLANE = 60  # likewise
@@ -88,14 +95,27 @@ class StackSolution:
     array([0.378, 0.371, 0.338])
     """
 
-    def __init__(self, stacks, kept, batch, thickness, outside, powers):
+    def __init__(
+        self,
+        stacks: dict[str, Any],
+        kept: tuple[str, int],
+        batch: tuple[int, ...],
+        thickness: Reals,
+        outside: Complexes,
+        powers: Reals,
+    ) -> None:
         self._stacks, self._kept = stacks, kept
         self._batch, self._thickness = batch, thickness
+        self.r: Complexes
+        self.t: Complexes
         self.r, self.t = outside
+        self.R: Reals
+        self.T: Reals
+        self.power_entering: Reals
         self.R, self.T, self.power_entering = powers
-        self.A = self.power_entering - self.T
+        self.A: Reals = self.power_entering - self.T
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         pol = "both" if self._count == 2 else "sp"[self._stacks["first"]]
         media = self._thickness.shape[-1]
         lines = [f'StackSolution: {media} media, pol="{pol}", stacks of shape {self._shape}']
@@ -104,19 +124,19 @@ class StackSolution:
         return "\n    ".join(lines)
 
     @property
-    def _shape(self):
+    def _shape(self) -> tuple[int, ...]:
         return self.r.shape
 
     @property
-    def _count(self):
+    def _count(self) -> int:
         """How many polarisations there are."""
         return 2 if self.r.ndim > len(self._batch) else 1
 
-    def _sizes(self):
+    def _sizes(self) -> tuple[int, int, int]:
         """How many polarisations, stacks and media there are."""
         return self._count, math.prod(self._batch), self._thickness.shape[-1]
 
-    def _run(self, step, arrays, **outputs):
+    def _run(self, step: Step, arrays: dict[str, Any], **outputs: Output) -> Any:
         """The results of a step on the stacks, with more arrays."""
         call = Call(
             "optics", _COMPLEX128, {**self._stacks, **arrays, **outputs}, [step], tuple(outputs)
@@ -124,34 +144,36 @@ class StackSolution:
         return _run.run(call, *self._kept)
 
     @functools.cached_property
-    def kx(self):
+    def kx(self) -> Complexes:
         incidence = self._stacks["incidence"]
         a = incidence[:, 1:3].view(_COMPLEX128)[:, 0]
-        return (incidence[:, 0] * a).reshape(self._batch)[()]
+        kx: Complexes = (incidence[:, 0] * a).reshape(self._batch)
+        return kx[()]
 
     @functools.cached_property
-    def interfaces(self):
+    def interfaces(self) -> Reals:
         return self._thickness[..., :-1].cumsum(axis=-1)
 
     @functools.cached_property
-    def _waves(self):
+    def _waves(self) -> tuple[Complexes, Complexes]:
         count, stacks, media = self._sizes()
         kz = Output((*self._batch, media), _COMPLEX128, (stacks, media))
         seen = count, stacks, media, 2
         amplitudes = Output((*self._shape, media, 2), _COMPLEX128, seen)
         step = Step("waves", tiles.rows(stacks, LAYER * media * count))
-        return self._run(step, {}, kz=kz, amplitudes=amplitudes)
+        waves: tuple[Complexes, Complexes] = self._run(step, {}, kz=kz, amplitudes=amplitudes)
+        return waves
 
     @property
-    def kz(self):
+    def kz(self) -> Complexes:
         return self._waves[0]
 
     @property
-    def amplitudes(self):
+    def amplitudes(self) -> Complexes:
         return self._waves[1]
 
     @functools.cached_property
-    def _media(self):
+    def _media(self) -> tuple[Array, Array, Array]:
         """n, and the sine and cosine of the angle in each medium."""
         rows, n, k0 = self._stacks["rows"], self._stacks["n"], self._stacks["incidence"][:, 0]
         n = n[rows[:, 0]].reshape(self.kz.shape)
@@ -159,35 +181,44 @@ class StackSolution:
         return n, self.kx[..., None] / k, self.kz / k
 
     @functools.cached_property
-    def vectors(self):
+    def vectors(self) -> Complexes:
         return self._of_each(self._electric)
 
     @functools.cached_property
-    def _magnetic_vectors(self):
+    def _magnetic_vectors(self) -> Complexes:
         return self._of_each(self._magnetic)
 
-    def _electric(self, pol):
+    def _electric(self, pol: int) -> Complexes:
+        if not pol:
+            return _vectors(0, np.ones(self._thickness.shape[-1]), 0)
         _, sine, cosine = self._media
-        return _vectors(cosine, 0, -sine) if pol else _vectors(0, np.ones(sine.shape[-1]), 0)
+        return _vectors(cosine, 0, -sine)
 
-    def _magnetic(self, pol):
+    def _magnetic(self, pol: int) -> Complexes:
         n, sine, cosine = self._media
         return _vectors(0, n, 0) if pol else _vectors(-n * cosine, 0, n * sine)
 
-    def _of_each(self, vectors):
+    def _of_each(self, vectors: Callable[[int], Complexes]) -> Complexes:
         """What `vectors(pol)` gives for the polarisations asked for."""
         first = self._stacks["first"]
         found = [vectors(pol) for pol in range(first, first + self._count)]
         return np.stack(np.broadcast_arrays(*found)) if self._count == 2 else found[0]
 
     @functools.cached_property
-    def layer_absorption(self):
+    def layer_absorption(self) -> Reals:
         count, stacks, media = self._sizes()
-        absorbed = Output((*self._shape, media - 2), _FLOAT64, (count, stacks, media - 2))
+        out = Output((*self._shape, media - 2), _FLOAT64, (count, stacks, media - 2))
         step = Step("absorb", tiles.rows(stacks, 2 * LAYER * (media - 2) * count))
-        return self._run(step, {}, absorbed=absorbed)
+        absorbed: Reals = self._run(step, {}, absorbed=out)
+        return absorbed
 
-    def field(self, z, x=None, *, coherent_weights=None):
+    def field(
+        self,
+        z: ArrayLike,
+        x: ArrayLike | None = None,
+        *,
+        coherent_weights: ArrayLike | None = None,
+    ) -> Complexes:
         """Electric field.
 
         Parameters
@@ -204,7 +235,7 @@ class StackSolution:
         """
         return self._map(z, x, self.vectors, coherent_weights=coherent_weights)
 
-    def magnetic_field(self, z, x=None):
+    def magnetic_field(self, z: ArrayLike, x: ArrayLike | None = None) -> Complexes:
         """Magnetic field times the impedance of free space, in the unit of E.
 
         Parameters
@@ -219,7 +250,14 @@ class StackSolution:
         """
         return self._map(z, x, self._magnetic_vectors)
 
-    def intensity(self, z, x=None, *, coherent_weights=None, incoherent_weights=None):
+    def intensity(
+        self,
+        z: ArrayLike,
+        x: ArrayLike | None = None,
+        *,
+        coherent_weights: ArrayLike | None = None,
+        incoherent_weights: ArrayLike | None = None,
+    ) -> Reals:
         """|E|² over that of the incident wave.
 
         Parameters
@@ -246,7 +284,7 @@ class StackSolution:
         }
         return self._map(z, x, self.vectors, what="intensity", **weights)
 
-    def poynting(self, z, *, incoherent_weights=None):
+    def poynting(self, z: ArrayLike, *, incoherent_weights: ArrayLike | None = None) -> Reals:
         """Flux of power along z over that of the incident wave.
 
         Parameters
@@ -264,7 +302,7 @@ class StackSolution:
         """
         return self._depth(POYNTING, z, incoherent_weights)
 
-    def absorption(self, z, *, incoherent_weights=None):
+    def absorption(self, z: ArrayLike, *, incoherent_weights: ArrayLike | None = None) -> Reals:
         """Power absorbed for each unit of depth, over the incident flux: k0 Im(n²) |E|².
 
         Parameters
@@ -282,17 +320,19 @@ class StackSolution:
         """
         return self._depth(ABSORPTION, z, incoherent_weights)
 
-    def _map(self, z, x, vectors, **keywords):
+    def _map(self, z: ArrayLike, x: ArrayLike | None, vectors: Complexes, **keywords: Any) -> Array:
         backend, workers = self._kept
         kx = None if x is None else self.kx
-        return layered_field(
+        result: Array = layered_field(
             z, self.interfaces, self.kz, self.amplitudes, vectors, backward_reference="far",
             x=x, kx=kx, backend=backend, workers=workers,
             **{name: value for name, value in keywords.items() if value is not None},
         )  # fmt: skip
+        return result
 
-    def _depth(self, what, z, incoherent_weights):
-        z = _arrays.coordinates("z", z)
+    def _depth(self, what: int, depths: ArrayLike, incoherent_weights: ArrayLike | None) -> Array:
+        """What `depth` sums up at these depths, of each stack or weighted."""
+        z: Array = _arrays.coordinates("z", depths)
         if not z.ndim:
             return self._depth(what, z[None], incoherent_weights)[..., 0][()]
         z = _arrays.ready(z, _FLOAT64)
@@ -314,9 +354,20 @@ class StackSolution:
         *groups, K = self._batch
         return self._sums(what, z, weights, shape[:-1], self._count, math.prod(groups), K)
 
-    def _sums(self, what, z, weights, lead, sums, groups, K):
+    def _sums(
+        self,
+        what: int,
+        z: Array,
+        weights: Array,
+        lead: tuple[int, ...],
+        sums: int,
+        groups: int,
+        K: int,
+    ) -> Array:
         """The weighted sums of K stacks each, shape (*lead, Nz), for blocks (sums, groups, Nz)."""
         stacks, planes, count = groups * K, len(z), self._count
+        bounds: list[tuple[int, ...]]
+        result: Array
         cost = _PLANE * count * K
         if tiles.is_short(cost * groups * planes):
             bounds = [(0, groups, 0, planes)]
@@ -328,7 +379,8 @@ class StackSolution:
                 arrays = {"z": z, "what": what, "weights": weights.reshape(count, stacks)}
                 step = Step("add_depth", tiles.rows(stacks, _PLANE * count * planes))
                 out = Output((*lead, planes), _FLOAT64, (sums * groups, planes))
-                return self._run(step, arrays, out=out)
+                result = self._run(step, arrays, out=out)
+                return result
         arrays = {
             "rows": self._stacks["rows"].reshape(groups, K, 2),
             "incidence": self._stacks["incidence"].reshape(groups, K, 5),
@@ -337,10 +389,11 @@ class StackSolution:
             "weights": weights.reshape(count, groups, K),
         }
         out = Output((*lead, planes), _FLOAT64, (sums, groups, planes))
-        return self._run(Step("depth", bounds), arrays, out=out)
+        result = self._run(Step("depth", bounds), arrays, out=out)
+        return result
 
 
-def _short(numbers):
+def _short(numbers: Reals) -> str:
     """One or two numbers as they are, of more the range."""
     if np.size(numbers) < 3:
         return np.array2string(np.asarray(numbers), precision=6, separator=", ")
@@ -348,7 +401,7 @@ def _short(numbers):
     return f"{known.min():.6g} … {known.max():.6g}" if known.size else "nan"
 
 
-def _vectors(x, y, z):
+def _vectors(x: Any, y: Any, z: Any) -> Complexes:
     """Directions of the two waves' fields: the backward one's x is minus the forward one's."""
     vectors = np.empty((*np.broadcast_shapes(*map(np.shape, (x, y, z))), 2, 3), complex)
     vectors[..., 0, 0], vectors[..., 1, 0] = x, np.negative(x)
@@ -356,8 +409,8 @@ def _vectors(x, y, z):
     return vectors
 
 
-def _weights(name, weights, shape):
-    """Weights of all stacks."""
+def _weights(name: str, weights: Array, shape: tuple[int, ...]) -> Array:
+    """The weights, one for each stack and polarisation."""
     if not shape:
         raise ValueError(f"{name} needs an axis of stacks to sum over, and the solution has none")
     try:

@@ -1,21 +1,36 @@
 """What a stack of layers does to plane waves: `solve_stack`."""
 
 import math
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from .. import _arrays, _run
 from .._run import Call, Output, Step, tiles
+from .._typing import Array
 from . import _checks
 from .solution import LAYER, StackSolution
 
+Polarisation: TypeAlias = Literal["s", "p", "both"]
 _POLARISATIONS = {"s": (0, 1), "p": (1, 1), "both": (0, 2)}  # the first, and how many
 _FLOAT64, _COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
 _NO_THETA, _NO_KX = np.empty(0), np.empty(0, complex)
 _POL_HINT = ': "s" is TE and "p" is TM; unpolarised light is the mean of the two that "both" gives'
 
 
-def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, workers=None):
+def solve_stack(
+    n: ArrayLike,
+    d: ArrayLike,
+    wavelength: ArrayLike,
+    theta: ArrayLike = 0.0,
+    *,
+    kx: ArrayLike | None = None,
+    pol: Polarisation,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> StackSolution:
     """Solve Maxwell's equations for plane waves that meet a stack of layers.
 
     .. math:: k_{z,j}^2 = k_0^2 n_j^2 - k_x^2, \\qquad k_x = k_0 n_0 \\sin\\theta,
@@ -164,7 +179,9 @@ def solve_stack(n, d, wavelength, theta=0.0, *, kx=None, pol, backend=None, work
     return solution
 
 
-def from_tmm(coh_tmm_data, *, backend=None, workers=None):
+def from_tmm(
+    coh_tmm_data: Mapping[str, Any], *, backend: str | None = None, workers: int | None = None
+) -> StackSolution:
     """Solve the stack of a result of `coh_tmm` again.
 
     tmm keeps the phase of a layer below 35 in its imaginary part, so that amplitudes deep inside an
@@ -214,7 +231,7 @@ def from_tmm(coh_tmm_data, *, backend=None, workers=None):
     return solve_stack(n, d, wavelength, np.real(theta), **keywords)
 
 
-def _rows(batch, *leads):
+def _rows(batch: tuple[int, ...], *leads: tuple[int, ...]) -> Array:
     """For each stack the row of each operand, of these leading axes."""
     rows = np.zeros((*batch, len(leads)), np.intp)
     for k, lead in enumerate(leads):
@@ -223,7 +240,7 @@ def _rows(batch, *leads):
     return rows.reshape(-1, len(leads))
 
 
-def _flat(array, batch, dtype):
+def _flat(array: Array, batch: tuple[int, ...], dtype: DTypeLike) -> Array:
     """The array's number for each stack, in a row."""
     if array.shape != batch:
         array = np.broadcast_to(array, batch)
