@@ -5,6 +5,8 @@ be from the reference. Those with a full size too are timed: by compare and the 
 the best that NumPy does. The others are checked alone, by selftest and the tests.
 """
 
+from collections.abc import Collection
+
 from .._run.lines import lines, subjects
 from . import ard, binomial, field, linalg, lstsq, optics, rolled, solve, sparse
 from .case import Case
@@ -26,11 +28,11 @@ CASES = (
 )
 
 
-def timed(subjects=()):
+def timed(subjects: Collection[str] = ()) -> list[Case]:
     """The cases of these subjects that are timed, all if none is named."""
     return [case for case in CASES if case.full and (not subjects or case.subject in subjects)]
 
 
-def blocks():
+def blocks() -> list[tuple[str, str]]:
     """(subject, block) of every block there is: each is run by a case of its subject."""
     return [(subject, name) for subject in subjects() for name in lines(subject)]

@@ -1,14 +1,16 @@
 """Covariances of automatic relevance determination: the kernel, its products and its gradients."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
 from .. import ard
-from .case import Case
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator
 
 
-def _ard_make(rng, dtype, n, m, d):
+def _ard_make(rng: Generator, dtype: DType, n: int, m: int, d: int) -> Arguments:
     return {
         "X": rng.normal(size=(n, d)).astype(dtype),
         "Y": rng.normal(size=(m, d)).astype(dtype),
@@ -17,12 +19,12 @@ def _ard_make(rng, dtype, n, m, d):
     }
 
 
-def _ard_question(X, Y, length_scale, variance):
+def _ard_question(X: Array, Y: Array, length_scale: Array, variance: float) -> Array:
     difference = (X[:, None, :] - Y[None, :, :]) / length_scale.astype(X.dtype)
     return variance * np.exp(-0.5 * (difference**2).sum(axis=-1))
 
 
-def _ard_numpy(X, Y, length_scale, variance):
+def _ard_numpy(X: Array, Y: Array, length_scale: Array, variance: float) -> Array:
     x, y = X / length_scale.astype(X.dtype), Y / length_scale.astype(X.dtype)
     k = x @ y.T
     k -= 0.5 * np.einsum("ij,ij->i", x, x)[:, None]
@@ -33,27 +35,36 @@ def _ard_numpy(X, Y, length_scale, variance):
     return k
 
 
-def _m3_make(rng, dtype, n, m, d, r):
+def _m3_make(rng: Generator, dtype: DType, n: int, m: int, d: int, r: int) -> Arguments:
     arguments = _ard_make(rng, dtype, n, m, d)
     return arguments | {"factors": rng.normal(size=(d, r)) / d}
 
 
-def _m3_metric(length_scale, factors, dtype):
+def _m3_metric(length_scale: Array, factors: Array, dtype: DType) -> Array:
     return (np.diag(length_scale**-2) + factors @ factors.T).astype(dtype)
 
 
-def _m3_question(X, Y, length_scale, factors, variance):
+def _m3_question(X: Array, Y: Array, length_scale: Array, factors: Array, variance: float) -> Array:
     metric = _m3_metric(length_scale, factors, X.dtype)
     difference = X[:, None, :] - Y[None, :, :]
     return variance * np.exp(-0.5 * np.einsum("ijk,kl,ijl->ij", difference, metric, difference))
 
 
-def _m3_numpy(X, Y, length_scale, factors, variance):
+def _m3_numpy(X: Array, Y: Array, length_scale: Array, factors: Array, variance: float) -> Array:
     root = np.linalg.cholesky(_m3_metric(length_scale, factors, X.dtype))
     return _ard_numpy(X @ root, Y @ root, np.ones(X.shape[1]), variance)
 
 
-def _kernel_make(rng, dtype, n, d, m=None, r=None, full_metric=False, **others):
+def _kernel_make(
+    rng: Generator,
+    dtype: DType,
+    n: int,
+    d: int,
+    m: int | None = None,
+    r: int | None = None,
+    full_metric: bool = False,
+    **others: Any,
+) -> Arguments:
     """Arguments of any function of the subject: of one set without m."""
     arguments = {"X": rng.normal(size=(n, d)).astype(dtype)} | others
     if m is not None:
@@ -79,9 +90,16 @@ _PROFILES = {
 
 
 def _kernel_formula(
-    X, Y=None, kind="se", length_scale=None, factors=None, metric=None,
-    rq_alpha=1.0, variance=1.0, noise_variance=0.0,
-):  # fmt: skip
+    X: Array,
+    Y: Array | None = None,
+    kind: str = "se",
+    length_scale: Any = None,
+    factors: Array | None = None,
+    metric: Any = None,
+    rq_alpha: Any = 1.0,
+    variance: Any = 1.0,
+    noise_variance: Any = 0.0,
+) -> Array:
     """The kernel's definition, in double precision; analytic in all its arguments."""
     if metric is None:
         metric = np.diag(length_scale**-2.0)
@@ -94,31 +112,39 @@ def _kernel_formula(
     return k + noise_variance * np.eye(len(x)) if Y is None else k
 
 
-def _product(V, *, backend=None, workers=None, **kernel):
+def _product(
+    V: Array, *, backend: str | None = None, workers: int | None = None, **kernel: Any
+) -> Array:
     return ard.KernelOperator(**kernel, backend=backend, workers=workers) @ V
 
 
-def _product_make(rng, dtype, n, columns, m=None, **others):
+def _product_make(
+    rng: Generator, dtype: DType, n: int, columns: int, m: int | None = None, **others: Any
+) -> Arguments:
     arguments = _kernel_make(rng, dtype, n, m=m, **others)
     return arguments | {"V": rng.normal(size=(m or n, columns)).astype(dtype)}
 
 
-def _diagonal(*, backend=None, workers=None, **kernel):
+def _diagonal(*, backend: str | None = None, workers: int | None = None, **kernel: Any) -> Array:
     return ard.KernelOperator(**kernel, backend=backend, workers=workers).diagonal()
 
 
-def _vjp(cotangent, *, backend=None, workers=None, **kernel):
+def _vjp(
+    cotangent: Array, *, backend: str | None = None, workers: int | None = None, **kernel: Any
+) -> Array:
     """All gradients in one array."""
-    gradients = ard.ard_kernel_vjp(cotangent, **kernel, backend=backend, workers=workers)
+    gradients: Arguments = ard.ard_kernel_vjp(cotangent, **kernel, backend=backend, workers=workers)
     return np.concatenate([np.ravel(gradient) for gradient in gradients.values()])
 
 
-def _vjp_make(rng, dtype, n, m=None, **others):
+def _vjp_make(
+    rng: Generator, dtype: DType, n: int, m: int | None = None, **others: Any
+) -> Arguments:
     arguments = _kernel_make(rng, dtype, n, m=m, **others)
     return arguments | {"cotangent": rng.normal(size=(n, m or n)).astype(dtype)}
 
 
-def _vjp_formula(cotangent, wrt, **kernel):
+def _vjp_formula(cotangent: Array, wrt: tuple[str, ...], **kernel: Any) -> Array:
     # f'(t) = Im f(t + i h) / h: without a difference, h can be as small as to be exact
     gradients, h = [], 1e-50
     for name in wrt:
@@ -126,8 +152,9 @@ def _vjp_formula(cotangent, wrt, **kernel):
         for index in np.ndindex(values.shape):
             moved = values.astype(np.complex128)
             moved[index] += 1j * h
-            k = _kernel_formula(**kernel | {name: moved})
-            gradients.append((cotangent * k.imag).sum() / h)
+            with_moved: Arguments = kernel | {name: moved}
+            k = _kernel_formula(**with_moved)
+            gradients.append((cotangent * np.imag(k)).sum() / h)
     return np.array(gradients)
 
 

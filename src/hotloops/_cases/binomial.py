@@ -1,18 +1,20 @@
 """Counts of binomial draws, and their probabilities."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from .. import binomial
-from .case import Case
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator
 
 
-def _binomial_make(rng, dtype, **arguments):
+def _binomial_make(rng: Generator, dtype: DType, **arguments: Any) -> Arguments:
     return arguments
 
 
-def _binomial_question(n, p, draws, method=None):
+def _binomial_question(n: int, p: float, draws: int, method: str | None = None) -> Array:
     samples = np.random.default_rng().binomial(n, p, draws)
     counts = np.zeros(n + 1, np.int64)
     for value in range(n + 1):
@@ -20,18 +22,18 @@ def _binomial_question(n, p, draws, method=None):
     return counts
 
 
-def _binomial_numpy(n, p, draws):
+def _binomial_numpy(n: int, p: float, draws: int) -> Array:
     import scipy.stats
 
     probabilities = scipy.stats.binom.pmf(np.arange(n + 1), n, p)
     return np.random.default_rng().multinomial(draws, probabilities)
 
 
-def _stream_numpy(n, p, draws, method):
+def _stream_numpy(n: int, p: float, draws: int, method: str) -> Array:
     return np.bincount(np.random.default_rng().binomial(n, p, draws), minlength=n + 1)
 
 
-def _stream(name, n, p):
+def _stream(name: str, n: int, p: float) -> Case:
     arguments = {"n": n, "p": p, "method": "stream"}
     return Case(
         "binomial", name, binomial.binomial_counts, _binomial_make,
@@ -40,21 +42,21 @@ def _stream(name, n, p):
     )  # fmt: skip
 
 
-def _pmf_question(n, p):
+def _pmf_question(n: int, p: float) -> Array:
     return np.array([math.comb(n, v) * p**v * (1 - p) ** (n - v) for v in range(n + 1)])
 
 
-def _pmf_numpy(n, p):
+def _pmf_numpy(n: int, p: float) -> Array:
     import scipy.stats
 
     return scipy.stats.binom.pmf(np.arange(n + 1), n, p)
 
 
-def _intervals(n, p, draws, **keywords):
+def _intervals(n: int, p: float, draws: int, **keywords: Any) -> Array:
     return np.stack(binomial.binomial_probabilities(n, p, draws, rng=7, **keywords))
 
 
-def _intervals_question(n, p, draws):
+def _intervals_question(n: int, p: float, draws: int) -> Array:
     estimate = binomial.binomial_counts(n, p, draws, rng=7, backend="numpy") / draws
     z = 1.959963984540054  # of 95 %
     middle = estimate + z**2 / (2 * draws)

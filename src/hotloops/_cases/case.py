@@ -2,8 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
+
+from .._typing import Array
+
+Arguments: TypeAlias = dict[str, Any]
+DType: TypeAlias = np.dtype[Any]
+Generator: TypeAlias = np.random.Generator
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -12,37 +19,38 @@ class Case:
 
     subject: str
     name: str
-    function: Callable
-    make: Callable  # make(rng, dtype, **size) -> the function's arguments by name
-    tiny: dict  # the size that is checked
-    tolerance: dict  # dtype -> largest error over the largest element; no dtype: {None: …}
-    question: Callable  # the same arguments -> the same result, as it was first written
-    numpy: Callable | None = None  # the same, as fast as NumPy can
-    full: dict | None = None  # the size that is timed
-    small: dict | None = None  # that of a quick look, where the work still decides; else the full
+    function: Callable[..., Any]
+    make: Callable[..., Arguments]  # make(rng, dtype, **size) -> the function's arguments by name
+    tiny: Arguments  # the size that is checked
+    #: The largest error over the largest element, for each dtype; {None: …} where there is none.
+    tolerance: dict[Any, float]
+    question: Callable[..., Any]  # the same arguments -> the same result, as it was first written
+    numpy: Callable[..., Any] | None = None  # the same, as fast as NumPy can
+    full: Arguments | None = None  # the size that is timed
+    small: Arguments | None = None  # that of a quick look, where the work still decides
     random: bool = False  # question and numpy draw numbers of their own
 
     @property
-    def dtype(self):
+    def dtype(self) -> Any:
         """That of the arguments where none is asked for."""
         return next(reversed(self.tolerance))
 
-    def size(self, name):
-        """The sizes by name: "tiny", "small" or "full"."""
-        return getattr(self, name) or self.full
+    def size(self, name: str) -> Arguments:
+        """The sizes by name: "tiny", "small" or "full"; tiny where the case is not timed."""
+        return getattr(self, name) or self.full or self.tiny
 
-    def arguments(self, size="full", dtype=None):
+    def arguments(self, size: str = "full", dtype: Any = None) -> Arguments:
         """The arguments by name, the same at every call."""
         dtype = np.dtype(dtype or self.dtype or np.float64)
         return self.make(np.random.default_rng(7), dtype, **self.size(size))
 
-    def call(self, arguments, **keywords):
+    def call(self, arguments: Arguments, **keywords: Any) -> Array:
         """The function on these arguments."""
         if self.random:
             keywords.setdefault("rng", 7)
         return self.function(**arguments, **keywords)
 
-    def error(self, result, reference):
+    def error(self, result: Array, reference: Array) -> float:
         """The largest difference over the reference's largest element; of integers and booleans
         the share that differs."""
         if reference.dtype.kind in "biu":
@@ -51,7 +59,7 @@ class Case:
         return float(np.abs(result - reference).max(initial=0) / (scale if scale > 0 else 1))
 
 
-def numbers(rng, dtype, *shape, below=None):
+def numbers(rng: Generator, dtype: DType, *shape: int, below: int | None = None) -> Array:
     """Random numbers of this dtype: normal ones; booleans of which a fifth is true; any integers,
     or those of absolute values less than `below`."""
     if dtype.kind == "b":

@@ -1,12 +1,15 @@
 """Fields of plane waves in layered media."""
 
+from typing import Any
+
 import numpy as np
 
 from .. import field
-from .case import Case
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator
 
 
-def _field_make(rng, dtype, nz, nx, n):
+def _field_make(rng: Generator, dtype: DType, nz: int, nx: int, n: int) -> Arguments:
     # a stack 4 wavelengths thick, seen from its first interface to one wavelength behind the last
     k0, sine = 2 * np.pi, np.sin(0.5)
     index = rng.uniform(1.3, 2.5, n) + 1j * rng.uniform(0, 0.05, n)
@@ -27,7 +30,16 @@ def _field_make(rng, dtype, nz, nx, n):
     }
 
 
-def _field_question(z, interfaces, kz, amplitudes, vectors, backward_reference, x, kx):
+def _field_question(
+    z: Array,
+    interfaces: Array,
+    kz: Array,
+    amplitudes: Array,
+    vectors: Array,
+    backward_reference: str,
+    x: Array,
+    kx: Array,
+) -> Array:
     d_cum = np.append(interfaces, z[-1] + 1)  # the question's last layer ends too
     zz, xx = np.meshgrid(z, x, indexing="ij")
     field = np.zeros((len(z), len(x), 3), np.complex128)
@@ -40,7 +52,16 @@ def _field_question(z, interfaces, kz, amplitudes, vectors, backward_reference, 
     return field
 
 
-def _field_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x, kx):
+def _field_numpy(
+    z: Array,
+    interfaces: Array,
+    kz: Array,
+    amplitudes: Array,
+    vectors: Array,
+    backward_reference: str,
+    x: Array,
+    kx: Array,
+) -> Array:
     n = np.searchsorted(interfaces, z, side="right")
     phase = 1j * kz[n] * (z - interfaces[np.maximum(n - 1, 0)])
     waves = amplitudes[n] * np.exp(np.stack([phase, -phase], axis=1))
@@ -50,7 +71,7 @@ def _field_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x, 
     return (profile @ phases).astype(vectors.dtype, copy=False).reshape(len(z), len(x), 3)
 
 
-def _profiles_make(rng, dtype, stacks, nz, n):
+def _profiles_make(rng: Generator, dtype: DType, stacks: int, nz: int, n: int) -> Arguments:
     """Of several stacks, at depths in any order."""
     every = [_field_make(rng, dtype, nz, 0, n) for _ in range(stacks)]
     arguments = {name: np.stack([one[name] for one in every])
@@ -58,16 +79,18 @@ def _profiles_make(rng, dtype, stacks, nz, n):
     return arguments | {"z": rng.permutation(every[0]["z"]), "backward_reference": "near"}
 
 
-def _profiles_question(z, backward_reference, **stacks):
+def _profiles_question(z: Array, backward_reference: str, **stacks: Array) -> Array:
     order, fields = np.argsort(z), np.empty((len(stacks["kz"]), len(z), 3), np.complex128)
     for k, stack in enumerate(zip(*stacks.values(), strict=True)):
         one = dict(zip(stacks, stack, strict=True))
-        map_ = _field_question(z[order], **one, backward_reference="near", x=np.zeros(1), kx=0)
+        map_ = _field_question(
+            z[order], **one, backward_reference="near", x=np.zeros(1), kx=np.zeros(())
+        )
         fields[k, order] = map_[:, 0]
     return fields
 
 
-def _waves_make(rng, dtype, n, nz, **axes):
+def _waves_make(rng: Generator, dtype: DType, n: int, nz: int, **axes: int) -> Arguments:
     # the stack in waves of as many wavelengths and angles as `axes` say
     stack = _field_make(rng, dtype, nz, 1, n)
     batch = tuple(axes.values())
@@ -85,7 +108,9 @@ def _waves_make(rng, dtype, n, nz, **axes):
     }
 
 
-def _layer_by_layer(z, interfaces, kz, amplitudes, vectors):
+def _layer_by_layer(
+    z: Array, interfaces: Array, kz: Array, amplitudes: Array, vectors: Array
+) -> Array:
     edges = np.concatenate([[-np.inf], interfaces, [np.inf]])
     field = np.zeros((*kz.shape[:-1], len(z), 3), np.complex128)
     for n in range(len(edges) - 1):
@@ -101,17 +126,29 @@ def _layer_by_layer(z, interfaces, kz, amplitudes, vectors):
     return field
 
 
-def _points_make(rng, dtype, points, n):
+def _points_make(rng: Generator, dtype: DType, points: int, n: int) -> Arguments:
     stack = _waves_make(rng, dtype, n, 1)
     places = {"z": rng.uniform(-0.5, 5, points), "x": rng.uniform(-3, 3, points)}
     return stack | places | {"grid": False}
 
 
-def _points_question(x, kx, backward_reference, grid, **stack):
+def _points_question(
+    x: Array, kx: Array, backward_reference: str, grid: bool, **stack: Any
+) -> Array:
     return _layer_by_layer(**stack) * np.exp(1j * kx * x)[:, None]
 
 
-def _points_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x, kx, grid):
+def _points_numpy(
+    z: Array,
+    interfaces: Array,
+    kz: Array,
+    amplitudes: Array,
+    vectors: Array,
+    backward_reference: str,
+    x: Array,
+    kx: Array,
+    grid: bool,
+) -> Array:
     n = np.searchsorted(interfaces, z, side="right")
     media, last = np.arange(len(kz)), len(interfaces) - 1
     k, along = 1j * kz[n], 1j * kx * x
@@ -123,24 +160,35 @@ def _points_numpy(z, interfaces, kz, amplitudes, vectors, backward_reference, x,
     return field
 
 
-def _spectrum_make(rng, dtype, nz, n, angles, wavelengths):
+def _spectrum_make(
+    rng: Generator, dtype: DType, nz: int, n: int, angles: int, wavelengths: int
+) -> Arguments:
     stack = _waves_make(rng, dtype, n, nz, angles=angles, wavelengths=wavelengths)
     del stack["x"], stack["kx"]
     weights = rng.uniform(size=wavelengths)
     return stack | {"what": "intensity", "incoherent_weights": weights}
 
 
-def _spectrum_question(what, incoherent_weights, backward_reference, **stack):
+def _spectrum_question(
+    what: str, incoherent_weights: Array, backward_reference: str, **stack: Any
+) -> Array:
     field = _layer_by_layer(**stack)
     return np.einsum("awz,w->az", (np.abs(field) ** 2).sum(axis=-1), incoherent_weights)
 
 
 def _spectrum_numpy(
-    z, interfaces, kz, amplitudes, vectors, backward_reference, what, incoherent_weights
-):
+    z: Array,
+    interfaces: Array,
+    kz: Array,
+    amplitudes: Array,
+    vectors: Array,
+    backward_reference: str,
+    what: str,
+    incoherent_weights: Array,
+) -> Array:
     # each layer's planes in all wavelengths at once, one exponential for both waves
     ends = np.searchsorted(np.searchsorted(interfaces, z, side="right"), range(kz.shape[-1] + 1))
-    total = np.empty((len(kz), len(z)), vectors.real.dtype)
+    total = np.empty((len(kz), len(z)), np.real(vectors).dtype)
     for angle, layer in np.ndindex(len(kz), kz.shape[-1]):
         planes = slice(ends[layer], ends[layer + 1])
         near, far = interfaces[max(layer - 1, 0)], interfaces[min(layer, len(interfaces) - 1)]
@@ -148,42 +196,55 @@ def _spectrum_numpy(
         forward = np.exp(k * (z[planes] - near))
         backward = np.exp(k * (far - near)) / forward
         waves = amplitudes[angle, :, layer, :, None] * vectors[angle, :, layer]
-        squares = 0
+        squares = np.zeros(1)
         for c in range(3):
             field = forward * waves[:, 0, c, None]
             field += backward * waves[:, 1, c, None]
-            squares = squares + field.real**2 + field.imag**2
+            squares = squares + np.real(field) ** 2 + np.imag(field) ** 2
         total[angle, planes] = incoherent_weights @ squares
     return total
 
 
-def _beam_make(rng, dtype, nz, nx, n, waves):
+def _beam_make(rng: Generator, dtype: DType, nz: int, nx: int, n: int, waves: int) -> Arguments:
     stack = _waves_make(rng, dtype, n, nz, waves=waves)
     weights = rng.normal(size=waves) + 1j * rng.normal(size=waves)
     return stack | {"x": np.linspace(-3, 3, nx), "coherent_weights": weights}
 
 
-def _beam_question(x, kx, coherent_weights, backward_reference, **stack):
+def _beam_question(
+    x: Array, kx: Array, coherent_weights: Array, backward_reference: str, **stack: Any
+) -> Array:
     phases = coherent_weights[:, None] * np.exp(1j * kx[:, None] * x)
     return np.einsum("kzc,kx->zxc", _layer_by_layer(**stack), phases)
 
 
-def _beam_numpy(x, kx, coherent_weights, backward_reference, **stack):
+def _beam_numpy(
+    x: Array, kx: Array, coherent_weights: Array, backward_reference: str, **stack: Any
+) -> Array:
     phases = coherent_weights[:, None] * np.exp(1j * kx[:, None] * x)
     profile = _layer_by_layer(**stack).reshape(len(kx), -1).T
     field = np.matmul(profile, phases).reshape(-1, 3, len(x)).swapaxes(1, 2)
     return np.ascontiguousarray(field, stack["vectors"].dtype)
 
 
-def _beams_make(rng, dtype, nz, nx, n, beams, waves):
+def _beams_make(
+    rng: Generator, dtype: DType, nz: int, nx: int, n: int, beams: int, waves: int
+) -> Arguments:
     stack = _waves_make(rng, dtype, n, nz, beams=beams, waves=waves)
     weights = rng.normal(size=waves) + 1j * rng.normal(size=waves)
     spectrum = {"coherent_weights": weights, "incoherent_weights": rng.uniform(size=beams)}
     return stack | spectrum | {"x": np.linspace(-3, 3, nx), "what": "intensity"}
 
 
-def _beams_question(x, kx, coherent_weights, incoherent_weights, what, **stack):
-    total = 0
+def _beams_question(
+    x: Array,
+    kx: Array,
+    coherent_weights: Array,
+    incoherent_weights: Array,
+    what: str,
+    **stack: Any,
+) -> Array:
+    total = np.zeros((len(stack["z"]), len(x)))
     for beam, weight in enumerate(incoherent_weights):
         one = {name: stack[name][beam] for name in ("kz", "amplitudes", "vectors")}
         field = _beam_question(x, kx[beam], coherent_weights, **stack | one)

@@ -1,27 +1,31 @@
 """Row operations, distances, covariances and layers of `hotloops.linalg`."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 
 from .. import linalg
-from .case import Case
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator
 
 
-def _rows_make(rng, dtype, n, m, spread=3.0, **others):
+def _rows_make(
+    rng: Generator, dtype: DType, n: int, m: int, spread: float = 3.0, **others: Any
+) -> Arguments:
     return {"X": rng.normal(0, spread, (n, m)).astype(dtype, copy=False)} | others
 
 
-def _distances_make(rng, dtype, n, m, d):
+def _distances_make(rng: Generator, dtype: DType, n: int, m: int, d: int) -> Arguments:
     return {name: rng.normal(size=(k, d)).astype(dtype) for name, k in (("X", n), ("Y", m))}
 
 
-def _distances_question(X, Y):
+def _distances_question(X: Array, Y: Array) -> Array:
     differences = X.astype(np.float64)[:, None] - Y
     return np.sqrt((differences**2).sum(axis=-1))
 
 
-def _distances_numpy(X, Y):
+def _distances_numpy(X: Array, Y: Array) -> Array:
     q = X @ Y.T
     q *= -2
     q += np.einsum("if,if->i", X, X)[:, None]
@@ -30,32 +34,34 @@ def _distances_numpy(X, Y):
     return np.sqrt(q, out=q)
 
 
-def _softmax_question(X, axis=-1):
+def _softmax_question(X: Array, axis: int = -1) -> Array:
     e = np.exp(X - X.max(axis, keepdims=True))
     return e / e.sum(axis, keepdims=True)
 
 
-def _softmax_numpy(X, axis=-1):
+def _softmax_numpy(X: Array, axis: int = -1) -> Array:
     e = X - X.max(axis, keepdims=True)
     np.exp(e, out=e)
     e /= e.sum(axis, keepdims=True)
     return e
 
 
-def _normalize_question(X):
+def _normalize_question(X: Array) -> Array:
     return X / np.linalg.norm(X, axis=1)[:, None]
 
 
-def _normalize_numpy(X):
+def _normalize_numpy(X: Array) -> Array:
     return X * (1 / np.sqrt(np.einsum("ij,ij->i", X, X)))[:, None]
 
 
-def _covariance_make(rng, dtype, n, d, batch=()):
+def _covariance_make(
+    rng: Generator, dtype: DType, n: int, d: int, batch: tuple[int, ...] = ()
+) -> Arguments:
     mixed = rng.normal(size=(*batch, n, d)) @ rng.normal(size=(d, d))
     return {"X": (mixed + rng.normal(size=d)).astype(dtype)}
 
 
-def _covariance_question(X):
+def _covariance_question(X: Array) -> Array:
     X = X.astype(np.float64)
     flat = X.reshape(-1, *X.shape[-2:])
     return np.array([np.cov(x, rowvar=False) for x in flat]).reshape(
@@ -63,14 +69,16 @@ def _covariance_question(X):
     )
 
 
-def _covariance_numpy(X):
+def _covariance_numpy(X: Array) -> Array:
     centred = X - X.mean(axis=-2, keepdims=True)
     c = centred.swapaxes(-1, -2) @ centred
     c /= X.shape[-2] - 1
     return c
 
 
-def _mlp_make(rng, dtype, n, widths, **others):
+def _mlp_make(
+    rng: Generator, dtype: DType, n: int, widths: tuple[int, ...], **others: Any
+) -> Arguments:
     layers = list(itertools.pairwise(widths))
     return others | {
         "X": rng.normal(size=(n, widths[0])).astype(dtype),
@@ -88,14 +96,20 @@ _FUNCTIONS = {
 }
 
 
-def _mlp_question(X, weights, biases, activation="relu", output_activation="softmax"):
+def _mlp_question(
+    X: Array,
+    weights: list[Array],
+    biases: list[Array],
+    activation: str = "relu",
+    output_activation: str = "softmax",
+) -> Array:
     last = len(weights) - 1
     for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
         X = _FUNCTIONS[output_activation if k == last else activation](X @ w + b)
     return X
 
 
-def _mlp_numpy(X, weights, biases):
+def _mlp_numpy(X: Array, weights: list[Array], biases: list[Array]) -> Array:
     for w, b in zip(weights[:-1], biases[:-1], strict=True):
         X = X @ w
         X += b

@@ -1,16 +1,27 @@
 """Least squares by each factor, and the ridge path."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from .. import lstsq
-from .case import Case, numbers
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator, numbers
 
 
 def _lstsq_make(
-    rng, dtype, m, n, p, alphas=None, batch=(), definite=False, weighted=False, **others
-):
+    rng: Generator,
+    dtype: DType,
+    m: int,
+    n: int,
+    p: int,
+    alphas: int | None = None,
+    batch: tuple[int, ...] = (),
+    definite: bool = False,
+    weighted: bool = False,
+    **others: Any,
+) -> Arguments:
     a = numbers(rng, dtype, *batch, m, n)
     if definite:
         a = a @ a.conj().swapaxes(-1, -2) + np.eye(n, dtype=dtype)
@@ -22,70 +33,70 @@ def _lstsq_make(
     return arguments
 
 
-def _lstsq(A, b, out=None, **keywords):
+def _lstsq(A: Array, b: Array, out: Array | None = None, **keywords: Any) -> Array:
     return lstsq.LeastSquares(A, **keywords).solve(b, out=out)
 
 
-def _lstsq_question(A, b):
+def _lstsq_question(A: Array, b: Array) -> Array:
     return np.stack([np.linalg.lstsq(A, column, rcond=None)[0] for column in b.T], axis=1)
 
 
-def _lstsq_numpy(A, b):
+def _lstsq_numpy(A: Array, b: Array) -> Array:
     return np.linalg.lstsq(A, b, rcond=None)[0]
 
 
-def _lu_question(A, b, method):
+def _lu_question(A: Array, b: Array, method: str) -> Array:
     return np.linalg.inv(A) @ b
 
 
-def _lu_numpy(A, b, method):
+def _lu_numpy(A: Array, b: Array, method: str) -> Array:
     return np.linalg.solve(A, b)
 
 
-def _cholesky_question(A, b, method):
+def _cholesky_question(A: Array, b: Array, method: str) -> Array:
     values, vectors = np.linalg.eigh(A)
     return vectors @ (vectors.conj().swapaxes(-1, -2) @ b / values[..., None])
 
 
-def _normal_question(A, b, method):
+def _normal_question(A: Array, b: Array, method: str) -> Array:
     return np.stack([_lstsq_question(*problem) for problem in zip(A, b, strict=True)])
 
 
-def _normal_numpy(A, b, method):
+def _normal_numpy(A: Array, b: Array, method: str) -> Array:
     adjoint = A.conj().swapaxes(-1, -2)
     return np.linalg.solve(adjoint @ A, adjoint @ b)
 
 
-def _least_norm_question(A, b, method):
+def _least_norm_question(A: Array, b: Array, method: str) -> Array:
     adjoint = A.conj().swapaxes(-1, -2)
     return adjoint @ np.linalg.inv(A @ adjoint) @ b
 
 
-def _least_norm_numpy(A, b, method):
+def _least_norm_numpy(A: Array, b: Array, method: str) -> Array:
     return np.stack([_lstsq_numpy(*problem) for problem in zip(A, b, strict=True)])
 
 
-def _refined_question(A, b, weights, alpha, refine):
+def _refined_question(A: Array, b: Array, weights: Array, alpha: float, refine: bool) -> Array:
     weighted = A.conj().T * weights
     return np.linalg.inv(weighted @ A + alpha * np.eye(A.shape[1])) @ (weighted @ b)
 
 
-def _refined_numpy(A, b, weights, alpha, refine):
+def _refined_numpy(A: Array, b: Array, weights: Array, alpha: float, refine: bool) -> Array:
     n, root = A.shape[1], np.sqrt(weights)[:, None]
     rows = np.concatenate([root * A, math.sqrt(alpha) * np.eye(n)])
     return _lstsq_numpy(rows, np.concatenate([root * b, np.zeros((n, b.shape[1]))]))
 
 
-def _ridge(A, b, alphas, **keywords):
+def _ridge(A: Array, b: Array, alphas: Array, **keywords: Any) -> Array:
     return lstsq.LeastSquares(A, **keywords).ridge_path(b, alphas).x
 
 
-def _ridge_question(A, b, alphas):
+def _ridge_question(A: Array, b: Array, alphas: Array) -> Array:
     unit = np.eye(A.shape[1])
     return np.stack([np.linalg.inv(A.T @ A + alpha * unit) @ A.T @ b for alpha in alphas])
 
 
-def _ridge_numpy(A, b, alphas):
+def _ridge_numpy(A: Array, b: Array, alphas: Array) -> Array:
     values, vectors = np.linalg.eigh(A.T @ A)
     y = vectors.T @ (A.T @ b)
     return vectors @ (y / (values[:, None] + alphas[:, None, None]))

@@ -1,14 +1,21 @@
 """Stacks of thin films: reflection, transmission, absorption, the field inside."""
 
 import functools
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import optics
-from .case import Case
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator
+
+_Solved: TypeAlias = tuple[Any, Any, Array, Array, Array]
 
 
-def _stack_make(rng, dtype, layers, wavelengths, angles, nz=None):
+def _stack_make(
+    rng: Generator, dtype: DType, layers: int, wavelengths: int, angles: int, nz: int | None = None
+) -> Arguments:
     """Dispersive, absorbing layers between air and glass, and planes in and around them."""
     lam = np.linspace(0.4, 0.8, wavelengths).reshape(-1, 1)
     first, last = np.ones((len(lam), 1)), np.full((len(lam), 1), 1.5)
@@ -23,36 +30,50 @@ def _stack_make(rng, dtype, layers, wavelengths, angles, nz=None):
     return arguments if nz is None else arguments | {"z": np.linspace(-0.1, d.sum() + 0.1, nz)}
 
 
-def _powers(n, d, wavelength, theta, *, backend=None, workers=None):
+def _powers(
+    n: Array,
+    d: Array,
+    wavelength: Array,
+    theta: Array,
+    *,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Array:
     found = optics.solve_stack(
         n, d, wavelength, theta, pol="both", backend=backend, workers=workers
     )
     return np.stack([found.R, found.T])
 
 
-def _absorption(z, *, backend=None, workers=None, **stack):
+def _absorption(
+    z: Array, *, backend: str | None = None, workers: int | None = None, **stack: Any
+) -> Array:
     found = optics.solve_stack(**stack, pol="p", backend=backend, workers=workers)
     return found.absorption(z)
 
 
-def _intensity(z, *, backend=None, workers=None, **stack):
+def _intensity(
+    z: Array, *, backend: str | None = None, workers: int | None = None, **stack: Any
+) -> Array:
     """Of natural light from all angles."""
     found = optics.solve_stack(**stack, pol="both", backend=backend, workers=workers)
     weights = np.full(found.R.shape[-1], 0.5)
     return found.intensity(z, incoherent_weights=weights).sum(axis=0)
 
 
-def _amplitudes(*, backend=None, workers=None, **stack):
+def _amplitudes(*, backend: str | None = None, workers: int | None = None, **stack: Any) -> Array:
     found = optics.solve_stack(**stack, pol="s", backend=backend, workers=workers)
     return found.amplitudes
 
 
-def _layer_absorption(*, backend=None, workers=None, **stack):
+def _layer_absorption(
+    *, backend: str | None = None, workers: int | None = None, **stack: Any
+) -> Array:
     found = optics.solve_stack(**stack, pol="p", backend=backend, workers=workers)
     return found.layer_absorption
 
 
-def _one_stack(n, d, wavelength, theta, pol):
+def _one_stack(n: Array, d: Array, wavelength: float, theta: float, pol: str) -> _Solved:
     """r, t, kz, cosines, and the waves at the near interfaces, from products of matrices."""
     sine = n[0] * np.sin(theta) / n
     cosine = np.sqrt(1 - sine**2)
@@ -77,12 +98,14 @@ def _one_stack(n, d, wavelength, theta, pol):
     return product[1, 0] / product[0, 0], 1 / product[0, 0], kz, cosine, waves
 
 
-def _stacks(n, wavelength, theta):
+def _stacks(
+    n: Array, wavelength: Array, theta: Array
+) -> Iterator[tuple[int, int, Array, Any, Any]]:
     for w, a in np.ndindex(len(wavelength), len(theta)):
         yield w, a, n[w, 0], wavelength[w, 0], theta[a]
 
 
-def _powers_question(n, d, wavelength, theta):
+def _powers_question(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
     powers = np.empty((2, 2, len(wavelength), len(theta)))
     for w, a, index, lam, angle in _stacks(n, wavelength, theta):
         for p, pol in enumerate("sp"):
@@ -92,7 +115,7 @@ def _powers_question(n, d, wavelength, theta):
     return powers
 
 
-def _amplitudes_question(n, d, wavelength, theta):
+def _amplitudes_question(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
     amplitudes = np.empty((len(wavelength), len(theta), n.shape[-1], 2), complex)
     for w, a, index, lam, angle in _stacks(n, wavelength, theta):
         *_, kz, _, waves = _one_stack(index, d, lam, angle, "s")
@@ -101,7 +124,7 @@ def _amplitudes_question(n, d, wavelength, theta):
     return amplitudes
 
 
-def _layer_absorption_question(n, d, wavelength, theta):
+def _layer_absorption_question(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
     absorbed = np.empty((len(wavelength), len(theta), len(d)))
     for w, a, index, lam, angle in _stacks(n, wavelength, theta):
         *_, cosine, waves = _one_stack(index, d, lam, angle, "p")
@@ -112,7 +135,9 @@ def _layer_absorption_question(n, d, wavelength, theta):
     return absorbed
 
 
-def _parratt(n, d, wavelength, theta, pol):
+def _parratt(
+    n: Array, d: Array, wavelength: Array, theta: Array, pol: str
+) -> tuple[Array, Array, Array, Array]:
     """q, the reflection at each interface, and t, of all stacks at once: the media first."""
     n = np.moveaxis(n, -1, 0)
     q = np.sqrt(n**2 - (n[0] * np.sin(theta)) ** 2)
@@ -130,7 +155,7 @@ def _parratt(n, d, wavelength, theta, pol):
     return q, reflection, phase, t
 
 
-def _powers_numpy(n, d, wavelength, theta):
+def _powers_numpy(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
     powers = np.empty((2, 2, len(wavelength), len(theta)))
     for p, pol in enumerate("sp"):
         q, reflection, _, t = _parratt(n, d, wavelength, theta, pol)
@@ -140,7 +165,14 @@ def _powers_numpy(n, d, wavelength, theta):
     return powers
 
 
-def _at_plane(z, n, edges, k0, solved, pol):
+def _at_plane(
+    z: float,
+    n: Array,
+    edges: Array,
+    k0: float,
+    solved: _Solved,
+    pol: str,
+) -> tuple[float, float]:
     """|E|² in the plane z, and what is absorbed in it."""
     _, _, kz, cosine, waves = solved
     j = np.searchsorted(edges, z, side="right")
@@ -155,11 +187,13 @@ def _at_plane(z, n, edges, k0, solved, pol):
     return square, k0 * (n[j] ** 2).imag * square / incident.real
 
 
-def _absorption_question(z, **stack):
+def _absorption_question(z: Array, **stack: Any) -> Array:
     return _planes_question(z, **stack, pols="p")[1][0]
 
 
-def _planes_question(z, n, d, wavelength, theta, pols):
+def _planes_question(
+    z: Array, n: Array, d: Array, wavelength: Array, theta: Array, pols: str
+) -> Array:
     profiles = np.empty((2, len(pols), len(wavelength), len(theta), len(z)))
     for w, a, index, lam, angle in _stacks(n, wavelength, theta):
         edges, k0 = np.append(0, d.cumsum()), 2 * np.pi / lam
@@ -170,11 +204,13 @@ def _planes_question(z, n, d, wavelength, theta, pols):
     return profiles
 
 
-def _intensity_question(z, **stack):
+def _intensity_question(z: Array, **stack: Any) -> Array:
     return _planes_question(z, **stack, pols="sp")[0].sum(axis=(0, 2)) / 2
 
 
-def _profiles_numpy(z, n, d, wavelength, theta, pol):
+def _profiles_numpy(
+    z: Array, n: Array, d: Array, wavelength: Array, theta: Array, pol: str
+) -> tuple[Array, Array, Array]:
     """|E|² at all planes of all stacks, and n there."""
     q, reflection, phase, _ = _parratt(n, d, wavelength, theta, pol)
     n, batch = np.broadcast_to(np.moveaxis(n, -1, 0), q.shape), q.shape[1:]
@@ -201,13 +237,13 @@ def _profiles_numpy(z, n, d, wavelength, theta, pol):
     return square * ratio, n[j], h[0].real * np.abs(n[0]) ** 2
 
 
-def _absorption_numpy(z, wavelength, **stack):
+def _absorption_numpy(z: Array, wavelength: Array, **stack: Any) -> Array:
     square, n, incident = _profiles_numpy(z, **stack, wavelength=wavelength, pol="p")
-    profile = 2 * np.pi / wavelength * (n**2).imag * square / incident
+    profile = 2 * np.pi / wavelength * np.imag(n**2) * square / incident
     return np.moveaxis(profile, 0, -1)
 
 
-def _intensity_numpy(z, n, wavelength, **stack):
+def _intensity_numpy(z: Array, n: Array, wavelength: Array, **stack: Any) -> Array:
     sums = np.zeros((len(wavelength), len(z)))
     for k, total in enumerate(sums):  # all at once would take gigabytes
         one = {"n": n[k : k + 1], "wavelength": wavelength[k : k + 1]} | stack

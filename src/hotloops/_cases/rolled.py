@@ -3,15 +3,18 @@
 import numpy as np
 
 from .. import rolled
-from .case import Case, numbers
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator, numbers
 
 
-def _rolled_make(rng, dtype, d, k, m, n, l, below=None):
+def _rolled_make(
+    rng: Generator, dtype: DType, d: int, k: int, m: int, n: int, l: int, below: int | None = None
+) -> Arguments:
     A = numbers(rng, dtype, d, m, n, below=below)
     return {"A": A, "B": numbers(rng, dtype, d, n, l, below=below), "k": k}
 
 
-def _rolled_question(A, B, k):
+def _rolled_question(A: Array, B: Array, k: int) -> Array:
     d = len(A)
     out = np.empty((d, k, A.shape[1], B.shape[2]), A.dtype)
     for i in range(d):
@@ -20,7 +23,7 @@ def _rolled_question(A, B, k):
     return out
 
 
-def _rolled_numpy(A, B, k):
+def _rolled_numpy(A: Array, B: Array, k: int) -> Array:
     d = len(A)
     ring = B[np.arange(d + k - 1) % d]
     shape, strides = (d, k, *B.shape[1:]), (ring.strides[0], *ring.strides)

@@ -3,21 +3,24 @@
 import numpy as np
 
 from .. import solve
-from .case import Case, numbers
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator, numbers
 
 
-def _solve_make(rng, dtype, count, n, columns, assume_a="gen"):
+def _solve_make(
+    rng: Generator, dtype: DType, count: int, n: int, columns: int, assume_a: str = "gen"
+) -> Arguments:
     A = numbers(rng, dtype, count, n, n) + 2 * n * np.eye(n, dtype=dtype)
     if assume_a == "pos":
         A = A @ A.conj().swapaxes(1, 2)
     return {"A": A, "b": numbers(rng, dtype, count, n, columns), "assume_a": assume_a}
 
 
-def _solve_question(A, b, assume_a):
+def _solve_question(A: Array, b: Array, assume_a: str) -> Array:
     return np.stack([np.linalg.solve(*system) for system in zip(A, b, strict=True)])
 
 
-def _solve_numpy(A, b, assume_a):
+def _solve_numpy(A: Array, b: Array, assume_a: str) -> Array:
     return np.linalg.solve(A, b)
 
 

@@ -1,12 +1,23 @@
 """Dense tensors times sparse matrices."""
 
+from typing import Any, Literal
+
 import numpy as np
 
 from .. import sparse
-from .case import Case, numbers
+from .._typing import Array
+from .case import Arguments, Case, DType, Generator, numbers
 
 
-def _sparse_make(rng, dtype, shape, columns, density, format="csc", order="C"):
+def _sparse_make(
+    rng: Generator,
+    dtype: DType,
+    shape: tuple[int, ...],
+    columns: int,
+    density: float,
+    format: str = "csc",
+    order: Literal["C", "F"] = "C",
+) -> Arguments:
     import scipy.sparse
 
     places = np.nonzero(rng.random((shape[-1], columns)) < density)
@@ -16,14 +27,14 @@ def _sparse_make(rng, dtype, shape, columns, density, format="csc", order="C"):
     return {"X": X, "A": A.asformat(format)}
 
 
-def _sparse_question(X, A):
+def _sparse_question(X: Array, A: Any) -> Array:
     out = np.empty((*X.shape[:-1], A.shape[1]), np.result_type(X, A.dtype))
     for index in np.ndindex(X.shape[:-1]):
         out[index] = A.T @ X[index]
     return out
 
 
-def _sparse_numpy(X, A):
+def _sparse_numpy(X: Array, A: Any) -> Array:
     return (X.reshape(-1, X.shape[-1]) @ A).reshape(*X.shape[:-1], A.shape[1])
 
 

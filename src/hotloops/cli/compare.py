@@ -1,5 +1,6 @@
 """Time the kernels beside the question's own code and the best NumPy, in one process."""
 
+import functools
 import json
 import os
 import pathlib
@@ -7,7 +8,10 @@ import shutil
 import statistics
 import textwrap
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TextIO
 
+from .._cases import Case
 from .config import config
 
 BACKENDS = ("numba", "cython")
@@ -19,19 +23,24 @@ _BURST = {"full": 0.15, "small": 0.01}  # seconds
 # --- figures --------------------------------------------------------------------------------
 
 
-def _timed(function):
+def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     result = function()
     return time.perf_counter() - start, result
 
 
-def interleave(functions, burst_seconds, bursts=_BURSTS["full"], pause=_PAUSE["full"]):
+def interleave(
+    functions: Mapping[str, Callable[[], Any]],
+    burst_seconds: float,
+    bursts: int = _BURSTS["full"],
+    pause: float = _PAUSE["full"],
+) -> dict[str, float]:
     """Seconds a call of each of the functions {name: function}, which have run before.
 
     They take turns, with a pause before each burst of calls; a figure is the median over the
     bursts of a burst's fastest call. What takes seconds runs once.
     """
-    fastest = {name: [] for name in functions}
+    fastest: dict[str, list[float]] = {name: [] for name in functions}
     for burst in range(bursts):
         for name, function in functions.items():
             if burst and fastest[name][0] > 10 * burst_seconds:
@@ -45,23 +54,25 @@ def interleave(functions, burst_seconds, bursts=_BURSTS["full"], pause=_PAUSE["f
     return {name: statistics.median(times) for name, times in fastest.items()}
 
 
-def measure(case, size, backends=BACKENDS):
+def measure(case: Case, size: str, backends: Sequence[str] = BACKENDS) -> dict[str, Any]:
     """One row of the comparison."""
     arguments = case.arguments(size)
     reference = case.call(arguments, backend="numpy")
     functions = {
-        "question": lambda: case.question(**arguments),
-        "best NumPy": lambda: case.numpy(**arguments),
+        name: functools.partial(function, **arguments)
+        for name, function in (("question", case.question), ("best NumPy", case.numpy))
+        if function is not None
     }
     tiny = case.arguments("tiny")  # what is imported at a first call is not timed
-    case.question(**tiny)
-    case.numpy(**tiny)
+    for function in functions.values():
+        function(**tiny)
     errors, first = {}, {}
     for backend in backends:
-        functions[backend] = lambda backend=backend: case.call(arguments, backend=backend)
+        functions[backend] = functools.partial(case.call, arguments, backend=backend)
         first[backend], result = _timed(functions[backend])
         errors[backend] = case.error(result, reference)
-    del result, reference
+        del result
+    del reference
     seconds = interleave(functions, _BURST[size], _BURSTS[size], _PAUSE[size])
     row = _name(case, size) | {
         "seconds": {"question": seconds["question"], "numpy": seconds["best NumPy"]}
@@ -75,17 +86,24 @@ def measure(case, size, backends=BACKENDS):
     return row
 
 
-def _name(case, size):
+def _name(case: Case, size: str) -> dict[str, Any]:
     return {"kernel": case.subject, "input": case.name, "size": case.size(size)}
 
 
-def compare(cases, size, backends, stream, json_file=None, plot_file=None):
+def compare(
+    cases: Iterable[Case],
+    size: str,
+    backends: Sequence[str],
+    stream: TextIO,
+    json_file: str | TextIO | None = None,
+    plot_file: str | None = None,
+) -> dict[str, Any]:
     """Measure the cases, show each on the stream as it ends, and write the files asked for.
 
     `json_file` is a name or a stream. Returns the results. A case that fails does not stop the
     others; what has been measured is written whatever ends it.
     """
-    results = {"config": config(), "rows": [], "failed": []}
+    results: dict[str, Any] = {"config": config(), "rows": [], "failed": []}
     table = _Table(stream, backends)
     try:
         for case in cases:
@@ -113,7 +131,7 @@ def compare(cases, size, backends, stream, json_file=None, plot_file=None):
 # --- outputs --------------------------------------------------------------------------------
 
 
-def _write(results, target, last):
+def _write(results: Mapping[str, Any], target: str | TextIO, last: bool) -> None:
     """Write the results to the file of this name, or to a stream, which gets the last ones only."""
     if not isinstance(target, str):
         if last:
@@ -124,7 +142,7 @@ def _write(results, target, last):
             _write(results, file, True)
 
 
-def plot_format(path):
+def plot_format(path: str) -> str:
     """The format that the name's ending asks for; ValueError where Matplotlib has none."""
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -135,19 +153,20 @@ def plot_format(path):
     return ending
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """A time with three digits and its unit."""
-    for unit, factor in (("µs", 1e6), ("ms", 1e3), ("s", 1)):
-        if seconds * factor < 999.5 or unit == "s":
+    for unit, factor in (("µs", 1e6), ("ms", 1e3)):
+        if seconds * factor < 999.5:
             return f"{digits(seconds * factor)} {unit}"
+    return f"{digits(seconds)} s"
 
 
-def digits(number):
+def digits(number: float) -> str:
     """Three digits, or those before the point."""
     return f"{number:.3g}" if number < 999.5 else f"{number:.0f}"
 
 
-def _describe(row):
+def _describe(row: Mapping[str, Any]) -> str:
     size = ", ".join(f"{name}={value}" for name, value in row["size"].items())
     return f"{row['kernel']}: {row['input']}: {size}"
 
@@ -155,7 +174,7 @@ def _describe(row):
 class _Table:
     """A row's name as it begins, and its figures as it ends: beside it where there is room."""
 
-    def __init__(self, stream, backends):
+    def __init__(self, stream: TextIO, backends: Sequence[str]) -> None:
         self._stream, self._backends = stream, backends
         heads = ("question", "NumPy", *backends, "×question", "×NumPy", "error")
         self._widths = [max(len(head), 7) + 1 for head in heads]
@@ -163,7 +182,7 @@ class _Table:
         room = columns - sum(self._widths)
         self._beside = room if room >= 24 else 0
         self._columns = (self._beside or columns) - 1
-        self._rest = []
+        self._rest: list[str] = []
         text = (
             f"Seconds a call; × how many times the speed of the question's code and of the best "
             f"NumPy {backends[-1]} has; the largest error against the reference."
@@ -171,14 +190,14 @@ class _Table:
         self._print(textwrap.fill(text, columns - 1) + "\n\n")
         self._print(" " * self._beside + self._line(heads) + "\n")
 
-    def _print(self, text):
+    def _print(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
 
-    def _line(self, cells):
+    def _line(self, cells: Iterable[str]) -> str:
         return "".join(f"{cell:>{width}}" for cell, width in zip(cells, self._widths, strict=True))
 
-    def figures(self, row):
+    def figures(self, row: Mapping[str, Any]) -> str:
         """The row's figures in their columns."""
         last = self._backends[-1]
         return self._line([
@@ -188,7 +207,7 @@ class _Table:
             f"{max(row['error'].values()):.1e}",
         ])  # fmt: skip
 
-    def begin(self, row):
+    def begin(self, row: Mapping[str, Any]) -> None:
         """Name the row that is being measured."""
         lines = textwrap.wrap(_describe(row), self._columns)
         if self._beside:
@@ -197,12 +216,12 @@ class _Table:
         else:
             self._print("\n".join(lines) + "\n")
 
-    def end(self, text):
+    def end(self, text: str) -> None:
         """Show what came of it."""
         self._print("\n".join([text, *self._rest]) + "\n")
 
 
-def _plot(rows, backends, path):
+def _plot(rows: Sequence[Mapping[str, Any]], backends: Sequence[str], path: str) -> None:
     import matplotlib.figure
 
     names = ("question", "numpy", *backends)
