@@ -92,6 +92,11 @@ print(gp.fit([[0.0], [1.0]], [0.0, 1.0]).score([[0.0], [1.0]], [0.0, 1.0]) > 0.9
         hl.gp.nothing  # noqa: B018
 
 
+def test_the_module_lists_its_public_names():
+    assert dir(hl.gp) == sorted(hl.gp.__all__)
+    assert all(getattr(hl.gp, name).__name__ == name for name in hl.gp.__all__)
+
+
 def test_examples_run():
     result = doctest.testmod(hotloops.gp.regressor)
     assert result.attempted > 0
@@ -150,6 +155,8 @@ def test_bad_data(X, y, error, message):
         ({"variance": 0.0}, ValueError, r"variance_bounds must contain the start, variance=0.0"),
         ({"kind": "rq", "rq_alpha": 1e6}, ValueError, "rq_alpha_bounds must contain the start"),
         ({"rq_alpha": 0}, ValueError, "rq_alpha must be finite and > 0"),
+        ({"rq_alpha": None}, TypeError, "rq_alpha must be a real number, got None"),
+        ({"rq_alpha_bounds": None}, ValueError, "rq_alpha_bounds must be a pair of positive"),
         ({"noise_variance": -1.0}, ValueError, "noise_variance must be finite and >= 0"),
         ({"noise_variance": np.nan}, ValueError, "noise_variance must be finite and >= 0"),
         ({"noise_variance": 0.0}, ValueError, 'noise_variance_bounds .* "fixed" keeps it as it is'),

@@ -409,6 +409,10 @@ print(hotloops.sklearn.ARD.__module__, "sklearn" in sys.modules)
     assert in_new_python(code) == ["False", "hotloops.sklearn", "True"]
 
 
+def test_the_module_lists_its_public_names():
+    assert dir(hl.sklearn) == ["ARD"]
+
+
 def test_without_scikit_learn():
     code = """
 import sys, hotloops

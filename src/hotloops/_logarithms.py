@@ -19,7 +19,8 @@ def exp_within(theta: Array, held: ArrayLike, low: ArrayLike, high: ArrayLike) -
 def exp_of(
     theta: Array, numbers: Sequence[Any], logarithms: Sequence[Array], where: Array | bool
 ) -> Array:
-    """The same with the logarithms known; an entry that is not in `where` stays as it is."""
+    """What `exp_within` gives, from (held, low, high) and their logarithms; an entry of theta that
+    is not in `where` stays as it is."""
     held, low, high = numbers
     log_held, log_low, log_high = logarithms
     values = np.exp(theta, out=np.array(theta, np.float64), where=where)

@@ -13,15 +13,16 @@ try:
         NormalizedKernelMixin,
         StationaryKernelMixin,
     )
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
-        f"hotloops.sklearn needs scikit-learn: pip install 'hotloops[sklearn]' ({error})"
-    ) from error
+        f"hotloops.sklearn needs scikit-learn: pip install 'hotloops[sklearn]' ({_error})"
+    ) from _error
 
 from . import _arrays
 from ._logarithms import exp_within
 from ._typing import Array, Floats
 from .ard import ard_kernel, quadform
+from .ard._profile import Kind
 
 __all__ = ["ARD"]
 
@@ -94,9 +95,13 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
     True
     """
 
+    kind: Kind
+    length_scale: Floats | Any  # what came, or what the optimiser found
+    rq_alpha: float
+
     def __init__(
         self,
-        kind: Literal["se", "matern12", "matern32", "matern52", "rq"] = "se",
+        kind: Kind = "se",
         length_scale: ArrayLike = 1.0,
         length_scale_bounds: _Bounds = (1e-5, 1e5),
         factors: ArrayLike | None = None,
@@ -211,8 +216,8 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
             scale = np.broadcast_to(self.length_scale, X.shape[1:])
             several = np.size(self.length_scale) > 1
             columns: Any = np.flatnonzero(self._kept)[:, None] if several else [...]
-            for part, column in zip(gradient, columns, strict=False):
-                quadform(X[:, column], length_scale=scale[column], out=part)
+            for k, column in enumerate(columns):
+                quadform(X[:, column], length_scale=scale[column], out=gradient[k])
             gradient[: len(columns)] *= self._slope(K, q)
         if not self.hyperparameter_rq_alpha.fixed:
             t = q / (2 * self.rq_alpha)

@@ -1,6 +1,6 @@
 """The covariance function of a Gaussian process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,18 @@ class Covariance:
 
     def __call__(self, X: Array, Y: Array | None = None, out: Array | None = None) -> Array:
         """The matrix of all pairs of points."""
-        matrix: Array = ard_kernel(X, Y, **self.parameters, out=out)
-        return matrix
+        return ard_kernel(X, Y, **self.parameters, out=out)
 
     def operator(self, X: Array, Y: Array | None = None) -> KernelOperator:
-        """The same matrix, of which only products are made."""
+        """The matrix of all pairs as an operator, which never holds it."""
         return KernelOperator(X, Y, **self.parameters)
 
     def pull(
         self, cotangent: Array, X: Array, Y: Array | None = None, *, wrt: Sequence[str]
-    ) -> dict[str, Any]:
-        """By name the gradients of Σ cotangent ∘ k(X, Y)."""
+    ) -> Mapping[str, Any]:
+        """The gradients of Σ cotangent ∘ k(X, Y) by what `wrt` names."""
         names: Any = wrt  # which of them are free is known when it runs
-        return dict(ard_kernel_vjp(cotangent, X, Y, **self.parameters, wrt=names))
+        return ard_kernel_vjp(cotangent, X, Y, **self.parameters, wrt=names)
 
 
 def diagonal(matrix: Array) -> Array:

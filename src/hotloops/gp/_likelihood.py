@@ -1,5 +1,7 @@
 """The log marginal likelihood of a Gaussian process."""
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import blas, lapack
 
@@ -20,7 +22,7 @@ class Likelihood:
         self.parameters, self.jitter = parameters, jitter
 
     def scaled(self, units: Values) -> "Likelihood":
-        """The same in units of the hyperparameters by name."""
+        """This likelihood of X and y in units, which have the names of the hyperparameters."""
         return Likelihood(
             self.X / units["length_scale"],
             self.y.reshape(self.shape) / np.sqrt(units["variance"]),
@@ -30,7 +32,7 @@ class Likelihood:
         )
 
     def scratch(self) -> Array:
-        """Memory for one evaluation at a time."""
+        """Memory for the matrix of one evaluation at a time."""
         return np.empty((len(self.X), len(self.X)))
 
     def covariance(self, values: Values) -> Covariance:
@@ -38,10 +40,10 @@ class Likelihood:
         parameters = {name: value for name, value in values.items() if name != "noise_variance"}
         return Covariance(kind=self.kind, **parameters)
 
-    def cholesky(self, values: Values, scratch: Array) -> Array | None:
+    def cholesky(self, covariance: Covariance, noise: Any, scratch: Array) -> Array | None:
         """L, over `scratch`, of A = K + noise; None where A is not positive definite."""
-        a = self.covariance(values)(self.X, out=scratch)
-        diagonal(a)[:] += values["noise_variance"] + self.jitter
+        a = covariance(self.X, out=scratch)
+        diagonal(a)[:] += noise + self.jitter
         # LAPACK's columns are rows here: its upper triangle is the lower one
         factor, info = lapack.dpotrf(a.T, lower=0, clean=1, overwrite_a=1)
         return factor.T if info == 0 else None
@@ -61,7 +63,8 @@ class Likelihood:
         if not parameters.possible(theta).all():  # a line search may go anywhere
             return nowhere
         values = parameters.at(theta)
-        factor = self.cholesky(values, scratch)
+        covariance = self.covariance(values)
+        factor = self.cholesky(covariance, values["noise_variance"], scratch)
         if factor is None:
             return nowhere
         alpha, value = self.value(factor)
@@ -73,17 +76,18 @@ class Likelihood:
         inverse, _ = lapack.dpotri(factor.T, lower=0, overwrite_c=1)
         cotangent = blas.dsyrk(1, alpha, beta=-alpha.shape[1], c=inverse, overwrite_c=1).T
         diagonal(cotangent)[:] /= 2
-        gradients = self.covariance(values).pull(cotangent, self.X, wrt=parameters.free)
+        gradients = covariance.pull(cotangent, self.X, wrt=parameters.free)
         return value, parameters.chain(values, gradients)
 
     def find_jitter(self) -> None:
         """Set the least jitter, in powers of ten times the rounding error, that makes A positive
         definite at the start."""
         values, scratch = self.parameters.values, self.scratch()
-        unit = np.finfo(np.float64).eps * (values["variance"] + np.mean(values["noise_variance"]))
+        covariance, noise = self.covariance(values), values["noise_variance"]
+        unit = np.finfo(np.float64).eps * (values["variance"] + np.mean(noise))
         for jitter in (0.0, *(10.0**k * unit for k in range(16))):
             self.jitter = jitter
-            if self.cholesky(values, scratch) is not None:
+            if self.cholesky(covariance, noise, scratch) is not None:
                 break
         if self.jitter:
             warn(

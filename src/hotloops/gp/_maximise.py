@@ -108,7 +108,7 @@ class _Objective:
         return -value, -gradient
 
     def __call__(self, theta: ArrayLike, eval_gradient: bool = True) -> Any:
-        """The same as scikit-learn's optimizers call it."""
+        """The value, and the gradient beside it if asked for, as scikit-learn gives them."""
         value, gradient = self.evaluate(theta, eval_gradient)
         return (value, gradient) if eval_gradient else value
 

@@ -1,7 +1,8 @@
 """The hyperparameters of a Gaussian process, and theta, the vector of those that are free."""
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -46,14 +47,16 @@ class Parameters:
         self.factor_unit, self.factor_draws = factor_unit, factor_draws
         self.free = [name for name in values if name in bounds]
         self.names: list[str] = []
+        self._positive: Array | bool
         self._places: list[tuple[str, slice, tuple[int, ...]]] = []
         for name in self.free:
             shape, start = np.shape(values[name]), len(self.names)
             self._places.append((name, slice(start, start + math.prod(shape)), shape))
-            self.names += [f"{name}{list(k)}" if k else name for k in np.ndindex(shape)]
-        self._positive = ~self.are("factors")
+            indices = itertools.product(*map(range, shape))
+            self.names += [f"{name}{list(k)}" if k else name for k in indices]
+        self._positive = ~self.are("factors") if "factors" in bounds else True
         low, high = (
-            _join(np.broadcast_to(bounds[name][k], shape) for name, _, shape in self._places)
+            _join(np.zeros(shape) + bounds[name][k] for name, _, shape in self._places)
             for k in (0, 1)
         )
         self._numbers = _join(values[name] for name in self.free), low, high
@@ -68,7 +71,7 @@ class Parameters:
     def with_factors(
         self, d: int, n_factors: int, rng: np.random.Generator | np.random.RandomState
     ) -> "Parameters":
-        """The same, and factors of shape (d, n_factors), small random ones."""
+        """These hyperparameters, and factors of shape (d, n_factors), small random numbers."""
         if not n_factors:
             return self
         # an inverse length is the unit of a factor
@@ -84,7 +87,7 @@ class Parameters:
         )
 
     def with_values(self, values: Values) -> "Parameters":
-        """The same with these values of all hyperparameters."""
+        """Hyperparameters with these values and the bounds that are here."""
         return Parameters(values, self.bounds, self.factor_unit, self.factor_draws)
 
     @property
@@ -121,7 +124,7 @@ class Parameters:
         return values
 
     def inside(self, values: Values) -> Values:
-        """`values`, where what is free is moved to the nearest within its bounds."""
+        """`values`, where each that is free is moved to the nearest number within its bounds."""
         moved = dict(values)
         for name, _, shape in self._places:
             low, high = self.bounds[name]
@@ -141,7 +144,7 @@ class Parameters:
         ]
 
     def scaled(self, units: Values) -> "Parameters":
-        """The same in these units by name."""
+        """These hyperparameters in units, which have their names."""
         values = in_units(self.values, units)
         bounds = {
             name: (low / units[name], high / units[name])
@@ -153,11 +156,11 @@ class Parameters:
         return Parameters(values, bounds, unit, self.factor_draws)
 
     def unscaled(self, values: Values, units: Values) -> Values:
-        """Values in these units as they are; what is not free is what it was."""
+        """Values that came in these units, without them; what is not free is what it was."""
         free = {name: values[name] * units[name] for name in self.free}
         return self.inside(self.values | free)
 
-    def chain(self, values: Values, gradients: Values) -> Array:
+    def chain(self, values: Values, gradients: Mapping[str, Any]) -> Array:
         """The gradient with respect to theta, from those with respect to the values."""
         return _join(
             gradients[name] if name == "factors" else values[name] * gradients[name]
@@ -200,4 +203,4 @@ def in_units(values: Values, units: Values) -> Values:
 
 def _join(parts: Iterable[ArrayLike]) -> Array:
     """All numbers of the parts in one vector."""
-    return np.concatenate([np.empty(0), *map(np.ravel, parts)])
+    return np.concatenate([np.empty(0), *(np.asarray(part).reshape(-1) for part in parts)])

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import lapack, solve_triangular
 
 from .._typing import Array
 from .._warnings import warn
@@ -20,11 +20,10 @@ class Cholesky:
     def __init__(self, factor: Array) -> None:
         self.factor = factor
 
-    def _solve(self, b: Array, trans: int = 0) -> Array:
-        """L⁻¹ b, over b; with `trans` L⁻ᵀ b."""
-        x: Array = solve_triangular(
-            self.factor, b, trans=trans, lower=True, overwrite_b=True, check_finite=False
-        )
+    def _solve(self, b: Array, transposed: bool = False) -> Array:
+        """The x with L x = b, written over b; with `transposed` that with Lᵀ x = b."""
+        # LAPACK's columns are rows here; SciPy's solve_triangular around it takes ten times as long
+        x: Array = lapack.dtrtrs(self.factor.T, b, lower=0, trans=not transposed, overwrite_b=1)[0]
         return x
 
     def explained(self, cross: Array) -> Array:
@@ -41,7 +40,7 @@ class Cholesky:
         """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
         v = self._solve(cross.T)
         explained = _columns(v, v)
-        return self._solve(v, trans=1).T, explained
+        return self._solve(v, transposed=True).T, explained
 
 
 class ConjugateGradients:

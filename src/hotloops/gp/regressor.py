@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike
 from .. import _arrays, _feature_names
 from .._typing import Floats, Rng
 from .._warnings import warn
+from ..ard._profile import Kind
 from . import _checks
 from ._bounds import warn_of_bounds
+from ._covariance import Covariance
 from ._estimator import Regressor
 from ._exceptions import exception
 from ._likelihood import Likelihood
@@ -54,7 +56,7 @@ class GaussianProcessRegressor(Regressor):
     Parameters
     ----------
     kind : {"se", "matern12", "matern32", "matern52", "rq"}
-        The kernel's profile, as in `ard_kernel`.
+        The profile of the covariance function, as in `ard_kernel`.
     length_scale : float or array_like, shape (D,) or (1,), optional
         ℓ, in the units of X, where the fit starts: L where it is None. inf drops a dimension, if it
         is fixed.
@@ -165,6 +167,7 @@ class GaussianProcessRegressor(Regressor):
     ['length_scale[0]', 'variance', 'noise_variance']
     """
 
+    kind: Kind
     optimizer: Optimizer | None
 
     length_scale_: Floats | Any
@@ -193,7 +196,7 @@ class GaussianProcessRegressor(Regressor):
     def __init__(
         self,
         *,
-        kind: Literal["se", "matern12", "matern32", "matern52", "rq"] = "se",
+        kind: Kind = "se",
         length_scale: ArrayLike | None = None,
         ard: bool = True,
         n_factors: int = 0,
@@ -306,7 +309,9 @@ class GaussianProcessRegressor(Regressor):
                 at_bounds = warn_of_bounds(likelihood.parameters)
             else:
                 warn(_CONSTANT, exception("ConvergenceWarning"))
-        factor = likelihood.cholesky(likelihood.parameters.values, likelihood.scratch())
+        values = likelihood.parameters.values
+        covariance = likelihood.covariance(values)
+        factor = likelihood.cholesky(covariance, values["noise_variance"], likelihood.scratch())
         if factor is None:
             raise np.linalg.LinAlgError(
                 f"the covariance matrix of the training points is not positive definite with "
@@ -314,7 +319,7 @@ class GaussianProcessRegressor(Regressor):
             )
         alpha, value = likelihood.value(factor)
         self._keep(
-            likelihood, alpha, Cholesky(factor), at_bounds_=at_bounds,
+            likelihood, covariance, alpha, Cholesky(factor), at_bounds_=at_bounds,
             L_=factor, log_marginal_likelihood_value_=value,
         )  # fmt: skip
 
@@ -333,15 +338,18 @@ class GaussianProcessRegressor(Regressor):
     def _fit_cg(self, likelihood: Likelihood) -> None:
         values = likelihood.parameters.values
         noise = values["noise_variance"] + likelihood.jitter
-        solver = ConjugateGradients(likelihood.X, likelihood.covariance(values), noise)
+        covariance = likelihood.covariance(values)
+        solver = ConjugateGradients(likelihood.X, covariance, noise)
         alpha, residual, steps = solver.solve(likelihood.y)
         self._keep(
-            likelihood, alpha, solver, at_bounds_=[], cg_residual_=residual, cg_iterations_=steps
-        )
+            likelihood, covariance, alpha, solver, at_bounds_=[],
+            cg_residual_=residual, cg_iterations_=steps,
+        )  # fmt: skip
 
     def _keep(
         self,
         likelihood: Likelihood,
+        covariance: Covariance,
         alpha: Floats,
         solver: Cholesky | ConjugateGradients,
         **of_the_solver: Any,
@@ -351,7 +359,6 @@ class GaussianProcessRegressor(Regressor):
             vars(self).pop(name, None)
         vars(self).update(of_the_solver)
         self.alpha_ = alpha.reshape(likelihood.shape)
-        covariance = likelihood.covariance(likelihood.parameters.values)
         self._posterior = Posterior(covariance, likelihood.X, self.alpha_, solver)
 
     # --- what the fit knows -----------------------------------------------------------------
