@@ -125,7 +125,7 @@ def angle(value: ArrayLike) -> Floats:
         )
     theta = _arrays.real("theta", array)
     least, largest = _range(theta) if theta.size else (0, 0)
-    steepest = theta.dtype.type(np.pi / 2)
+    steepest = theta.dtype.type(np.pi / 2).item()
     if not -steepest <= least <= largest <= steepest:
         steep = ~(np.abs(theta) <= steepest)
         raise ValueError(

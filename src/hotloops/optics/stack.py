@@ -174,7 +174,7 @@ def solve_stack(
     solution = StackSolution(stacks, kept, batch, thickness, outside, powers)
     if kx is not None:
         solution.kx = incident["kx"].reshape(batch)[()]
-    elif n[..., 0].imag.any():
+    elif np.count_nonzero(n[..., 0].imag):
         _checks.incidence(n[..., 0], solution.kx)
     return solution
 
