@@ -217,7 +217,7 @@ def in_range(name: str, value: Any, dtype: np.dtype[Any]) -> None:
 
 def common_dtype(*arrays: Array) -> np.dtype[Any]:
     """The result_type of the arrays."""
-    dtype = arrays[0].dtype
+    dtype: np.dtype[Any] = arrays[0].dtype
     for array in arrays:
         if array.dtype is not dtype:
             return np.result_type(*[array.dtype for array in arrays])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: An array of any numbers, as private code hands it on.
-Array: TypeAlias = NDArray[Any]
+Array: TypeAlias = np.ndarray[tuple[Any, ...], Any]
 #: Real floating-point results: float32 or float64 as the data were.
 Floats: TypeAlias = NDArray[np.floating[Any]]
 #: Complex results: complex64 or complex128 as the data were.

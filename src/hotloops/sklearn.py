@@ -108,7 +108,7 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         rq_alpha: float = 1.0,
         rq_alpha_bounds: _Bounds = (1e-5, 1e5),
     ) -> None:
-        self.kind = kind
+        self.kind: Kind = kind
         self.length_scale = length_scale
         self.length_scale_bounds = length_scale_bounds
         self.factors = factors
@@ -210,7 +210,7 @@ class ARD(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
 
     def _gradient(self, X: Array, K: Array, q: Array) -> Array:
         """∂K/∂theta, shape (n_dims, N, N)."""
-        gradient = np.empty((self.n_dims, *K.shape))
+        gradient: Array = np.empty((self.n_dims, *K.shape))
         if not self.hyperparameter_length_scale.fixed:
             # -2 p'(q) times the part of q that each length scale makes
             scale = np.broadcast_to(self.length_scale, X.shape[1:])

@@ -1,7 +1,7 @@
 """Gradients of what depends on a covariance matrix."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict, cast, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import scipy.linalg
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .. import _arrays, _rows, _run
 from .._run import Call, Output, Step, run, tiles
-from .._typing import Array, Floats
+from .._typing import Array
 from ._pairs import Pairs
 from ._profile import Kind, Profile, profile_of
 
@@ -17,19 +17,6 @@ Parameter: TypeAlias = Literal[
     "length_scale", "factors", "metric", "variance", "noise_variance", "rq_alpha", "X", "Y"
 ]
 _KNOWN: tuple[str, ...] = get_args(Parameter)
-
-
-class Gradients(TypedDict):
-    """The gradients by the name of what they belong to: those of them that were asked for."""
-
-    length_scale: float | Floats
-    factors: Floats
-    metric: Floats
-    variance: float
-    noise_variance: float
-    rq_alpha: float
-    X: Floats
-    Y: Floats
 
 
 def ard_kernel_vjp(
@@ -47,7 +34,7 @@ def ard_kernel_vjp(
     wrt: Sequence[Parameter] | None = None,
     backend: str | None = None,
     workers: int | None = None,
-) -> Gradients:
+) -> dict[str, Any]:
     """Gradients of Σ cotangent ∘ K, K the `ard_kernel` of the same arguments.
 
     .. math:: g_\\theta = \\sum_{ij} c_{ij} \\frac{\\partial k_{ij}}{\\partial \\theta}, \\quad
@@ -146,7 +133,7 @@ def ard_kernel_vjp(
         gradients |= _by_parameters(pairs, sums, profile["variance"])
     if {"X", "Y", "factors", "metric"} & set(names):
         gradients |= _by_points(pairs, profile, c, names, *kept)
-    return cast(Gradients, {name: gradients[name] for name in names})
+    return {name: gradients[name] for name in names}
 
 
 def _names(wrt: Sequence[str] | None, kind: str, given: Mapping[str, Any]) -> list[str]:

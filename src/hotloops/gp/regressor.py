@@ -214,7 +214,7 @@ class GaussianProcessRegressor(Regressor):
         solver: Literal["cholesky", "cg"] = "cholesky",
         random_state: Rng = None,
     ) -> None:
-        self.kind = kind
+        self.kind: Kind = kind
         self.length_scale = length_scale
         self.ard = ard
         self.n_factors = n_factors

@@ -89,8 +89,8 @@ def covariance(
         {"x": data, "freedom": float(n - ddof), "out": Output(shape, x.dtype, (items, d, d))},
         [Step("covariances", rows(items, cost), multiplications=_stripe(n, d))],
     )
-    result = run(call, backend, workers, out=out, X=x)
-    return result
+    covariances: Floats = run(call, backend, workers, out=out, X=x)
+    return covariances
 
 
 def _stripe(n: int, d: int) -> int:
