@@ -168,8 +168,8 @@ def test_workers_do_not_matter_to_many_rows(dtype):
     for workers in (1, 2):
         with hl.set_workers(workers):
             whitened = linalg.whiten(a).transform(a[:9])
-            factored = _rows.triangular(a, workers), _rows.inner_products(a, workers)
-            results.append([whitened, *factored, _rows.products(a, b, workers)])
+            factored = _rows.triangular(a), _rows.inner_products(a)
+            results.append([whitened, *factored, _rows.products(a, b)])
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -178,7 +178,7 @@ def test_orthogonal_factors_of_pieces_of_pieces(monkeypatch):
     monkeypatch.setattr(_rows, "_HEIGHT", 16)
     a = numbers((3000, 3), np.float64) + np.array([0, 0, 5])
     q = np.empty_like(a)
-    r = _rows.triangular(a, 2, less=(np.array([0, 0, 5.0]),), q=q)
+    r = _rows.triangular(a, less=(np.array([0, 0, 5.0]),), q=q)
     np.testing.assert_allclose(q.T @ q, np.eye(3), atol=1e-14)
     np.testing.assert_allclose(q @ r, a - [0, 0, 5], atol=1e-13)
 

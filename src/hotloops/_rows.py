@@ -5,148 +5,137 @@ precision, next to nothing. LAPACK's own sums run over all rows: its factorisati
 them here, and then what those leave, n rows of each. The pieces follow from the shape alone.
 """
 
-import functools
-import operator
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
 
-from ._run import each, stopped, tiles
+from ._run import Call, Output, Step, run, tiles
+from ._typing import Array
 
-_HEIGHT = 4096  # rows of a piece, at least
-_SIZE = 2**17  # elements of a piece in double precision, some of which the cache holds
-_PARTIALS = 8  # sums of pieces, which are then added up
+_HEIGHT = 4096  # rows of a piece that is factored, at least
 
 
-def are_many(m, n):
+def are_many(m: int, n: int) -> bool:
     """Whether sums over the rows of a matrix (m, n) are to be made in pieces."""
     return m > 2 * max(_HEIGHT, 4 * n)
 
 
-def double(array):
+def double(array: Array) -> Array:
     """`array` in double precision, itself if it is."""
-    return array.astype(np.result_type(array.dtype, np.float64), copy=False)
+    return array.astype(_wide(array), copy=False)
 
 
-def _reduce(add, args, shape, dtype, height, cost, workers, blas=True):
-    """The sum of what add(start, stop, *args, partial) adds for pieces of `height` rows of each."""
-    pieces = tiles.grid((len(args[0]),), (height,))
-    count = min(_PARTIALS, len(pieces))
-    partials = np.zeros((max(1, count), *shape), dtype)
-
-    def add_some(k):
-        for piece in pieces[len(pieces) * k // count : len(pieces) * (k + 1) // count]:
-            if stopped():
-                return
-            add(*piece, *args, partials[k])
-
-    workers = 1 if tiles.is_short(len(args[0]) * cost) else workers
-    each(add_some, count, workers, blas=blas)
-    return functools.reduce(operator.add, partials)
+def _wide(*arrays: Array) -> np.dtype[Any]:
+    return np.result_type(*(array.dtype for array in arrays), np.float64)
 
 
-def products(a, b, workers):
+# --- sums -----------------------------------------------------------------------------------
+
+
+def products(a: Array, b: Array, backend: str | None = None, workers: int | None = None) -> Array:
     """aᵀ b in double precision: a (m, n), b (m, p)."""
-    n, p = a.shape[1], b.shape[1]
-    dtype = np.result_type(a.dtype, b.dtype, np.float64)
-    height = max(256, _SIZE // (n + p))
-    return _reduce(_add_products, (a, b), (n, p), dtype, height, n + p, workers)
+    (m, n), p = a.shape, b.shape[1]
+    dtype = np.result_type(a.dtype, b.dtype)
+    arrays = {"a": a.astype(dtype, copy=False), "b": b.astype(dtype, copy=False)}
+    cost = 0.3 * (n + p) + 0.1 * n * p
+    return _summed("products", dtype, arrays, (n, p), m, cost, m * n * p, backend, workers)
 
 
-def _add_products(start, stop, a, b, total):
-    with np.errstate(all="ignore"):
-        total += double(a[start:stop]).T @ double(b[start:stop])
+def inner_products(a: Array, backend: str | None = None, workers: int | None = None) -> Array:
+    """The upper triangle of aᴴ a in double precision: a (m, n)."""
+    m, n = a.shape
+    cost = 0.3 * n + 0.05 * n * n
+    return _summed(
+        "inner_products", a.dtype, {"a": a}, (n, n), m, cost, m * n * n, backend, workers
+    )
 
 
-def inner_products(a, workers):
-    """aᴴ a in double precision: a (m, n)."""
-    n, dtype = a.shape[1], np.result_type(a.dtype, np.float64)
-    height = max(256, _SIZE // n)
-    return _reduce(_add_inner_products, (a,), (n, n), dtype, height, n * (1 + 0.02 * n), workers)
+def sums(
+    a: Array, less: Sequence[Array] = (), backend: str | None = None, workers: int | None = None
+) -> Array:
+    """The sums of the columns of ((a − l) − …) for each l (n,) of `less`, in double precision."""
+    (m, n), arrays = a.shape, {"a": a, "less": _parts(less, a)}
+    return _summed("sums", a.dtype, arrays, (n,), m, 0.5 * n, 0, backend, workers)
 
 
-def _add_inner_products(start, stop, a, total):
-    piece = double(a[start:stop])
-    with np.errstate(all="ignore"):
-        total += (piece.conj() if piece.dtype.kind == "c" else piece).T @ piece
+def _summed(
+    block: str, dtype: np.dtype[Any], arrays: dict[str, Any], shape: tuple[int, ...], m: int,
+    cost: float, work: int, backend: str | None, workers: int | None,
+) -> Array:  # fmt: skip
+    """What a block adds up over m rows, each of `cost` ns."""
+    arrays["total"] = _output(shape, dtype)
+    step = Step(block, tiles.rows(m, cost), m * cost, work)
+    return run(Call("rows", dtype, arrays, [step], ("total",)), backend, workers)
 
 
-def sums(a, less, workers):
-    """Of the columns of ((a − l) − …) for each l (n,) of `less`, in double precision: (n,)."""
-    n, dtype = a.shape[1], np.result_type(a.dtype, np.float64)
-    block = functools.partial(_add_sums, less)
-    return _reduce(block, (a,), (n,), dtype, max(256, _SIZE // n), n, workers, blas=False)
+def _output(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Output:
+    """An output in double precision, which blocks see as real numbers."""
+    wide = np.result_type(dtype, np.float64)
+    return Output(shape, wide, (*shape, 1), np.dtype(np.float64))
 
 
-def _add_sums(less, start, stop, a, total):
-    with np.errstate(all="ignore"):
-        total += _less(a[start:stop], less).sum(axis=0)
-
-
-def _less(piece, less):
-    """A copy in columns, as LAPACK reads: NumPy's loops run over the rows, of which there are more
-    than of columns."""
-    columns = piece.T.astype(np.result_type(piece.dtype, np.float64), order="C")
-    for one in less:
-        columns -= one[:, None]
-    return columns.T
+def _parts(less: Sequence[Array], a: Array) -> Array:
+    """The rows of `less` in double precision, as real numbers."""
+    rows = np.array([*less], _wide(a)).reshape(len(less), a.shape[1], 1)
+    return rows.view(np.float64)
 
 
 # --- factors --------------------------------------------------------------------------------
 
 
-def short(a, workers):
+def short(a: Array, backend: str | None = None, workers: int | None = None) -> Array:
     """A matrix with the singular values of a, in double precision and of few rows."""
-    return triangular(a, workers) if are_many(*a.shape) else double(a)
+    return triangular(a, backend, workers) if are_many(*a.shape) else double(a)
 
 
-def triangular(a, workers, *, less=(), q=None):
-    """R (n, n) in double precision, with Q R = ((a − l) − …) for each l (n,) of `less`: a (m, n)
-    of many rows. `q` (m, n), if given, is filled with Q."""
+def triangular(
+    a: Array,
+    backend: str | None = None,
+    workers: int | None = None,
+    *,
+    less: Sequence[Array] = (),
+    q: Array | None = None,
+) -> Array:
+    """R (n, n) in double precision, with Q R = ((a − l) − …) for each l (n,) of `less`: a (m, n),
+    m ≥ n. `q` (m, n), if given, is filled with Q."""
     m, n = a.shape
-    count = m // max(_HEIGHT, 4 * n)
+    count = m // max(_HEIGHT, 4 * n) if are_many(m, n) else 1
     ends = [m * k // count for k in range(count + 1)]
-    factors = np.empty((count, n, n), np.result_type(a.dtype, np.float64))
-    each(functools.partial(_factor, ends, less, a, q, factors), count, workers, blas=True)
+    pieces = [(ends[k], ends[k + 1], k, k + 1) for k in range(count)]
+    work, time = (ends[1] - ends[0]) * n * n, 0.2 * m * n * (n + 5)
+    arrays = {
+        "a": a, "less": _parts(less, a), "q": Output((0 if q is None else m, n), a.dtype),
+        "factors": _output((count, n, n), a.dtype),
+    }  # fmt: skip
+    call = Call("rows", a.dtype, arrays, [Step("triangular", pieces, time, work)], ("q", "factors"))
+    _, factors = run(call, backend, workers, out=q)
+    if count == 1:
+        return factors[0]
+    # the R of all pieces below one another, and the Q of that for the pieces' own
     stack = factors.reshape(count * n, n)
     inner = None if q is None else np.empty_like(stack)
-    if are_many(*stack.shape):
-        r = triangular(stack, workers, q=inner)
-    elif q is None:
-        r = np.linalg.qr(stack, mode="r")
-    else:
-        inner, r = np.linalg.qr(stack)
-    if q is not None:
-        multiply = functools.partial(_multiply, ends, q, inner.reshape(count, n, n), q)
-        each(multiply, count, workers, blas=True)
+    r = triangular(stack, backend, workers, q=inner)
+    if q is not None and inner is not None:
+        _multiply(q, inner.reshape(count, n, n), pieces, backend, workers)
     return r
 
 
-def _factor(ends, less, a, q, factors, k):
-    """R of the k-th piece of rows, and Q."""
-    n = a.shape[1]
-    names = "geqrf", "ungqr" if factors.dtype.kind == "c" else "orgqr"
-    geqrf, orgqr = get_lapack_funcs(names, dtype=factors.dtype)
-    options = {"lwork": 64 * n, "overwrite_a": True}  # for blocks of 64 columns
-    rows = slice(ends[k], ends[k + 1])
-    reflectors, tau, _, _ = geqrf(_less(a[rows], less), **options)
-    factors[k] = np.triu(reflectors[:n])
-    if q is not None:
-        q[rows] = orgqr(reflectors, tau, **options)[0]
+def multiply(
+    q: Array, factor: Array, backend: str | None = None, workers: int | None = None
+) -> None:
+    """q = q · factor, in the precision of q (m, n), summed in double; factor (n, n)."""
+    m, n = q.shape
+    pieces = [(*rows, 0, 1) for rows in tiles.rows(m, 0.1 * n * n)]
+    _multiply(q, factor[None], pieces, backend, workers)
 
 
-def _multiply(ends, q, factors, product, k):
-    """Each piece of rows times a factor of its own."""
-    rows = slice(ends[k], ends[k + 1])
-    product[rows] = double(q[rows]) @ factors[k]
-
-
-def times(a, b, workers):
-    """a b in the precision of a (m, n), summed in double; b (n, p)."""
-    m, (n, p) = len(a), b.shape
-    count = -(-m // _HEIGHT)
-    ends = [*range(0, m, _HEIGHT), m]
-    product = np.empty((m, p), a.dtype)
-    multiply = functools.partial(_multiply, ends, a, np.broadcast_to(b, (count, n, p)), product)
-    each(multiply, count, workers, blas=True)
-    return product
+def _multiply(
+    q: Array, factors: Array, pieces: Any, backend: str | None, workers: int | None
+) -> None:
+    """Multiply pieces of the rows of q, each by a factor of its own, in their place."""
+    n = q.shape[1]
+    parts = double(factors)[..., None].view(np.float64)
+    step = Step("multiply", pieces, 0.1 * len(q) * n * n, (pieces[0][1] - pieces[0][0]) * n * n)
+    arrays = {"factors": parts, "q": Output(q.shape, q.dtype)}
+    run(Call("rows", q.dtype, arrays, [step], ("q",)), backend, workers, out=q)

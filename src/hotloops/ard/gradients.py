@@ -203,7 +203,7 @@ def _by_points(
         gradients[name], by_features = _by_set(pairs, profile, arrays, backend, workers)
         if chained and p.shape[1]:
             away = pairs.features[points] - pairs.features["centre"]
-            projected += _rows.products(away, by_features[:, pairs.plain :], workers)
+            projected += _rows.products(away, by_features[:, pairs.plain :], backend, workers)
     gradients["factors"] = projected.astype(pairs.dtype)
     if pairs.given["metric"] is not None:
         # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P

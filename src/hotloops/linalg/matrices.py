@@ -9,7 +9,6 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _rows
-from .._run import number_of_workers
 from .._typing import Floats
 from .._warnings import warn
 from ..lstsq import rank_tolerance
@@ -184,7 +183,7 @@ def condition_report(A: ArrayLike) -> ConditionReport:
         raise ValueError(f"A must not be empty, got shape {a.shape}")
     eps = float(np.finfo(a.dtype).eps)
     plain, scaled = (
-        _lapack.singular_values(_rows.short(matrix, number_of_workers()))
+        _lapack.singular_values(_rows.short(matrix))
         for matrix in (a, normalize_rows(a.T).T)
     )
     rank = int((scaled > scaled[0] * rank_tolerance(a)).sum())

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _feature_names, _rows
-from .._run import number_of_workers
 from .._typing import Floats
 from ..lstsq import rank_tolerance
 from . import _lapack
@@ -226,10 +225,9 @@ def _principal(x: Floats, k: float) -> tuple[Floats, Floats, Floats]:
     variance; the standard deviations along all D axes; and the mean."""
     n, d = x.shape
     if _rows.are_many(n, d):
-        workers = number_of_workers()
-        mean = _rows.sums(x, (), workers) / n
-        rest = _rows.sums(x, (mean,), workers) / n
-        r = _rows.triangular(x, workers, less=(mean, rest))
+        mean = _rows.sums(x) / n
+        rest = _rows.sums(x, (mean,)) / n
+        r = _rows.triangular(x, less=(mean, rest))
         mean = mean + rest
     else:
         r, mean = centred(x)

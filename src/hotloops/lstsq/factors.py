@@ -82,7 +82,7 @@ class Factor:
         factor = self
         if self.left.size and self.left.dtype != self.right.dtype:
             sides = zip(self.left, b, strict=True)
-            products = np.stack([_rows.products(*one, self.problem.workers) for one in sides])
+            products = np.stack([_rows.products(*one, *self.problem.kept) for one in sides])
             factor = self.without_left()
         else:
             products = _rows.double(b)
@@ -180,7 +180,7 @@ class LU(_Exact):
         )
         suspect = np.flatnonzero(ratio < math.sqrt(epsilon(a.dtype)))
         if len(suspect):  # a small pivot says little, singular values all
-            values = scaled_singular_values(a[suspect])
+            values = scaled_singular_values(a[suspect], *problem.kept)
             problem.refuse(suspect[values[:, -1] <= problem.rcond * values[:, 0]])
         return [cls(problem, right, order=order)]
 
@@ -225,8 +225,7 @@ class QR(Factor):
         problem = self.problem
         if problem.alpha:
             return None
-        q, order = self.left[k], self.order[k]
-        q = q.conj() if q.dtype.kind == "c" else q
+        q, order = np.conjugate(self.left[k]), self.order[k]
         if problem.weights.size:
             root = problem.root[k].astype(q.real.dtype)[:, None]
             q = np.divide(q, root, out=np.zeros_like(q), where=root > 0)

@@ -194,7 +194,8 @@ class LeastSquares:
     def cond(self) -> Any:
         """The condition number of A, a float or an array of a batch's shape."""
         if self._cond is None:
-            self._cond = condition(self._solver.problem.a)
+            problem = self._solver.problem
+            self._cond = condition(problem.a, *problem.kept)
         return self._shaped(self._cond)
 
     def _shaped(self, values: Array) -> Any:

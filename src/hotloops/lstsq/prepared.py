@@ -74,7 +74,7 @@ class Prepared:
         smallest share of a column that those before it leave."""
         problem, n = self.problem, self.rows.shape[2]
         if self.many:
-            products = [_rows.inner_products(one, problem.workers) for one in self.rows]
+            products = [_rows.inner_products(one, *problem.kept) for one in self.rows]
             return cholesky(problem, np.stack(products))
         work = self.rows.shape[1] * n**2
         return problem.made("factor_normal", work, self.rows, right=(n, n), ratio=())
@@ -91,11 +91,10 @@ class Prepared:
     def svd(self) -> tuple[Array, Array, Array]:
         """U, Σ and Vᴴ; of many rows by those of R."""
         short, left = self.rows, None
-        workers = self.problem.workers
         if self.many:
             left = np.empty_like(self.rows)
             short = np.stack(
-                [_rows.triangular(one, workers, q=q)
+                [_rows.triangular(one, *self.problem.kept, q=q)
                  for one, q in zip(self.rows, left, strict=True)]
             )  # fmt: skip
         height, n = short.shape[1:]
@@ -106,12 +105,13 @@ class Prepared:
         if left is None:
             return inner, sigma, right
         for one, u in zip(left, inner, strict=True):
-            one[...] = _rows.times(one, u, workers)
+            _rows.multiply(one, u, *self.problem.kept)
         return left, sigma, right
 
     def singular_values(self, which: Array) -> Array:
         """The singular values of the matrices `which`."""
-        return singular_values(self.rows if len(which) == len(self.rows) else self.rows[which])
+        rows = self.rows if len(which) == len(self.rows) else self.rows[which]
+        return singular_values(rows, *self.problem.kept)
 
     def left(self, basis: Array) -> Array:
         """What a right-hand side is multiplied by: the basis (K, r, q) without the penalty's rows,

@@ -58,6 +58,11 @@ class Problem:
         return self.a.dtype
 
     @property
+    def kept(self) -> tuple[str, int]:
+        """Who carries it out: the backend, and how many workers."""
+        return self.backend, self.workers
+
+    @property
     def root(self) -> Array:
         """√W, of the shape of the weights."""
         return np.sqrt(self.weights) if self.weights.size else self.weights
@@ -86,7 +91,7 @@ class Problem:
     ) -> Any:
         """The outputs of one step."""
         call = Call("lstsq", dtype, {**inputs, **outputs}, [step], (*outputs,))
-        return run(call, self.backend, self.workers, out=out)
+        return run(call, *self.kept, out=out)
 
     def made(self, block: str, work: float, a: Array, /, *others: Any, **shapes: Any) -> Any:
         """What a block makes of each of the matrices `a`, by `work` multiplications: arrays

@@ -59,7 +59,7 @@ def _path_of(
         ratio = alphas[:, None] / sigma / sigma
         inverse = 1 / (sigma * (1 + ratio))
         gap = 1 / (1 + 1 / ratio)
-    y = _rows.products(u.conj(), root * b, problem.workers).T.astype(u.dtype)
+    y = _rows.products(u.conj(), root * b, *problem.kept).T.astype(u.dtype)
     rows = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh)) @ vh.conj()
     x[...] = rows.reshape(k, p, n).swapaxes(1, 2)
     with np.errstate(all="ignore"):
@@ -81,14 +81,17 @@ def _singular(
         a = root * problem.a[item]
         if _rows.are_many(*a.shape):
             q = np.empty_like(a)
-            a = _rows.triangular(a, problem.workers, q=q)
+            a = _rows.triangular(a, *problem.kept, q=q)
     a = _rows.double(a)
     # transposed, with rows that grow smaller: small singular values are as accurate as large
     basis, r, order = qr(a, mode="economic", pivoting=True, check_finite=False)
     v, sigma, u = np.linalg.svd(r.conj().T, full_matrices=False)
-    u, vh = basis @ u[:rank].conj().T, np.empty_like(r[:rank])
+    vh = np.empty_like(r[:rank])
     vh[:, order] = v[:, :rank].conj().T
-    return u if q is None else _rows.times(q, u, problem.workers), sigma[:rank], vh
+    if q is None:
+        return basis @ u[:rank].conj().T, sigma[:rank], vh
+    _rows.multiply(q, basis @ u.conj().T, *problem.kept)
+    return q[:, :rank], sigma[:rank], vh
 
 
 def _left_out(

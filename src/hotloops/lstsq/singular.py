@@ -7,7 +7,6 @@ import numpy as np
 from scipy.linalg import qr
 
 from .. import _rows
-from .._run import number_of_workers
 from .._typing import Array
 
 _EPSILONS = {code: float(np.finfo(code).eps) for code in "fdFD"}
@@ -24,26 +23,28 @@ def rank_tolerance(a: Array) -> float:
     return max(10, min(a.shape[-2:])) * epsilon(a.dtype)
 
 
-def singular_values(a: Array) -> Array:
-    """The singular values of each matrix, (K, min(m, n)); NaN where it is not finite."""
+def singular_values(a: Array, *kept: Any) -> Array:
+    """The singular values of each matrix, (K, min(m, n)); NaN where it is not finite. `kept`: the
+    backend and the workers for sums over many rows."""
     finite = np.isfinite(a).all(axis=(1, 2))
     values = np.full((len(a), min(a.shape[1:])), np.nan)
     if finite.any():
-        few = np.stack([_rows.short(one, number_of_workers()) for one in a[finite]])
+        few = np.stack([_rows.short(one, *kept) for one in a[finite]])
         values[finite] = np.linalg.svd(few, compute_uv=False)
     return values
 
 
-def scaled_singular_values(a: Array) -> Array:
+def scaled_singular_values(a: Array, *kept: Any) -> Array:
     """The singular values of each matrix, its columns scaled to a largest element in [½, 1)."""
     _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
     largest = np.finfo(a.dtype).maxexp - 1
-    return singular_values(a * np.ldexp(a.real.dtype.type(1), -exponent.clip(-largest, largest)))
+    factor = np.ldexp(a.real.dtype.type(1), -exponent.clip(-largest, largest))
+    return singular_values(a * factor, *kept)
 
 
-def condition(a: Array) -> Array:
+def condition(a: Array, *kept: Any) -> Array:
     """The largest singular value of each matrix over its smallest."""
-    values = singular_values(a).astype(np.float64)
+    values = singular_values(a, *kept).astype(np.float64)
     largest, least = values.max(axis=1, initial=0), values.min(axis=1, initial=np.inf)
     with np.errstate(all="ignore"):
         for k in np.flatnonzero(least < math.sqrt(epsilon(a.dtype)) * largest):

@@ -38,7 +38,7 @@ class Solver:
         if problem.alpha and a.size:  # the factors do not tell
             if problem.weights.size:
                 a = problem.root[:, :, None].astype(a.real.dtype) * a
-            values = scaled_singular_values(a)
+            values = scaled_singular_values(a, *problem.kept)
             return (values > problem.least(values[:, :1])).sum(axis=1)
         for factor in self.factors:
             rank[factor.places] = factor.rank
@@ -117,6 +117,7 @@ class Solver:
             a = a[:, w > 0] * np.sqrt(w[w > 0, None])
         warn(
             f"{problem.names(deficient)} is rank-deficient{weighted}: rank {self.rank[worst]} "
-            f"of {full[worst]}, condition {condition(a)[0]:.3g}; x is the solution of least norm",
+            f"of {full[worst]}, condition {condition(a, *problem.kept)[0]:.3g}; x is the "
+            f"solution of least norm",
             LinAlgWarning,
         )
