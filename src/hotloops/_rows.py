@@ -66,7 +66,8 @@ def _summed(
     """What a block adds up over m rows, each of `cost` ns."""
     arrays["total"] = _output(shape, dtype)
     step = Step(block, tiles.rows(m, cost), m * cost, work)
-    return run(Call("rows", dtype, arrays, [step], ("total",)), backend, workers)
+    total: Array = run(Call("rows", dtype, arrays, [step], ("total",)), backend, workers)
+    return total
 
 
 def _output(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Output:
@@ -109,9 +110,10 @@ def triangular(
         "factors": _output((count, n, n), a.dtype),
     }  # fmt: skip
     call = Call("rows", a.dtype, arrays, [Step("triangular", pieces, time, work)], ("q", "factors"))
-    _, factors = run(call, backend, workers, out=q)
+    factors: Array = run(call, backend, workers, out=q)[1]
     if count == 1:
-        return factors[0]
+        r: Array = factors[0]
+        return r
     # the R of all pieces below one another, and the Q of that for the pieces' own
     stack = factors.reshape(count * n, n)
     inner = None if q is None else np.empty_like(stack)

@@ -183,8 +183,7 @@ def condition_report(A: ArrayLike) -> ConditionReport:
         raise ValueError(f"A must not be empty, got shape {a.shape}")
     eps = float(np.finfo(a.dtype).eps)
     plain, scaled = (
-        _lapack.singular_values(_rows.short(matrix))
-        for matrix in (a, normalize_rows(a.T).T)
+        _lapack.singular_values(_rows.short(matrix)) for matrix in (a, normalize_rows(a.T).T)
     )
     rank = int((scaled > scaled[0] * rank_tolerance(a)).sum())
     condition, scaled_condition = (

@@ -10,12 +10,12 @@ from numpy.linalg import LinAlgError
 from scipy.linalg import qr, solve_triangular
 
 from .. import _rows
-from .._run import Output, Step, tiles
+from .._run import Call, Output, Step, run, tiles
 from .._typing import Array
 from ..kernels import lstsq as kernel
 from .prepared import Prepared, cholesky
 from .problem import Problem, hermitian
-from .singular import epsilon, rank_tolerance, scaled_singular_values
+from .singular import epsilon, rank_tolerance, real_dtype, scaled_singular_values
 
 _COLUMNS = 50  # of a block, at least
 
@@ -69,13 +69,14 @@ class Factor:
         count, rows, p = b.shape
         _, q, n = self.right.shape
         left = rows if self.left.size else 0
-        bounds, time, multiplications = _solution_blocks(count, p, left, q, n)
-        step = Step("solve", bounds, time, multiplications)
-        inputs = {
+        arrays = {
             "kind": self.code, "left": self.left, "right": self.right, "order": self.order,
             "scale": self.scale, "b": b, "h": self.none if h is None else h,
+            "x": Output((count, n, p), dtype),
         }  # fmt: skip
-        return self.problem.run(step, dtype, inputs, {"x": Output((count, n, p), dtype)}, x)
+        call = Call("lstsq", dtype, arrays, [_solution(count, p, left, q, n)], ("x",))
+        solution: Array = run(call, *self.problem.kept, out=x)
+        return solution
 
     def _solve_in_double(self, b: Array, h: Array | None, x: Array | None) -> Array:
         """x of a single-precision problem, whose factors are in double precision."""
@@ -96,7 +97,7 @@ class Factor:
         """x = the solution for what rounding may be in h."""
         dtype = self.problem.dtype
         none = np.zeros((len(h), self.right.shape[1], h.shape[2]), dtype)
-        signs = np.cos(np.arange(h.shape[1]))[:, None].astype(h.real.dtype)
+        signs = np.cos(np.arange(h.shape[1]))[:, None].astype(real_dtype(h.dtype))
         self.without_left().solve(none, np.finfo(dtype).eps * signs * h, x)
 
     def without_left(self) -> Self:
@@ -109,7 +110,7 @@ class Factor:
     def is_rough(self) -> bool:
         """Whether the rounding of a gradient may be all of a correction."""
         pivots = np.abs(self.right.diagonal(axis1=1, axis2=2))
-        return float(pivots.min() / pivots.max()) < epsilon(self.problem.dtype) ** 0.25
+        return bool(pivots.min() < epsilon(self.problem.dtype) ** 0.25 * pivots.max())
 
     # --- what else follows ------------------------------------------------------------------
 
@@ -129,7 +130,7 @@ class Factor:
     def leverage(self) -> Array:
         """How much of each element of b is in its own fit, (K, m)."""
         left = self._orthogonal()
-        squares = np.einsum("kmq,kmq->km", left, left.conj()).real
+        squares: Array = np.einsum("kmq,kmq->km", left, left.conj()).real
         w = self.problem.weights
         if w.size:
             squares = np.divide(squares, w, out=np.zeros_like(squares), where=w > 0)
@@ -164,7 +165,7 @@ class _Exact(Factor):
         return self.solve(np.broadcast_to(np.eye(n, dtype=self.problem.dtype), (count, n, n)))
 
     def leverage(self) -> Array:
-        return np.ones(self.problem.a.shape[:2], self.problem.a.real.dtype)
+        return np.ones(self.problem.a.shape[:2], real_dtype(self.problem.a.dtype))
 
 
 class LU(_Exact):
@@ -176,7 +177,7 @@ class LU(_Exact):
     def of(cls, problem: Problem) -> list[Factor]:
         a, n = problem.a, problem.a.shape[1]
         right, order, ratio = problem.made(
-            "factor_lu", n**3 / 3, a, right=(n, n), order=(n,), ratio=()
+            "factor_lu", n**3 / 3, {"a": a}, right=(n, n), order=(n,), ratio=()
         )
         suspect = np.flatnonzero(ratio < math.sqrt(epsilon(a.dtype)))
         if len(suspect):  # a small pivot says little, singular values all
@@ -227,11 +228,11 @@ class QR(Factor):
             return None
         q, order = np.conjugate(self.left[k]), self.order[k]
         if problem.weights.size:
-            root = problem.root[k].astype(q.real.dtype)[:, None]
+            root = problem.root[k].astype(real_dtype(q.dtype))[:, None]
             q = np.divide(q, root, out=np.zeros_like(q), where=root > 0)
         a = np.empty_like(self.right[k])  # R Pᵀ S⁻¹
         a[:, order] = np.triu(self.right[k])
-        a /= self.scale[k].astype(a.real.dtype)
+        a /= self.scale[k].astype(real_dtype(a.dtype))
         return q, a
 
 
@@ -297,15 +298,13 @@ def _cast(x: Array, dtype: np.dtype[Any]) -> Array:
 
 
 @functools.lru_cache
-def _solution_blocks(
-    count: int, p: int, rows: int, q: int, n: int
-) -> tuple[list[tuple[int, ...]], float, int]:
-    """Bounds (matrices, columns) for `solve` with a left factor of so many rows, the time in ns,
-    and how many multiplications BLAS has in one of several columns."""
+def _solution(count: int, p: int, rows: int, q: int, n: int) -> Step:
+    """The block `solve` with a left factor of so many rows, over tiles (matrices, columns)."""
     work = q * (n + rows)
     cost = 300 + 0.2 * work * p
     matrices, columns = tiles.split(count, cost), p
     if count == 1:  # some for BLAS to be fast, as many in each block
         columns = -(-p // -(-p // max(_COLUMNS, tiles.split(p, 0.2 * work))))
     multiplications = max(rows, n) * q * columns if columns > 1 else 0
-    return tiles.grid((count, p), (matrices, columns)), count * cost, multiplications
+    bounds = tiles.grid((count, p), (matrices, columns))
+    return Step("solve", bounds, count * cost, multiplications)

@@ -293,7 +293,7 @@ class LeastSquares:
         freedom = (m - rank).reshape(*problem.batch, 1)
         variance = (square.sum(axis=-2, dtype=float) / freedom).astype(square.dtype)
         inverse = solver.inverse_of_normal().reshape(*problem.batch, 1, n, n)
-        result = variance[..., None, None] * inverse
+        result: Array = variance[..., None, None] * inverse
         return result[..., 0, :, :] if sides.vector else result
 
     def leverage(self) -> Floats:

@@ -9,6 +9,7 @@ from .problem import Problem
 from .singular import epsilon, rank_tolerance, singular_values
 
 _DOUBLE = epsilon(np.dtype(np.float64))
+_NONE = np.empty(0, np.intp)
 _LEAST = 1e-7  # eigenvalue of inner products in double precision, for a single-precision x
 
 
@@ -17,7 +18,7 @@ def orthogonal_factors(problem: Problem) -> list[Factor]:
     first has places for those too."""
     prepared = Prepared(problem)
     found: Factor | None = None
-    deficient = np.arange(len(prepared.rows))
+    deficient: Array | None = None
     single = epsilon(problem.dtype) > _DOUBLE
     if single and prepared.are_tall and (prepared.many or problem.method != "svd"):
         found, deficient = _by_inner_products(prepared)
@@ -25,6 +26,8 @@ def orthogonal_factors(problem: Problem) -> list[Factor]:
     if found is None and prepared.are_tall and (problem.method != "svd" or problem.alpha):
         found, deficient = _by_qr(prepared)
     factors: list[Factor] = []
+    if deficient is None:
+        deficient = np.arange(len(prepared.rows))
     if len(deficient):
         factors.append(SVD.of(prepared, deficient))
     if found is not None and len(deficient) < len(prepared.rows):
@@ -77,6 +80,10 @@ def _are_independent(problem: Problem, right: Array, ratio: Array) -> bool:
 
 def _doubtful(problem: Problem, ratio: Array, right: Array, prepared: Array | None = None) -> Array:
     """The places of the matrices whose rank singular values are to tell."""
+    # pivots may be far above the least singular value
+    coarse = problem.rcond > rank_tolerance(problem.a) or problem.method == "svd"
+    if min(ratio.tolist()) > 100 * problem.rcond and not (coarse or problem.floor):
+        return _NONE
     doubtful = ratio <= 100 * problem.rcond
     if prepared is not None and doubtful.any():
         some = np.flatnonzero(doubtful)
@@ -84,8 +91,7 @@ def _doubtful(problem: Problem, ratio: Array, right: Array, prepared: Array | No
     if problem.floor:
         pivots = np.abs(right.diagonal(axis1=1, axis2=2))
         doubtful |= pivots.min(axis=1) <= 100 * problem.floor
-    # pivots may be far above the least singular value
-    if problem.rcond > rank_tolerance(problem.a) or problem.method == "svd":
+    if coarse:
         values = singular_values(np.triu(right))
         doubtful |= values[:, -1] <= problem.least(values[:, 0])
     return np.flatnonzero(doubtful)
@@ -97,4 +103,6 @@ def _ratio_by_rows(a: Array, right: Array) -> Array:
     sizes = np.sort(np.abs(a).max(axis=2).astype(np.float64), axis=1)
     left = np.hypot.accumulate(sizes, axis=1)[:, : -right.shape[2] - 1 : -1]
     pivots = np.abs(right.diagonal(axis1=1, axis2=2))
-    return np.divide(pivots, left, out=np.zeros(pivots.shape), where=left > 0).min(axis=1)
+    shares = np.divide(pivots, left, out=np.zeros(pivots.shape), where=left > 0)
+    least: Array = shares.min(axis=1)
+    return least

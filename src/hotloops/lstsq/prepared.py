@@ -1,13 +1,11 @@
 """What "normal", "qr" and "svd" factor: weighted rows, those of the penalty, in scaled columns."""
 
-from typing import Any
-
 import numpy as np
 
 from .. import _rows
 from .._typing import Array
 from .problem import Problem
-from .singular import singular_values
+from .singular import real_dtype, singular_values
 
 
 class Prepared:
@@ -24,8 +22,8 @@ class Prepared:
         self.rows: Array
         self.scale: Array
         self.rows, self.scale = problem.made(
-            "prepare", 10 * height * n, problem.a,
-            ("root", problem.root), ("alpha", problem.alpha),
+            "prepare", 10 * height * n,
+            {"a": problem.a, "root": problem.root, "alpha": problem.alpha},
             out=(height, n), scale=(n,),
         )  # fmt: skip
         if problem.offsets is not None:
@@ -39,7 +37,7 @@ class Prepared:
         the rounding is then eps in each."""
         exponent = np.frexp(offsets * self.scale)[1].clip(0)
         if exponent.any():
-            self.rows *= np.ldexp(self.rows.real.dtype.type(1), -exponent)[:, None]
+            self.rows *= np.ldexp(real_dtype(self.rows.dtype).type(1), -exponent)[:, None]
             self.scale *= np.ldexp(1.0, -exponent)
 
     def of(self, which: Array) -> "Prepared":
@@ -58,7 +56,7 @@ class Prepared:
     @property
     def are_tall(self) -> bool:
         """Whether there are as many rows as columns."""
-        return self.rows.shape[1] >= self.rows.shape[2]
+        return bool(self.rows.shape[1] >= self.rows.shape[2])
 
     def are_far_apart(self) -> bool:
         """Whether some rows are so much larger than most that these are to keep digits of their
@@ -72,21 +70,26 @@ class Prepared:
     def cholesky(self) -> tuple[Array, Array]:
         """R (K, n, n) in double precision, RᴴR the columns' inner products, and of each matrix the
         smallest share of a column that those before it leave."""
-        problem, n = self.problem, self.rows.shape[2]
+        problem, (_, height, n) = self.problem, self.rows.shape
         if self.many:
             products = [_rows.inner_products(one, *problem.kept) for one in self.rows]
             return cholesky(problem, np.stack(products))
-        work = self.rows.shape[1] * n**2
-        return problem.made("factor_normal", work, self.rows, right=(n, n), ratio=())
+        inputs = {"a": self.rows}
+        found: tuple[Array, Array] = problem.made(
+            "factor_normal", height * n**2, inputs, right=(n, n), ratio=()
+        )
+        return found
 
     def qr(self) -> tuple[Array, Array, Array, Array]:
         """Q, R, the order of the columns and the ratio of the smallest pivot to the largest; 0 for
         dependent columns of many rows, which have no Q."""
         height, n = self.rows.shape[1:]
-        return self.problem.made(
-            "factor_qr", 3 * height * n**2, self.rows, ("householder", not self.many),
+        inputs = {"a": self.rows, "householder": not self.many}
+        found: tuple[Array, Array, Array, Array] = self.problem.made(
+            "factor_qr", 3 * height * n**2, inputs,
             left=(height, n), right=(n, n), order=(n,), ratio=(),
         )  # fmt: skip
+        return found
 
     def svd(self) -> tuple[Array, Array, Array]:
         """U, Σ and Vᴴ; of many rows by those of R."""
@@ -100,8 +103,9 @@ class Prepared:
         height, n = short.shape[1:]
         q = min(height, n)
         inner, sigma, right = self.problem.made(
-            "factor_svd", 8 * height * q * n, short, left=(height, q), sigma=(q,), right=(q, n)
-        )
+            "factor_svd", 8 * height * q * n, {"a": short},
+            left=(height, q), sigma=(q,), right=(q, n),
+        )  # fmt: skip
         if left is None:
             return inner, sigma, right
         for one, u in zip(left, inner, strict=True):
@@ -123,12 +127,15 @@ class Prepared:
             basis = np.ascontiguousarray(basis[:, :m])
         root = self.problem.root
         if root.size:
-            basis *= root[:, :, None].astype(basis.real.dtype)
+            basis *= root[:, :, None].astype(real_dtype(basis.dtype))
         return basis
 
 
-def cholesky(problem: Problem, a: Array) -> Any:
+def cholesky(problem: Problem, a: Array) -> tuple[Array, Array]:
     """R (K, n, n) with RᴴR = A, and of each matrix the smallest share of a diagonal element that
     the elimination of those before it leaves."""
     n = a.shape[1]
-    return problem.made("factor_cholesky", n**3 / 6, a, right=(n, n), ratio=())
+    found: tuple[Array, Array] = problem.made(
+        "factor_cholesky", n**3 / 6, {"a": a}, right=(n, n), ratio=()
+    )
+    return found

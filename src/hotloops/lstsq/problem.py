@@ -2,6 +2,7 @@
 
 import cmath
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
@@ -81,31 +82,15 @@ class Problem:
         """What a singular value must exceed to count, beside the largest."""
         return np.maximum(self.rcond * largest, self.floor)
 
-    def run(
-        self,
-        step: Step,
-        dtype: np.dtype[Any],
-        inputs: Mapping[str, Any],
-        outputs: Mapping[str, Output],
-        out: Array | None = None,
-    ) -> Any:
-        """The outputs of one step."""
-        call = Call("lstsq", dtype, {**inputs, **outputs}, [step], (*outputs,))
-        return run(call, *self.kept, out=out)
-
-    def made(self, block: str, work: float, a: Array, /, *others: Any, **shapes: Any) -> Any:
-        """What a block makes of each of the matrices `a`, by `work` multiplications: arrays
-        (K, ...) of the shapes given."""
-        count, dtype = len(a), a.dtype
-        outputs = {
-            name: Output((count, *shape), _DTYPES.get(name, dtype))
-            for name, shape in shapes.items()
-        }
+    def made(self, block: str, work: float, inputs: Mapping[str, Any], **shapes: Any) -> Any:
+        """What a block makes of each of the matrices `a` among its inputs, by `work`
+        multiplications: arrays (K, ...) of the shapes given."""
+        a, arrays = inputs["a"], dict(inputs)
+        for name, shape in shapes.items():
+            arrays[name] = Output((len(a), *shape), _DTYPES.get(name, a.dtype))
         # a single matrix is factored on BLAS's own threads
-        guarded = 0 if count == 1 and self.workers > 1 else work
-        cost = 1000 + 0.1 * work
-        step = Step(block, tiles.rows(count, cost), count * cost, guarded)
-        return self.run(step, dtype, {"a": a} | dict(others), outputs)
+        step = _step(block, len(a), work, len(a) > 1 or self.workers == 1)
+        return run(Call("lstsq", a.dtype, arrays, [step], tuple(shapes)), *self.kept)
 
     # --- what is wrong with it --------------------------------------------------------------
 
@@ -127,6 +112,13 @@ class Problem:
                 f"{self.names(singular)} is singular, or nearly, for method={self.method!r}: "
                 f"{_INSTEAD[self.method]}"
             )
+
+
+@functools.lru_cache
+def _step(block: str, count: int, work: float, guarded: bool) -> Step:
+    """A block for each of so many matrices, by so many multiplications each."""
+    cost = 1000 + 0.1 * work
+    return Step(block, tiles.rows(count, cost), count * cost, work if guarded else 0)
 
 
 # --- checks ---------------------------------------------------------------------------------

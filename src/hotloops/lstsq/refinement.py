@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._run import Output, Step, tiles
+from .._run import Call, Output, Step, run, tiles
 from .._typing import Array
 from .factors import Factor
 from .problem import Problem
@@ -58,28 +58,34 @@ def refined(factor: Factor, b: Array) -> Array:
     return x
 
 
-def residual(problem: Problem, scale: Array, b: Array, x: Array, r: Array, n: int) -> Any:
+def residual(
+    problem: Problem, scale: Array, b: Array, x: Array, r: Array, n: int
+) -> tuple[Array, Array]:
     """The kernel's f, and h of n rows, in blocks of matrices and columns."""
     a, (count, _, p) = problem.a, b.shape
-    step = Step("residual", _residual_blocks(*a.shape, p), 10.0 * a.size * p)
-    inputs = {
+    arrays = {
         "a": a, "weights": problem.weights, "alpha": problem.alpha, "scale": scale, "b": b, "x": x,
-        "r": r,
+        "r": r, "f": Output(b.shape, b.dtype),
+        "h": Output((count, n, p if n else 0), b.dtype),
     }  # fmt: skip
-    f, h = Output(b.shape, b.dtype), Output((count, n, p if n else 0), b.dtype)
-    return problem.run(step, b.dtype, inputs, {"f": f, "h": h})
+    call = Call("lstsq", b.dtype, arrays, [_residual(*a.shape, p)], ("f", "h"))
+    found: tuple[Array, Array] = run(call, *problem.kept)
+    return found
 
 
 @functools.lru_cache
-def _residual_blocks(count: int, m: int, n: int, p: int) -> list[tuple[int, ...]]:
+def _residual(count: int, m: int, n: int, p: int) -> Step:
+    """The block `residual`, over tiles (matrices, columns)."""
     matrices = tiles.split(count, 10.0 * m * n * p)
     columns = p if matrices > 1 else tiles.split(p, 10.0 * m * n)
-    return tiles.grid((count, p), (matrices, columns))
+    bounds = tiles.grid((count, p), (matrices, columns))
+    return Step("residual", bounds, 10.0 * count * m * n * p)
 
 
 def _norms(x: Array, scale: Array) -> Array:
     """The largest elements of the columns of x (..., K, n, p), in the units of scaled columns."""
-    return (np.abs(x) / scale[:, :, None]).max(axis=-2, keepdims=True)
+    norms: Array = (np.abs(x) / scale[:, :, None]).max(axis=-2, keepdims=True)
+    return norms
 
 
 def _put(x: Array, values: Array, where: Any) -> None:

@@ -10,7 +10,7 @@ from .._run import each
 from .._typing import Array, Numbers
 from .factors import Factor
 from .problem import Problem
-from .singular import epsilon
+from .singular import epsilon, real_dtype
 
 _PENALTIES = 16  # whose errors are made together
 
@@ -33,10 +33,8 @@ def ridge_path(
     items = np.flatnonzero(rank) if b.size else np.empty(0, np.intp)
 
     def path(place: int) -> None:
-        item = items[place]
-        _path_of(
-            problem, factors[0], item, rank[item], b[item], alphas, x[:, item], errors[:, item]
-        )
+        k = int(items[place])
+        _path_of(problem, factors[0], k, int(rank[k]), b[k], alphas, x[:, k], errors[:, k])
 
     # SciPy's BLAS and NumPy's, one after the other, would wait for each other's threads
     each(path, len(items), problem.workers, blas=True)
@@ -48,7 +46,7 @@ def _path_of(
     errors: Array,
 ) -> None:  # fmt: skip
     """Fill in x (k, n, p) and the errors (k, m, p) of one matrix."""
-    n, p, k, real = problem.a.shape[2], b.shape[1], len(alphas), problem.a.real.dtype
+    n, p, k, real = problem.a.shape[2], b.shape[1], len(alphas), real_dtype(problem.a.dtype)
     weights, root = problem.weights, 1
     if weights.size:
         root = problem.root[item].astype(real)[:, None]
@@ -101,7 +99,7 @@ def _left_out(
     y = (Uᴴ b)ᵀ: the residuals over 1 − h. Both have a part beyond U, and one of the shares that
     penalties leave."""
     m, q = u.shape
-    real, squares = u.real.dtype, np.abs(u) ** 2
+    real, squares = real_dtype(u.dtype), np.abs(u) ** 2
     beyond, rest = np.zeros(m, real), np.zeros_like(b)
     if m > q:
         beyond, rest = 1 - squares.sum(axis=1), b - u @ y.T

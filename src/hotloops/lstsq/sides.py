@@ -22,11 +22,15 @@ class Sides:
         if problem.check_finite:
             check_is_finite("b", b)
         self.dtype = problem.dtype
+        self.batch, self.p = batch, 1
+        self.lead: tuple[int, ...] = ()
+        if b.dtype is self.dtype and self.vector and not batch:
+            self.columns = np.ascontiguousarray(b).reshape(1, m, 1)
+            return
         if b.dtype is not self.dtype:
             self.dtype = np.result_type(self.dtype, b.dtype)
         columns = b[:, None] if self.vector else b
-        self.batch, self.p = batch, columns.shape[-1]
-        self.lead: tuple[int, ...] = ()
+        self.p = columns.shape[-1]
         if batch:
             try:
                 columns = np.broadcast_to(columns, (*batch, m, self.p))

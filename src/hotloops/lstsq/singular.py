@@ -9,6 +9,7 @@ from scipy.linalg import qr
 from .. import _rows
 from .._typing import Array
 
+_REAL = {code: np.dtype(code.lower()) for code in "fdFD"}
 _EPSILONS = {code: float(np.finfo(code).eps) for code in "fdFD"}
 
 
@@ -17,10 +18,16 @@ def epsilon(dtype: np.dtype[Any]) -> float:
     return _EPSILONS[dtype.char]
 
 
+def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the parts of numbers of this dtype."""
+    return _REAL[dtype.char]
+
+
 def rank_tolerance(a: Array) -> float:
     """What the roundings of the elements of A, and of its factorisation, may make of a singular
     value that is 0, in units of the largest: sums over its longer side cost nothing."""
-    return max(10, min(a.shape[-2:])) * epsilon(a.dtype)
+    m, n = a.shape[-2:]
+    return int(max(10, min(m, n))) * epsilon(a.dtype)
 
 
 def singular_values(a: Array, *kept: Any) -> Array:
@@ -38,7 +45,7 @@ def scaled_singular_values(a: Array, *kept: Any) -> Array:
     """The singular values of each matrix, its columns scaled to a largest element in [½, 1)."""
     _, exponent = np.frexp(np.abs(a).max(axis=1, keepdims=True))
     largest = np.finfo(a.dtype).maxexp - 1
-    factor = np.ldexp(a.real.dtype.type(1), -exponent.clip(-largest, largest))
+    factor = np.ldexp(real_dtype(a.dtype).type(1), -exponent.clip(-largest, largest))
     return singular_values(a * factor, *kept)
 
 

@@ -10,7 +10,7 @@ from .orthogonal import orthogonal_factors
 from .problem import Problem
 from .refinement import refined, residual
 from .ridge import ridge_path
-from .singular import condition, scaled_singular_values
+from .singular import condition, real_dtype, scaled_singular_values
 
 _FACTORS = {"lu": LU.of, "cholesky": Cholesky.of, "normal": Normal.of}
 
@@ -37,9 +37,10 @@ class Solver:
         rank = np.zeros(len(a), int)
         if problem.alpha and a.size:  # the factors do not tell
             if problem.weights.size:
-                a = problem.root[:, :, None].astype(a.real.dtype) * a
+                a = problem.root[:, :, None].astype(real_dtype(a.dtype)) * a
             values = scaled_singular_values(a, *problem.kept)
-            return (values > problem.least(values[:, :1])).sum(axis=1)
+            rank[:] = (values > problem.least(values[:, :1])).sum(axis=1)
+            return rank
         for factor in self.factors:
             rank[factor.places] = factor.rank
         return rank
@@ -80,7 +81,7 @@ class Solver:
 
     def leverage(self) -> Array:
         """How much of each element of b is in its own fit, (K, m)."""
-        leverage = np.zeros(self.problem.a.shape[:2], self.problem.a.real.dtype)
+        leverage = np.zeros(self.problem.a.shape[:2], real_dtype(self.problem.a.dtype))
         for factor in self.factors:
             leverage[factor.places] = factor.leverage()
         return leverage
