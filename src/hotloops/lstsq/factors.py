@@ -3,6 +3,7 @@
 import copy
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.linalg import LinAlgError
 from scipy.linalg import qr, solve_triangular
 
 from .. import _rows
-from .._run import Call, Output, Step, run, tiles
+from .._run import Call, Output, Step, resolve, run, tiles
 from .._typing import Array
 from ..kernels import lstsq as kernel
 from .prepared import Prepared, cholesky
@@ -77,6 +78,25 @@ class Factor:
         call = Call("lstsq", dtype, arrays, [_solution(count, p, left, q, n)], ("x",))
         solution: Array = run(call, *self.problem.kept, out=x)
         return solution
+
+    def bound(self) -> Callable[[Array], Array] | None:
+        """The block with its factors, from b (1, m, 1) to x (1, n, 1), both of the dtype of the
+        factors: what surrounds a call costs as much as one small vector. None where b is taken in
+        another precision."""
+        dtype, n = self.right.dtype, self.right.shape[2]
+        if dtype != self.problem.dtype:
+            return None
+        backend = resolve(self.problem.backend, "lstsq")
+        block, ready = backend.block("lstsq", "solve", dtype), backend.ready
+        arrays = map(ready, (self.left, self.right, self.order, self.scale))
+        before, none = (0, 1, 0, 1, self.code, *arrays), ready(self.none)
+
+        def solve(b: Array) -> Array:
+            x = np.empty((1, n, 1), dtype)
+            block(*before, ready(b), none, x)
+            return x
+
+        return solve
 
     def _solve_in_double(self, b: Array, h: Array | None, x: Array | None) -> Array:
         """x of a single-precision problem, whose factors are in double precision."""

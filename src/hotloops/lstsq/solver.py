@@ -1,5 +1,8 @@
 """A least-squares problem with its factors, and what they tell."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from scipy.linalg import LinAlgWarning
 
@@ -24,6 +27,7 @@ class Solver:
         if problem.a.size:
             self.factors = _FACTORS.get(problem.method, orthogonal_factors)(problem)
         self._rank: Array | None = None
+        self._bound: Callable[[Array], Array] | None = None
 
     @property
     def rank(self) -> Array:
@@ -55,11 +59,21 @@ class Solver:
     def solution(self, b: Array) -> Array:
         """x (K, n, p) for b (K, m, p)."""
         if len(self.factors) == 1 and b.size:
+            if len(b) == b.shape[2] == 1 and not self.problem.refine:
+                return self._of_vector(b)
             return self._by(self.factors[0], b)
         x = np.zeros((len(b), self.problem.a.shape[2], b.shape[2]), self.problem.dtype)
         for factor in self.factors if b.size else ():
             x[factor.places] = self._by(factor, b if factor.which is None else b[factor.which])
         return x
+
+    def _of_vector(self, b: Array) -> Array:
+        if self._bound is None:
+            self._bound = self.factors[0].bound() or self.factors[0].solve
+        return self._bound(b)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_bound": None}
 
     def _by(self, factor: Factor, b: Array) -> Array:
         return refined(factor, b) if self.problem.refine else factor.solve(b)
