@@ -2,10 +2,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hotloops.kernels.solve import GROUP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
+from hotloops._run import resolve
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 METHODS = ["gen", "pos"]
@@ -143,6 +145,11 @@ def test_the_place_of_a_system_does_not_matter(n, count, columns, seed):
     for backend in ("cython", "numba"):
         x = hl.solve_many(A, b, backend=backend)
         np.testing.assert_array_equal(hl.solve_many(A[order], b[order], backend=backend), x[order])
+
+
+@pytest.mark.parametrize("backend", ["cython", "numba"])
+def test_pieces_of_a_batch_fill_the_lanes(backend):
+    assert GROUP % resolve(backend, "solve").load("solve").LANES == 0
 
 
 # --- shapes and types -----------------------------------------------------------------------

@@ -36,3 +36,6 @@ BLOCKS = """
     scatter_integer  r   | axes x origin step rows values indices starts > out
     scatter_bool     r   | axes x origin step rows values indices starts > out
 """
+
+#: Bytes of the numbers of a tile's rows, which lie side by side: LANES / itemsize rows.
+LANES = 128

@@ -3,6 +3,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from hotloops.kernels import sparse as kernel
+
 
 cdef extern from "vmath.h" nogil:
     ctypedef int cloned "HL_CLONES int"
@@ -15,6 +17,7 @@ cdef extern from "sparse/lanes.h" nogil:
         REAL "HL_REAL"
         COMPLEX "HL_COMPLEX"
         BOOL "HL_BOOL"
+        LANES "HL_TILE"
     void add_column "HL_ADD_COLUMN"(
         int kind, Py_ssize_t count, const void* values, const void* places, Py_ssize_t first,
         const void* tile, void* y)
@@ -23,12 +26,15 @@ cdef extern from "sparse/lanes.h" nogil:
 
 
 cdef enum:
-    LANES = 128  # bytes: the numbers of a tile's rows
     GROUP = 64  # columns whose sums are written together
     CHUNK = 256  # nonzeros whose numbers stay in the first cache
     WINDOW = 32768  # rows of the matrix whose numbers may be held
     AHEAD = 64  # rows of the matrix
     FEW = 2  # rows that are not worth a tile
+
+
+if LANES != kernel.LANES:  # which C must know when it compiles
+    raise ImportError("lanes.h and __init__.py have different numbers")
 
 
 ctypedef fused number:

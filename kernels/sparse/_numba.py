@@ -5,8 +5,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..jit_numba import jit
+from . import LANES
 
-LANES = 128  # bytes: the numbers of a tile's rows
 GROUP = 64  # columns whose sums are written together
 CHUNK = 256  # nonzeros whose numbers stay in the first cache
 WINDOW = 32768  # rows of the matrix whose numbers may be held

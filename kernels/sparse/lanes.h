@@ -1,4 +1,4 @@
-/* The sums of one column for as many rows as have 128 bytes: its lanes stay in two registers. */
+/* The sums of one column for as many rows as a tile has: its lanes stay in two registers. */
 #ifndef HOTLOOPS_LANES_H
 #define HOTLOOPS_LANES_H
 
@@ -23,15 +23,17 @@
 
 enum { HL_REAL, HL_COMPLEX, HL_BOOL };
 
+#define HL_TILE 128 /* bytes of the numbers of a tile's rows */
+
 /* y += the sum over count nonzeros of their value times the lanes at their place in the tile.
-   The lanes of complex numbers are 64 bytes of real parts, then 64 of imaginary ones. A macro, for
-   any type of number and of place: 32 bytes at a time, because GCC keeps longer vectors in memory
-   where the CPU has none; or without vectors one element. */
+   The lanes of complex numbers are half a tile of real parts, then half of imaginary ones. A macro,
+   for any type of number and of place: a quarter at a time, because GCC keeps longer vectors in
+   memory where the CPU has none; or without vectors one element. */
 #define HL_ADD_COLUMN(kind, count, values, places, first, tile, y)                                 \
   do {                                                                                             \
     typedef __typeof__(*(y)) hl_lane;                                                              \
-    typedef hl_lane hl_lanes HL_VECTOR(hl_lane, (32 / sizeof(hl_lane)));                           \
-    const ptrdiff_t part = 32 / sizeof(hl_lane);                                                   \
+    typedef hl_lane hl_lanes HL_VECTOR(hl_lane, (HL_TILE / 4 / sizeof(hl_lane)));                  \
+    const ptrdiff_t part = HL_TILE / 4 / sizeof(hl_lane);                                          \
     for (ptrdiff_t w = 0; w < part; w += sizeof(hl_lanes) / sizeof(hl_lane)) {                     \
       hl_lanes a = *(hl_lanes *)((y) + w), b = *(hl_lanes *)((y) + part + w);                      \
       hl_lanes c = *(hl_lanes *)((y) + 2 * part + w), d = *(hl_lanes *)((y) + 3 * part + w);       \

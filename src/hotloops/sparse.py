@@ -4,16 +4,35 @@ import contextlib
 import functools
 import math
 import operator
+from collections.abc import Sequence
+from typing import Any, Protocol, SupportsIndex, TypeAlias, TypeVar, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays
 from ._run import Call, Output, Step, run, tiles
+from ._run.tiles import Tile
+from ._typing import Array
+from .kernels.sparse import LANES
 
 __all__ = ["sparse_tensordot"]
 
-_INDICES = {np.dtype(np.int32), np.dtype(np.int64)}
-_TILE = 128  # bytes of a number of its rows that a kernel works on together
+_Number = TypeVar("_Number", bound=np.bool | np.number[Any])
+_Number_co = TypeVar("_Number_co", bound=np.bool | np.number[Any], covariant=True)
+_Dtype: TypeAlias = np.dtype[Any]
+_Shape: TypeAlias = tuple[int, ...]
+#: What `axes` may be: how many, or the axes of X and those of A, one or a list of each.
+_Axes: TypeAlias = (
+    SupportsIndex
+    | tuple[SupportsIndex | Sequence[SupportsIndex], SupportsIndex | Sequence[SupportsIndex]]
+    | Sequence[Sequence[SupportsIndex]]
+)
+
+_UNSIGNED: dict[_Dtype, _Dtype] = {  # those of the indices that kernels take, of the same widths
+    np.dtype(np.int32): np.dtype(np.uint32),
+    np.dtype(np.int64): np.dtype(np.uint64),
+}
 _HELD = 8192  # rows of a matrix whose numbers stay in the second cache
 _MOVED, _MULTIPLIED = 0.08, 0.025  # ns a byte
 _SCATTERED = 8  # rows up to which a matrix in another order is cheaper to use than to convert
@@ -25,7 +44,46 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
+class _Sparse(Protocol[_Number_co]):
+    """A sparse matrix or array of SciPy's, as far as type checkers see it."""
+
+    @property
+    def dtype(self) -> np.dtype[_Number_co]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def format(self) -> str: ...
+
+
+@overload
+def sparse_tensordot(
+    X: NDArray[_Number],
+    A: _Sparse[_Number],
+    axes: _Axes = 1,
+    *,
+    out: NDArray[_Number] | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> NDArray[_Number]: ...
+@overload
+def sparse_tensordot(
+    X: ArrayLike,
+    A: _Sparse[Any],
+    axes: _Axes = 1,
+    *,
+    out: Array | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Array: ...
+def sparse_tensordot(
+    X: ArrayLike,
+    A: Any,
+    axes: _Axes = 1,
+    *,
+    out: Array | None = None,
+    backend: str | None = None,
+    workers: int | None = None,
+) -> Array:
     """The product of a dense tensor and a sparse matrix: a tensor dot product.
 
     .. math:: Y_{\\ldots m} = \\sum_n X_{\\ldots n} A_{nm}
@@ -97,15 +155,15 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
     array([1., 2., 1.])
     """
     _check_operands(X, A, axes)
-    x = _arrays.number("X", X)
-    number = _arrays.number("A", np.empty(0, A.dtype)).dtype
-    dtype = np.result_type(x.dtype, number)
-    summed, of_A = _axes(axes, x.shape, A.shape)
+    x, of_A = _arrays.number("X", X), A.shape
+    number = _number(A.dtype)
+    dtype = number if x.dtype is number else np.result_type(x.dtype, number)
+    summed, summed_of_A = _axes(axes, x.shape, of_A)
     free = [a for a in range(x.ndim) if a not in summed]
     lengths = [x.shape[a] for a in free]
     n = math.prod(lengths)
-    rows, values, indices, starts, (k, m) = _stored(A, of_A, number, dtype, n)
-    shape = (*lengths, *(size for a, size in enumerate(A.shape) if a not in of_A))
+    rows, values, indices, starts, (k, m) = _stored(A, summed_of_A, number, dtype, n)
+    left = [size for a, size in enumerate(of_A) if a not in summed_of_A]
 
     suffix, part = _arithmetic(dtype)
     memory, origin, strides = _memory(x, dtype, part)
@@ -117,45 +175,54 @@ def sparse_tensordot(X, A, axes=1, *, out=None, backend=None, workers=None):
             indices = _places(indices, sizes, steps)
         else:
             rows = _places(rows, sizes, steps)
-    arrays = {
+    arrays: dict[str, Any] = {
         "axes": _row_axes(lengths, [strides[a] for a in free]),
         "x": memory,
         "origin": origin,
         "step": step,
-        "values": values.view(part),
-        **_of_one_dtype(rows=rows, indices=indices, starts=starts),
-        "out": Output(shape, dtype, (n, m), part),
+        "values": values if dtype is part else values.view(part),
+        "out": Output((*lengths, *left), dtype, (n, m), part),
     }
     if rows is None:
+        arrays["indices"], arrays["starts"] = _of_one_dtype(indices, starts)
         work = Step(f"fill{suffix}", _bounds(n, m, k, len(values), dtype.itemsize))
     else:
+        names = ("rows", "indices", "starts")
+        arrays |= zip(names, _of_one_dtype(rows, indices, starts), strict=True)
         work = Step(f"scatter{suffix}", tiles.rows(n, _SENT * len(values)))
     given = {} if out is None else {"X": x, **_arrays_of(A)}
-    return run(Call("sparse", part, arrays, [work]), backend, workers, out=out, **given)
+    result: Array = run(Call("sparse", part, arrays, [work]), backend, workers, out=out, **given)
+    return result
 
 
-def _places(rows, sizes, steps):
-    """Where in X the rows of a matrix are that several axes, or none, are summed over by."""
-    if not sizes:
-        return np.zeros(len(rows), np.int64)
-    indices = np.unravel_index(rows, sizes)
-    return sum(step * index for step, index in zip(steps, indices, strict=True))
+@functools.cache
+def _number(dtype: _Dtype) -> _Dtype:
+    """The dtype of A in native byte order, which must be a number's."""
+    return _arrays.number("A", np.empty(0, dtype)).dtype
 
 
-def _of_one_dtype(**integers):
-    """The arrays of integers as kernels take them, without `rows` where a kernel needs none."""
-    given = {name: array for name, array in integers.items() if array is not None}
-    index = _arrays.common_dtype(*given.values())
-    return {name: _arrays.ready(array, index) for name, array in given.items()}
+def _places(rows: Array, sizes: list[int], steps: list[int]) -> Array:
+    """The places in X of the rows of a matrix by which several axes, or none, are summed over."""
+    places = np.zeros(len(rows), np.int64)
+    if sizes:
+        indices = np.unravel_index(rows, sizes)
+        for step, index in zip(steps, indices, strict=True):
+            places += step * index
+    return places
+
+
+def _of_one_dtype(*integers: Array) -> list[Array]:
+    """The arrays of integers as kernels take them."""
+    index = _arrays.common_dtype(*integers)
+    return [array if array.dtype is index else array.astype(index) for array in integers]
 
 
 # --- checks ---------------------------------------------------------------------------------
 
 
-def _check_operands(X, A, axes):
-    import scipy.sparse
-
-    sparse = scipy.sparse.issparse(A)
+def _check_operands(X: Any, A: Any, axes: Any) -> None:
+    """Refuse an X that is sparse, and an A that is not a sparse one of SciPy's."""
+    sparse = _is_scipys(A)
     if sparse and type(X) is np.ndarray:
         return
     stored = _conversions("X", X)
@@ -167,16 +234,29 @@ def _check_operands(X, A, axes):
         )
 
 
-def _kind(value):
+def _is_scipys(value: Any) -> bool:
+    """Whether this is a sparse matrix or array of SciPy's."""
+    kind: Any = type(value)
+    return _has_scipys(kind)
+
+
+@functools.cache
+def _has_scipys(kind: type) -> bool:
+    """Whether objects of this type are sparse matrices or arrays of SciPy's."""
+    import scipy.sparse
+
+    return issubclass(kind, (scipy.sparse.sparray, scipy.sparse.spmatrix))
+
+
+def _kind(value: Any) -> str:
     return f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
 
 
-def _conversions(name, value):
-    """What makes an array of SciPy's, and a dense one, of something sparse; None of others."""
-    import scipy.sparse
-
+def _conversions(name: str, value: Any) -> tuple[str, str] | None:
+    """The code that makes an array of SciPy's of something sparse, and a dense one; None of what is
+    not sparse."""
     package = type(value).__module__.partition(".")[0]
-    if scipy.sparse.issparse(value):
+    if _is_scipys(value):
         return name, f"{name}.toarray()"
     if package == "sparse":
         return f"{name}.asformat('coo').to_scipy_sparse()", f"{name}.todense()"
@@ -198,7 +278,8 @@ def _conversions(name, value):
     return None
 
 
-def _advice_for_A(A):
+def _advice_for_A(A: Any) -> str:
+    """What to pass in place of an A that is not a sparse one of SciPy's."""
     stored = _conversions("A", A)
     if stored is not None:
         return f": {stored[0]} makes one"
@@ -210,11 +291,10 @@ def _advice_for_A(A):
     return ""
 
 
-def _advice_for_X(X, A, axes, stored, dense):
-    """Followed, it gives the product that was asked for, if with other axes first."""
-    import scipy.sparse
-
-    if scipy.sparse.issparse(A):
+def _advice_for_X(X: Any, A: Any, axes: Any, stored: str, dense: str) -> str:
+    """What to call in place of a product with a sparse X: it gives the same numbers, if with other
+    axes first."""
+    if _is_scipys(A):
         if len(X.shape) == len(A.shape) == 2 and np.ndim(axes) == 0 and axes == 1:
             return f"{stored} @ A multiplies two sparse ones"
         return f"sparse_tensordot({dense}, A, {axes!r}) takes a dense copy"
@@ -225,8 +305,8 @@ def _advice_for_X(X, A, axes, stored, dense):
     )
 
 
-def _axes(axes, of_X, of_A):
-    """The axes of X and of A that are summed over, from 0 on."""
+def _axes(axes: Any, of_X: _Shape, of_A: _Shape) -> tuple[list[int], list[int]]:
+    """The axes of X and of A that are summed over, counted from 0 on."""
     try:
         count = operator.index(axes)
     except TypeError:
@@ -247,8 +327,9 @@ def _axes(axes, of_X, of_A):
     return found
 
 
-def _listed_axes(axes, of_X, of_A):
-    found = []
+def _listed_axes(axes: Any, of_X: _Shape, of_A: _Shape) -> tuple[list[int], list[int]]:
+    """The axes of X and of A that are named, counted from 0 on."""
+    found: list[list[int]] = []
     for name, shape, listed in zip("XA", (of_X, of_A), _pair(axes), strict=True):
         if any(not -len(shape) <= a < len(shape) for a in listed):
             raise ValueError(f"axes of {name} must be in range {_shapes(of_X, of_A)}, got {axes}")
@@ -257,14 +338,15 @@ def _listed_axes(axes, of_X, of_A):
             raise ValueError(
                 f"axes of {name} must not be repeated {_shapes(of_X, of_A)}, got {axes}"
             )
-    return found
+    return found[0], found[1]
 
 
-def _shapes(of_X, of_A):
+def _shapes(of_X: _Shape, of_A: _Shape) -> str:
     return f"for X of shape {of_X} and A of shape {of_A}"
 
 
-def _pair(axes):
+def _pair(axes: Any) -> list[list[int]]:
+    """A list of axes for X and one for A, as many."""
     try:
         pair = [[operator.index(a) for a in (np.atleast_1d(list_).tolist())] for list_ in axes]
         if len(pair) == 2 and len(pair[0]) == len(pair[1]):
@@ -277,14 +359,15 @@ def _pair(axes):
     )
 
 
-def _arrays_of(A):
+def _arrays_of(A: Any) -> dict[str, Any]:
+    """The arrays that A consists of, by their names."""
     stored = {f"A.{name}": getattr(A, name, None) for name in ("data", "indices", "indptr")}
     return stored | {f"A.coords[{a}]": c for a, c in enumerate(getattr(A, "coords", ()))}
 
 
-def _integers(name, array):
+def _integers(name: str, array: Array) -> Array:
     """The array as int32 or int64, in native byte order."""
-    if array.dtype in _INDICES and array.ndim == 1:
+    if array.dtype in _UNSIGNED and array.ndim == 1:
         return array
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise ValueError(
@@ -294,7 +377,7 @@ def _integers(name, array):
     return array.astype(np.int32 if array.dtype.itemsize < 4 else np.int64)
 
 
-def _indices(name, array, count, size):
+def _indices(name: str, array: Array, count: int, size: int) -> Array:
     """The array of integers, which must be as many as `count` and in [0, size)."""
     indices = _integers(name, array)
     if len(indices) != count:
@@ -302,20 +385,21 @@ def _indices(name, array, count, size):
             f"{name} must be one for each of {count} stored elements, got {len(indices)}: A is "
             f"damaged"
         )
-    # seen as unsigned, negative ones are the largest
-    if count and indices.view(f"u{indices.itemsize}").max() >= size:
+    unsigned = indices.view(_UNSIGNED[indices.dtype])  # negative ones are the largest
+    if count and unsigned[unsigned.argmax()] >= size:
         wrong = indices[(indices < 0) | (indices >= size)][0]
         raise ValueError(f"{name} must be in [0, {size}), got {wrong}: A is damaged")
     return indices
 
 
-def _starts(array, groups, stored):
+def _starts(array: Array, groups: int, stored: int) -> Array:
+    """The array of where the groups start, which must ascend from 0 to no more than are stored."""
     starts = _integers("A.indptr", array)
     if (
         len(starts) != groups + 1
         or starts[0] != 0
         or starts[-1] > stored
-        or (starts[1:] < starts[:-1]).any()
+        or np.count_nonzero(starts[1:] < starts[:-1])
     ):
         raise ValueError(
             f"A.indptr must be {groups + 1} numbers that ascend from 0 to at most {stored}, as "
@@ -324,23 +408,27 @@ def _starts(array, groups, stored):
     return starts
 
 
-def _compressed(A):
+def _compressed(A: Any) -> tuple[Array, Array, Array]:
     """The data, indices and starts of A in format CSC, CSR or BSR, without what lies beyond the
     last start, checked: SciPy would trust them."""
-    shape = (1, *A.shape)[-2:]
-    if A.format == "bsr":
-        shape = [size // part for size, part in zip(shape, A.blocksize, strict=True)]
-    groups, size = shape[::-1] if A.format == "csc" else shape
-    if A.data.ndim != (3 if A.format == "bsr" else 1):
-        raise ValueError(f"A.data must be a vector, got shape {A.data.shape}: A is damaged")
-    if len(A.indices) != len(A.data):
-        _indices("A.indices", A.indices, len(A.data), size)  # raises
-    starts = _starts(A.indptr, groups, len(A.data))
+    data, indices, format = A.data, A.indices, A.format
+    groups, size = (1, *A.shape)[-2:]
+    if format == "csc":
+        groups, size = size, groups
+    elif format == "bsr":
+        groups, size = groups // A.blocksize[0], size // A.blocksize[1]
+    if data.ndim != (3 if format == "bsr" else 1):
+        raise ValueError(f"A.data must be a vector, got shape {data.shape}: A is damaged")
+    if len(indices) != len(data):
+        _indices("A.indices", indices, len(data), size)  # raises
+    starts = _starts(A.indptr, groups, len(data))
     stored = int(starts[-1])
-    return A.data[:stored], _indices("A.indices", A.indices[:stored], stored, size), starts
+    if stored < len(data):
+        data, indices = data[:stored], indices[:stored]
+    return data, _indices("A.indices", indices, stored, size), starts
 
 
-def _coordinates(A, number):
+def _coordinates(A: Any, number: _Dtype) -> tuple[Array, list[Array]]:
     """The data of A in COO format, and the indices along each axis, checked."""
     import scipy.sparse
 
@@ -367,15 +455,17 @@ def _coordinates(A, number):
 # --- as kernels take it ---------------------------------------------------------------------
 
 
-def _stored(A, summed, number, dtype, n):
+def _stored(
+    A: Any, summed: list[int], number: _Dtype, dtype: _Dtype, n: int
+) -> tuple[Array | None, Array, Array, Array, tuple[int, int]]:
     """A as a matrix with the axes `summed` for its rows: the row of each group of its nonzeros,
     None where the groups are columns; values, columns (else rows), starts of the groups; its shape.
 
     number: the dtype of A in native byte order; n: rows of X.
     """
-    import scipy.sparse
-
-    if A.format in ("csc", "csr") and A.ndim == 2 and len(summed) == 1:
+    shape: tuple[int, int]
+    rows: Array | None
+    if len(summed) == 1 and A.ndim == 2 and A.format in ("csc", "csr"):
         data, indices, starts = _compressed(A)
         shape = A.shape if summed == [0] else A.shape[::-1]
         by_columns = (A.format == "csc") == (summed == [0])
@@ -384,50 +474,56 @@ def _stored(A, summed, number, dtype, n):
         data, places = _coordinates(A, number)
         left = [a for a in range(A.ndim) if a not in summed]
         sizes = [[A.shape[a] for a in axes] for axes in (summed, left)]
-        shape = tuple(map(math.prod, sizes))
+        shape = math.prod(sizes[0]), math.prod(sizes[1])
         rows, indices = (
             _flat([places[a] for a in axes], lengths, len(data))
             for axes, lengths in zip((summed, left), sizes, strict=True)
         )
         starts = np.arange(len(data) + 1, dtype=np.int32 if len(data) < 2**31 else np.int64)
     values = _arrays.ready(data, number)
-    wraps = number != dtype and number.kind in "biu"  # duplicates add up as A's own numbers do
+    wraps = number.kind in "biu" and number != dtype  # duplicates add up as A's own numbers do
     work = n * len(values) * _SENT
     if rows is not None and ((n > _SCATTERED and work > _CONVERTED) or wraps):
+        import scipy.sparse
+
         # one row of another matrix for each group: SciPy keeps their order
         groups = scipy.sparse.csr_array((values, indices, starts), shape=(len(rows), shape[1]))
         columns = groups.tocsc()
         values, indices, starts = columns.data, rows[columns.indices], columns.indptr
         rows = None
     if wraps and len(values):
+        import scipy.sparse
+
         columns = scipy.sparse.csc_array((values, indices, starts), shape=shape, copy=True)
         columns.sum_duplicates()
         values, indices, starts = columns.data, columns.indices, columns.indptr
-    return rows, _arrays.ready(values, dtype), indices, starts, shape
+    return rows, values.astype(dtype, copy=False), indices, starts, shape
 
 
-def _flat(places, sizes, count):
-    """One index for those along several axes, or none."""
+def _flat(places: list[Array], sizes: list[int], count: int) -> Array:
+    """One index in place of those along several axes, or none."""
     if not places:
         return np.zeros(count, np.int32)
     return places[0] if len(places) == 1 else np.ravel_multi_index(places, sizes)
 
 
-def _memory(x, dtype, part):
+def _memory(x: Array, dtype: _Dtype, part: _Dtype) -> tuple[Array, int, list[int]]:
     """The memory in which x lies, as numbers of the dtype `part`, the place of its first element
     there, and its strides, in such numbers."""
     size = part.itemsize
-    if x.dtype != dtype:
-        x = x.astype(dtype)
+    if x.dtype is not dtype:
+        x = x.astype(dtype, copy=False)
     flags = x.flags
     if not flags.aligned or not (
         flags.c_contiguous
         or all(s % size == 0 for s, length in zip(x.strides, x.shape, strict=True) if length > 1)
     ):
         x = x.copy()
+        flags = x.flags
     strides = [s // size if length > 1 else 0 for s, length in zip(x.strides, x.shape, strict=True)]
-    if x.flags.c_contiguous:
-        return x.reshape(-1).view(part), 0, strides
+    if flags.c_contiguous:
+        memory = x.reshape(-1)
+        return memory if dtype is part else memory.view(part), 0, strides
     last = [(length - 1) * s for length, s in zip(x.shape, strides, strict=True)]
     first = x[tuple(slice(-1, None) if s < 0 else slice(1) for s in strides)].reshape(1).view(part)
     extent = (sum(map(abs, last)) + len(first),)
@@ -435,16 +531,17 @@ def _memory(x, dtype, part):
     return memory, -sum(place for place in last if place < 0), strides
 
 
-def _row_axes(lengths, strides):
+def _row_axes(lengths: list[int], strides: list[int]) -> Array:
     """Lengths, strides in X and strides in rows of the result of the axes along which rows count:
     in the order of X in memory, those that follow upon each other as one."""
     if len(lengths) == 1:
         return np.array([lengths, strides, [1]], np.intp)
-    axes, rows = [], 1
+    axes: list[tuple[int, int, int]] = []
+    merged: list[tuple[int, int, int]] = []
+    rows = 1
     for length, stride in zip(reversed(lengths), reversed(strides), strict=True):
         axes.append((length, stride, rows))
         rows *= length
-    merged = []
     for length, stride, rows in sorted(reversed(axes), key=lambda axis: -abs(axis[1])):
         if merged and merged[-1][1:] == (length * stride, length * rows):
             length *= merged.pop()[0]
@@ -454,8 +551,9 @@ def _row_axes(lengths, strides):
 
 
 @functools.cache
-def _arithmetic(dtype):
-    """The ending of a block function for numbers of this dtype, and what they are to it."""
+def _arithmetic(dtype: _Dtype) -> tuple[str, _Dtype]:
+    """The ending of the names of blocks for numbers of this dtype, and the dtype as which they see
+    them."""
     if dtype.kind == "c":
         return "_complex", np.dtype(f"f{dtype.itemsize // 2}")
     if dtype.kind == "f":
@@ -465,13 +563,13 @@ def _arithmetic(dtype):
     return "_integer", np.dtype(f"u{dtype.itemsize}")
 
 
-def _bounds(n, m, k, stored, size):
-    """Tiles of rows, and as many columns as, where A is local, need few rows of A."""
+def _bounds(n: int, m: int, k: int, stored: int, size: int) -> list[Tile]:
+    """Bounds of tiles of rows, and of as many columns as, where A is local, need few rows of A."""
     cost = size * ((k + m) * _MOVED + stored * _MULTIPLIED)  # of a row
     if not m or tiles.is_short(n * cost):
         return [(0, n, 0, m)]
     columns = m if k <= _HELD else -(-m * _HELD // k)
-    tile = _TILE // size
+    tile = LANES // size
     rows = -(-tiles.split(n, cost * columns / m) // tile) * tile
     if rows >= n:
         columns = min(columns, tiles.split(m, n * cost / m))
