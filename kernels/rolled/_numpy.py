@@ -10,16 +10,16 @@ def fill(p0, p1, r0, r1, a, b, k, out):
 
 
 def fill_exact(p0, p1, r0, r1, a, b, k, out):
-    """The same for integers within 2^51 as float64, which leave as int64."""
+    """The products of `fill` of integers as float64, which leave as int64."""
     fill(p0, p1, r0, r1, a, b, k, out)
     out.view(np.int64)[p0:p1, r0:r1] = out[p0:p1, r0:r1].astype(np.int64)
 
 
 def fill_integer(p0, p1, r0, r1, a, b, k, out):
-    """The same: NumPy's integers wrap."""
+    """The products of `fill` of unsigned integers: NumPy's wrap."""
     fill(p0, p1, r0, r1, a, b, k, out)
 
 
 def fill_bool(p0, p1, r0, r1, a, b, k, out):
-    """The same with "or" for the sum and "and" for the product."""
+    """The products of `fill` with "or" for the sum and "and" for the product."""
     fill(p0, p1, r0, r1, a.view(bool), b.view(bool), k, out.view(bool))

@@ -3,12 +3,13 @@ import scipy.linalg
 
 
 def side_by_side(s0, s1, a, b, positive, x, failed):
-    """The same for numbers with a last axis of their parts."""
+    """The systems of `one_by_one` in numbers that have a last axis of their parts."""
     one_by_one(s0, s1, _joined(a), _joined(b), positive, _joined(x), failed)
 
 
 def one_by_one(s0, s1, a, b, positive, x, failed):
-    """a[s] @ x[s] = b[s]; `positive`: a[s] is, and given by its lower triangle."""
+    """a[s] @ x[s] = b[s]; with `positive` only the lower triangle of a[s] is read, which is
+    positive definite."""
     read, solve = (np.tril, _solve_positive) if positive else (np.asarray, np.linalg.solve)
     for s in range(s0, s1):
         x[s], failed[s], matrix = np.nan, 0, read(a[s])

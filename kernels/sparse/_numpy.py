@@ -34,7 +34,7 @@ def fill_bool(r0, r1, c0, c1, axes, x, origin, step, values, indices, starts, ou
 
 
 def _scatter(dtype, r0, r1, axes, x, origin, step, rows, values, indices, starts, out):
-    """The same sums: the nonzeros of each column together, in their order."""
+    """The sums of `_fill`, of the nonzeros of each column together, in their order."""
     rows = np.repeat(rows, np.diff(starts))
     order = np.argsort(indices, kind="stable")
     columns = out.view(dtype).shape[1]
