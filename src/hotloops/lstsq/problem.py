@@ -56,7 +56,8 @@ class Problem:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of A, and of the solutions."""
-        return self.a.dtype
+        dtype: np.dtype[Any] = self.a.dtype
+        return dtype
 
     @property
     def kept(self) -> tuple[str, int]:

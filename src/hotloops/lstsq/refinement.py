@@ -24,7 +24,10 @@ def refined(factor: Factor, b: Array) -> Array:
     # The correction of x, and what h's rounding makes of it, tell how far off x is: of all x
     # the last of the least is kept. r is 0 at first, as the roundings of b − A x, times a heavy
     # weight, would drown h
-    steps = np.zeros((3, *x.shape), x.dtype)
+    steps: Array = np.zeros((3, *x.shape), x.dtype)
+    now: Array
+    correction: Array
+    noise: Array
     now, correction, noise = steps
     now[...] = x
     one = len(b) * b.shape[2] == 1  # column, of which numbers are quicker than arrays
