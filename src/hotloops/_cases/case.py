@@ -21,7 +21,7 @@ class Case:
     name: str
     function: Callable[..., Any]
     make: Callable[..., Arguments]  # make(rng, dtype, **size) -> the function's arguments by name
-    tiny: Arguments  # the size that is checked
+    tiny: Any  # the size that is checked, by name
     #: The largest error over the largest element, for each dtype; {None: …} where there is none.
     tolerance: dict[Any, float]
     question: Callable[..., Any]  # the same arguments -> the same result, as it was first written

@@ -87,7 +87,7 @@ def _mlp_make(
     }
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Any] = {
     "relu": lambda x: np.maximum(x, 0),
     "tanh": np.tanh,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),

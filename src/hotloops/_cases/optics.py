@@ -94,8 +94,7 @@ def _one_stack(n: Array, d: Array, wavelength: float, theta: float, pol: str) ->
     waves = [np.array([1 / product[0, 0], 0])]
     for matrix in reversed(matrices):
         waves.append(matrix @ waves[-1])
-    waves = np.array(waves[::-1])
-    return product[1, 0] / product[0, 0], 1 / product[0, 0], kz, cosine, waves
+    return product[1, 0] / product[0, 0], 1 / product[0, 0], kz, cosine, np.array(waves[::-1])
 
 
 def _stacks(
@@ -175,7 +174,7 @@ def _at_plane(
 ) -> tuple[float, float]:
     """|E|² in the plane z, and what is absorbed in it."""
     _, _, kz, cosine, waves = solved
-    j = np.searchsorted(edges, z, side="right")
+    j = int(np.searchsorted(edges, z, side="right"))
     path = 1j * kz[j] * (z - edges[max(j - 1, 0)])
     forward, backward = waves[j] * np.exp([path, -path])
     if pol == "s":
@@ -218,12 +217,12 @@ def _profiles_numpy(
     # u = forward + backward is continuous: from it the waves at the near interfaces
     waves = np.zeros((len(n), 2, *batch), complex)
     waves[0] = np.ones(batch), reflection[0]
-    for j in range(1, len(n)):
-        u = waves[j - 1].sum(axis=0)
-        if j > 1:
-            u = waves[j - 1, 0] * phase[j - 2] + waves[j - 1, 1] / phase[j - 2]
-        behind = reflection[j] * phase[j - 1] ** 2 if j < len(n) - 1 else 0
-        waves[j] = u / (1 + behind), u * behind / (1 + behind)
+    for k in range(1, len(n)):
+        u = waves[k - 1].sum(axis=0)
+        if k > 1:
+            u = waves[k - 1, 0] * phase[k - 2] + waves[k - 1, 1] / phase[k - 2]
+        behind = reflection[k] * phase[k - 1] ** 2 if k < len(n) - 1 else 0
+        waves[k] = u / (1 + behind), u * behind / (1 + behind)
     edges = np.append(0, d.cumsum())
     j = np.searchsorted(edges, z, side="right")
     path = (z - edges[np.maximum(j - 1, 0)]).reshape(-1, *[1] * len(batch))

@@ -17,6 +17,7 @@ def selftest(
     for case in cases:
         for dtype, tolerance in case.tolerance.items():
             arguments = case.arguments("tiny", dtype)
+            reference: Any
             try:
                 reference = case.call(arguments, backend="numpy")
             except Exception as problem:
