@@ -198,7 +198,8 @@ def sparse_tensordot(
 @functools.cache
 def _number(dtype: _Dtype) -> _Dtype:
     """The dtype of A in native byte order, which must be a number's."""
-    return _arrays.number("A", np.empty(0, dtype)).dtype
+    number: _Dtype = _arrays.number("A", np.empty(0, dtype)).dtype
+    return number
 
 
 def _places(rows: Array, sizes: list[int], steps: list[int]) -> Array:

@@ -1,12 +1,14 @@
 """Sums over many rows, and factors of them, in double precision."""
 
+from typing import Any
+
 import numpy as np
 
 from .. import _arrays, _rows
-from .case import Case, numbers
+from .case import Arguments, Case, numbers
 
 
-def _make(rng, dtype, m, n, p=0, less=0):
+def _make(rng: Any, dtype: Any, m: int, n: int, p: int = 0, less: int = 0) -> Arguments:
     arguments = {"a": numbers(rng, dtype, m, n)}
     if p:
         arguments["b"] = numbers(rng, dtype, m, p)
@@ -15,67 +17,67 @@ def _make(rng, dtype, m, n, p=0, less=0):
     return arguments
 
 
-def _double(array):
+def _double(array: Any) -> Any:
     return array.astype(np.result_type(array.dtype, np.float64))
 
 
 # --- sums -----------------------------------------------------------------------------------
 
 
-def _sums(a, less, **kept):
-    return _rows.sums(_arrays.floating("a", a), _arrays.floating("less", less), **kept)
+def _sums(a: Any, less: Any, **kept: Any) -> Any:
+    return _rows.sums(_arrays.floating("a", a), [*_arrays.floating("less", less)], **kept)
 
 
-def _sums_question(a, less):
+def _sums_question(a: Any, less: Any) -> Any:
     return np.array([sum(column) for column in (_double(a) - less.sum(axis=0)).T])
 
 
-def _sums_numpy(a, less):
+def _sums_numpy(a: Any, less: Any) -> Any:
     return _double(a).sum(axis=0) - len(a) * less.sum(axis=0)
 
 
-def _products(a, b, **kept):
+def _products(a: Any, b: Any, **kept: Any) -> Any:
     return _rows.products(_arrays.floating("a", a), _arrays.floating("b", b), **kept)
 
 
-def _products_question(a, b):
+def _products_question(a: Any, b: Any) -> Any:
     return sum(np.outer(*rows) for rows in zip(_double(a), _double(b), strict=True))
 
 
-def _products_numpy(a, b):
+def _products_numpy(a: Any, b: Any) -> Any:
     return _double(a).T @ _double(b)
 
 
-def _inner_products(a, **kept):
+def _inner_products(a: Any, **kept: Any) -> Any:
     return _rows.inner_products(_arrays.floating("a", a), **kept)
 
 
-def _inner_products_question(a):
+def _inner_products_question(a: Any) -> Any:
     return np.triu(_products_question(a.conj(), a))
 
 
-def _inner_products_numpy(a):
+def _inner_products_numpy(a: Any) -> Any:
     return np.triu(_products_numpy(a.conj(), a))
 
 
 # --- factors --------------------------------------------------------------------------------
 
 
-def _factors(a, less, **kept):
+def _factors(a: Any, less: Any, **kept: Any) -> Any:
     """R over Q, R with a positive diagonal: there is one such."""
     a = np.require(_arrays.floating("a", a), requirements="C")
     q = np.empty(a.shape, a.dtype)
-    r = _rows.triangular(a, less=_arrays.floating("less", less), q=q, **kept)
+    r = _rows.triangular(a, less=[*_arrays.floating("less", less)], q=q, **kept)
     signs = np.sign(r.diagonal().real)
     return _of_one_size(signs[:, None] * r, signs * q)
 
 
-def _of_one_size(r, q):
+def _of_one_size(r: Any, q: Any) -> Any:
     root = np.sqrt(len(q))
     return np.concatenate([r / root, q * root])
 
 
-def _factors_question(a, less):
+def _factors_question(a: Any, less: Any) -> Any:
     q, r = _double(a) - less.sum(axis=0), np.zeros((a.shape[1],) * 2, less.dtype)
     for k in range(len(r)):  # Gram and Schmidt
         r[k, k] = np.linalg.norm(q[:, k])
@@ -85,7 +87,7 @@ def _factors_question(a, less):
     return _of_one_size(r, q)
 
 
-def _factors_numpy(a, less):
+def _factors_numpy(a: Any, less: Any) -> Any:
     rows = _double(a) - less.sum(axis=0)
     r = np.linalg.cholesky(rows.conj().T @ rows).conj().T
     return _of_one_size(r, rows @ np.linalg.inv(r))
