@@ -13,8 +13,6 @@ from scipy.linalg import cython_blas, cython_lapack
 
 from .jit_numba import inlined
 
-__all__: list[str] = []  # it is for the kernels alone
-
 
 def _int_bits():
     # The name of the capsule is the C signature: "void (char *, char *, int *, …".

@@ -13,8 +13,6 @@ import numba
 import numpy
 import scipy
 
-__all__: list[str] = []  # it is for the kernels alone
-
 # fused multiply-adds may form and the sign of zero may be lost; nothing else is given up
 _FLAGS = {"nogil": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
 _lock = threading.Lock()

@@ -7,8 +7,6 @@ from numba.extending import intrinsic, overload
 
 from .jit_numba import inlined, jit
 
-__all__: list[str] = []  # it is for the kernels alone
-
 _AS_INTEGER = {
     types.float64: (types.uint64, ir.IntType(64)),
     types.float32: (types.uint32, ir.IntType(32)),

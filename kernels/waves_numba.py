@@ -8,8 +8,6 @@ import numpy as np
 from .jit_numba import inlined, jit
 from .vmath_numba import SINCOS_LIMIT, exp, sincos
 
-__all__: list[str] = []  # it is for the kernels alone
-
 STRIP = 128
 GROUP = 8
 PADDED = STRIP + GROUP
