@@ -23,7 +23,7 @@ def are_many(m: int, n: int) -> bool:
 
 def double(array: Array) -> Array:
     """`array` in double precision, itself if it is."""
-    return array.astype(_wide(array), copy=False)
+    return array if array.dtype.char in "dD" else array.astype(_wide(array))
 
 
 def _wide(*arrays: Array) -> np.dtype[Any]:
