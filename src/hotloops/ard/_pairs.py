@@ -1,6 +1,7 @@
 """Two sets of points and a metric, and the calls that make something of all their pairs."""
 
 import copy
+import functools
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .. import _arrays
 from .._run import Call, HostStep, Output, Step, run, tiles
+from .._run.tiles import Tile
 from .._typing import Array
 from ..kernels.ard import MANY, NOWHERE, ROWS, STRIP
 from ._metric import metric_of
@@ -23,6 +25,8 @@ _NO_PRODUCTS = {
     }
     for number in (np.float32, np.float64)
 }
+# the arrays of the second set, and those of the first that are like them
+_FIRST = {"y": "x", "columns": "rows", "column_norms": "row_norms"}
 _WORTHWHILE = 16  # features, and points, from which on a matrix product beats differences
 
 
@@ -100,7 +104,7 @@ class Pairs:
         self.projecting = steps
         if self.one_set:
             del self.features["y"]
-            self.same["y"] = "x"
+            self.same["y"] = _FIRST["y"]
 
     def _normalise(self) -> None:
         """Have the factors of the products: the scaled features less their centre, which are rows
@@ -118,7 +122,7 @@ class Pairs:
             steps.append(step)
         self.normalising = steps
         if self.one_set:
-            self.same |= {"columns": "rows", "column_norms": "row_norms"}
+            self.same |= {name: _FIRST[name] for name in ("columns", "column_norms")}
 
     def keep_features(self, backend: str, workers: int) -> None:
         """Make the features now, so that later calls need not."""
@@ -173,38 +177,24 @@ class Pairs:
 
     def _cost(self, columns: int = 0) -> float:
         """About how many ns a pair takes, and its products with so many columns."""
-        if self.many:
-            return 1.5 + 0.045 * len(self.scale) + 0.15 * columns
-        return 1 + 0.15 * (len(self.scale) + columns)
+        return _cost(len(self.scale), self.many, columns)
 
     def slope_cost(self) -> float:
         """About how many ns the derivatives of a pair take, which are made from differences."""
         return 2 + 0.8 * len(self.scale)
 
-    def tiles(self, cost: float, *, products: bool = False) -> list[tuple[int, ...]]:
-        """The tiles of the matrix, a pair of which takes about `cost` ns: wide ones, so that rows
-        of it are written in long runs; where they are made from `products`, as high as makes those
-        worth their preparation."""
-        n, m = self.shape
-        if tiles.is_short(n * m * cost):
-            return [(0, n, 0, m)]
-        height = 1
-        if products:
-            height = ROWS if len(self.scale) < MANY else 4 * ROWS
-        if self.one_set:
-            side = max(min(n, height), tiles.square(n, cost, ROWS))
-            return list(tiles.grid(self.shape, (side, side), upper=True))
-        width = min(m, max(STRIP, min(8 * STRIP, int(6e6 / (height * cost)))))
-        return list(tiles.grid(self.shape, (max(height, tiles.split(n, cost * width)), width)))
+    def tiles(self, cost: float, *, products: bool = False) -> list[Tile]:
+        """The tiles of the matrix, a pair of which takes about `cost` ns."""
+        return _tiles(self.shape, len(self.scale) if products else 0, self.one_set, cost)
 
-    def mirrored(self, bounds: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    def mirrored(self, bounds: list[Tile]) -> list[Tile]:
         """Tiles that say whether they stand for their mirror image too."""
         return [(*tile, self.one_set and tile[0] != tile[2]) for tile in bounds]
 
     def _call(
         self,
         block: str,
-        bounds: list[tuple[int, ...]],
+        bounds: list[Tile],
         cost: float,
         arrays: dict[str, Any],
         columns: int = 0,
@@ -221,15 +211,10 @@ class Pairs:
 
     def fill(self, profile: Profile) -> Call:
         """The call that makes the matrix of the pairs."""
-        cost = self._cost()
-        bounds = self.tiles(cost, products=self.many)
-        if self.one_set:
-            bounds = [(i0, i1, j0, j1, i0 - j0, i0 != j0) for i0, i1, j0, j1 in bounds]
-        else:
-            bounds = [(*tile, NOWHERE, False) for tile in bounds]
-        out = Output(self.shape, self.dtype)
-        arrays = {**self.features, **self.products, **profile, "out": out}
-        return self._call("fill", bounds, cost, arrays)
+        step = _filling(self.shape, len(self.scale), self.many, self.one_set, *self.same)
+        arrays = {**self.features, **self.products, **profile,
+                  "out": Output(self.shape, self.dtype)}  # fmt: skip
+        return Call("ard", self.dtype, arrays, [*self.projecting, *self.normalising, step])
 
     def apply(self, profile: Profile, v: Array) -> Call:
         """The call that multiplies the matrix, without the noise on its diagonal, by v."""
@@ -243,7 +228,7 @@ class Pairs:
     def diagonal(self, profile: Profile) -> Call:
         """The call that makes the diagonal of the matrix, to the bit as `fill` does."""
         cost, n = self._cost(), min(self.shape)
-        bounds: list[tuple[int, ...]] = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
+        bounds: list[Tile] = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
         if self.many and not self.one_set:
             # BLAS's rounding depends on the sizes: the tiles of the matrix, as far as they matter
             bounds = self.tiles(cost, products=True)
@@ -251,6 +236,45 @@ class Pairs:
         out = Output((n,), self.dtype)
         arrays = {**self.features, **self.products, **profile, "out": out}
         return self._call("fill_diagonal", bounds, cost, arrays)
+
+
+def _cost(width: int, many: bool, columns: int = 0) -> float:
+    """About how many ns a pair of points with so many features takes."""
+    if many:
+        return 1.5 + 0.045 * width + 0.15 * columns
+    return 1 + 0.15 * (width + columns)
+
+
+def _tiles(shape: tuple[int, int], terms: int, one_set: bool, cost: float) -> list[Tile]:
+    """Tiles of a matrix: wide ones, so that rows of it are written in long runs; where they are
+    made from products of so many `terms`, as high as makes those worth their preparation."""
+    n, m = shape
+    if tiles.is_short(n * m * cost):
+        return [(0, n, 0, m)]
+    height = 1
+    if terms:
+        height = ROWS if terms < MANY else 4 * ROWS
+    if one_set:
+        side = max(min(n, height), tiles.square(n, cost, ROWS))
+        return tiles.grid(shape, (side, side), upper=True)
+    width = min(m, max(STRIP, min(8 * STRIP, int(6e6 / (height * cost)))))
+    return tiles.grid(shape, (max(height, tiles.split(n, cost * width)), width))
+
+
+@functools.lru_cache(maxsize=64)
+def _filling(shape: tuple[int, int], width: int, many: bool, one_set: bool, *same: str) -> Step:
+    """The step that makes the matrix; `same` are the names of the second set's arrays that are the
+    first's."""
+    cost = _cost(width, many)
+    bounds = _tiles(shape, width if many else 0, one_set, cost)
+    terms = width * (bounds[0][1] - bounds[0][0]) * (bounds[0][3] - bounds[0][2]) if many else 0
+    if one_set:
+        bounds = [(i0, i1, j0, j1, i0 - j0, i0 != j0) for i0, i1, j0, j1 in bounds]
+    else:
+        bounds = [(*tile, NOWHERE, False) for tile in bounds]
+    return Step(
+        "fill", bounds, shape[0] * shape[1] * cost, terms, **{name: _FIRST[name] for name in same}
+    )
 
 
 def _centre(*points_and_centre: Array) -> None:
