@@ -29,6 +29,15 @@ def test_shapes_of_right_hand_sides(backend):
     assert batch.solve(make((1, 6, 5))).shape == (2, 3, 5)
 
 
+def test_residuals_without_columns(backend):
+    b = make((5, 2), seed=1)
+    fit = hl.LeastSquares(np.empty((3, 5, 0)), backend=backend)
+    assert_array_equal(fit.residuals(b), [b, b, b])
+    found = hl.LeastSquares(np.empty((5, 0)), backend=backend).residuals(b)
+    assert_array_equal(found, b)
+    assert not np.shares_memory(found, b)
+
+
 def test_many_columns_in_blocks(backend):
     a, b = make((40, 7)), make((40, 3000), seed=1)
     fit = hl.LeastSquares(a, backend=backend, workers=2)

@@ -80,8 +80,8 @@ class Solver:
 
     def residuals(self, b: Array) -> Array:
         """b − A x (K, m, p) for the solution x, its sums in twice the working precision."""
-        if not b.size:
-            return np.zeros_like(b)
+        if not (b.size and self.problem.a.size):
+            return b.copy()
         scale, r = np.ones((len(b), self.problem.a.shape[2])), np.zeros_like(b)
         return residual(self.problem, scale, b, self.solution(b), r, 0)[0]
 
