@@ -208,6 +208,11 @@ GOOD = {"n": [1, 1.5, 2, 1], "d": [1, 2], "wavelength": 3, "pol": "s"}
         ({"n": [1, 1e77j, 2, 1]}, ValueError, r"n must be from.*got 1e\+77j"),
         ({"n": [np.inf, 1, 2, 1]}, ValueError, r"n must be from.*got \(inf"),
         ({"kx": [1.0, 1e51]}, ValueError, r"kx must be at most 1e\+50 times.*got 1e\+51"),
+        (
+            {"kx": 1e51, "wavelength": np.float32(1)},
+            ValueError,
+            r"kx must be at most 1e\+50 times.*got 1e\+51",
+        ),
         ({"wavelength": 1e-308}, ValueError, "wavelength must be at least 4e-308, .*got 1e-308"),
         ({"d": [1, 1e201], "wavelength": 1}, ValueError, r"d must be at most 1e\+200 wavelengths"),
         (

@@ -154,11 +154,11 @@ def along(kx: Array, wavelength: Floats) -> None:
     """Refuse kx of a size that products cannot hold."""
     if not kx.size or not wavelength.size:
         return
-    largest = np.fmax.reduce(np.abs(kx), axis=None)
-    if largest > _SIZES[1] * (2 * np.pi / wavelength.max()):
+    largest, longest = np.fmax.reduce(np.abs(kx), axis=None), wavelength.max().item()
+    if largest > _SIZES[1] * (2 * np.pi / longest):
         raise ValueError(
             f"kx must be at most {_SIZES[1]:.0e} times 2 * np.pi / wavelength, got {largest} in "
-            f"size beside the wavelength {wavelength.max()}"
+            f"size beside the wavelength {longest}"
         )
 
 
