@@ -5,17 +5,15 @@ from libc.string cimport memcpy
 from blas cimport gemm, geqp3, gesdd, getrf, getrs, gram, number, orgqr, potrf, trsm, trsv
 from blas_types cimport blas_int
 
+from hotloops.kernels import lstsq as kernel
+
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
     ctypedef void inlined "HL_INLINE void"
 
 
-cdef enum:
-    LU = 0
-    CHOLESKY = 1
-    QR = 2
-    SVD = 3
+cdef int LU = kernel.LU, CHOLESKY = kernel.CHOLESKY, QR = kernel.QR, SVD = kernel.SVD
 
 
 cdef void* _scratch(Py_ssize_t size, Py_ssize_t item) except? NULL:

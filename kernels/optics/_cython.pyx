@@ -2,6 +2,8 @@ from libc.math cimport NAN, expm1, fabs, fma, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from hotloops.kernels import optics as kernel
+
 
 cdef extern from "waves.h" nogil:
     ctypedef void cloned "HL_CLONES void"
@@ -21,10 +23,8 @@ cdef extern from "waves.h" nogil:
         const double* kz, const double* amplitudes, int far, waves_of_strip* waves)
 
 
+cdef int INTENSITY = kernel.INTENSITY, POYNTING = kernel.POYNTING, ABSORPTION = kernel.ABSORPTION
 cdef enum:
-    INTENSITY = 0
-    POYNTING = 1
-    ABSORPTION = 2
     LANES = 16  # stacks side by side: real parts of a number in each, then imaginary ones
 
 
