@@ -21,7 +21,7 @@ for what, and how a problem can be cut. The notation is that of einsum, a letter
 
     name  axes | inputs @numbers > outputs
     fill   i j | x:if y:jf scale variance @diagonal @mirror > out:ij,ji
-    pull   i j | x:if y:jf scale cotangent:ij,ji @diagonal @mirror > +sums
+    pull   i j | x:if y:jf scale cotangent:ij,ji @mirror > +sums
 
 * `axes` are those that bounds cut: of the axes i j a block takes i0, i1, j0, j1, then the inputs,
   the numbers and the outputs in the order of the line.
@@ -29,7 +29,8 @@ for what, and how a problem can be cut. The notation is that of einsum, a letter
   needs, and on those rows alone, with bounds from 0, it does the same. An argument without letters
   is handed over whole, and an axis whose letter no array has cannot be cut.
 * `ij,ji`: of the array both the piece and its mirror image are touched.
-* `rows:if?` may be empty.
+* `rows:if?` may be empty. Where another array that a block reads is, its sums have no terms: the
+  outputs are 0, and the block is not called.
 * `@name` is a number that a tile has of its own, because it depends on the tile's place.
 * Of the outputs, `~a` is read and written, `+sums` is a partial sum, over the axes that it lacks;
   any other is written where the block owns it.

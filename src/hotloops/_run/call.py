@@ -69,7 +69,7 @@ class Step:
 
 
 class HostStep:
-    """A short function of the caller's thread, function(*reads, *writes), over named arrays."""
+    """A short function, function(*reads, *writes), over named arrays."""
 
     __slots__ = ("function", "reads", "writes")
 
