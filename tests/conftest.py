@@ -3,6 +3,7 @@ import pathlib
 import signal
 import tempfile
 
+import numpy as np
 import pytest
 
 # Numba compiles once for all processes of a run
@@ -22,12 +23,33 @@ def pytest_xdist_auto_num_workers(config):
     return None if all(map(pathlib.Path.is_dir, names)) else 0
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """What runs in one process: the tests of a kernel in one version, which is compiled once and
-    whose results are remembered; and the others of a file."""
+    whose results are remembered; and the others of a file. And what takes long: Numba's compiling
+    for one more dtype."""
     for item in items:
+        if _compiles_again(item):
+            item.add_marker(pytest.mark.slow)
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _compiles_again(item):
+    """Whether the test needs blocks of Numba's for other numbers than those of double precision."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    if parameters.get("backend") != "numba":
+        return False
+    dtypes = [value for value in parameters.values() if _is_dtype(value)]
+    return bool(
+        item.get_closest_marker("every_dtype")
+        or any(np.dtype(dtype).char not in "dDl" for dtype in dtypes)
+    )
+
+
+def _is_dtype(value):
+    numbers = np.number, np.bool_, bool, int, float, complex
+    return isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, numbers))
 
 
 def _group(item):

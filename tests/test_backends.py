@@ -58,6 +58,7 @@ def test_import_is_light():
     assert out == "[]", error
 
 
+@pytest.mark.slow
 def test_numba_cache(tmp_path):
     code = (
         "import hotloops as hl;"

@@ -255,6 +255,7 @@ def _bytes_of_each(cases, backend):
         ]
 
 
+@pytest.mark.every_dtype
 @pytest.mark.parametrize("subject", subjects())
 def test_from_a_forked_child(subject, backend):
     cases = [(case, dtype) for case, dtype in EACH if case.subject == subject]

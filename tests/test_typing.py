@@ -53,6 +53,7 @@ def methods(kind):
     }
 
 
+@pytest.mark.slow
 def test_mypy_accepts_what_a_user_writes_and_flags_each_wrong_call():
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
     found = subprocess.run(
