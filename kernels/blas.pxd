@@ -1,4 +1,4 @@
-# Row-major BLAS and LAPACK over SciPy's. blas_numba.py has the same functions for Numba.
+# Row-major BLAS and LAPACK over SciPy's. _blas_numba.py has the same functions for Numba.
 from scipy.linalg.cython_blas cimport (
     cgemm, cherk, ctrsm, ctrsv, dgemm, dsyrk, dtrsm, dtrsv, sgemm, ssyrk, strsm, strsv, zgemm,
     zherk, ztrsm, ztrsv,

@@ -1,4 +1,4 @@
-/* The two waves of a field in a stack of layers, at many planes. waves_numba.py has the same.
+/* The two waves of a field in a stack of layers, at many planes. _waves_numba.py has the same.
 
    forward = a[n, 0] exp(i kz[n] (z - near)), backward = a[n, 1] exp(i kz[n] (back - z)), where
    n = the number of interfaces <= z, near = interfaces[n-1] (interfaces[0] for n = 0), and back is

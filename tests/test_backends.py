@@ -2,7 +2,7 @@ import numba
 import numpy as np
 import pytest
 from helpers import in_new_python
-from hotloops.kernels import jit_numba
+from hotloops.kernels import _jit_numba
 
 import hotloops as hl
 
@@ -87,13 +87,13 @@ def test_numba_keeps_no_code_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("HOTLOOPS_NUMBA_CACHE", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "InTreeCacheLocator", raising=False)
     with pytest.raises(OSError, match=r"keeps its code in '.*__pycache__', not in the folder that"):
-        jit_numba.jit(lambda x: x)
+        _jit_numba.jit(lambda x: x)
 
 
 def test_numba_that_does_not_compile(monkeypatch):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     with pytest.raises(OSError, match="NUMBA_DISABLE_JIT must not be set"):
-        jit_numba.jit(lambda x: x)
+        _jit_numba.jit(lambda x: x)
 
 
 def test_version():

@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 
-from ..blas_numba import gemm
-from ..jit_numba import inlined, jit, summed
-from ..vmath_numba import exp, exp_128, exponent, leading, product_rest
+from .._blas_numba import gemm
+from .._jit_numba import inlined, jit, summed
+from .._vmath_numba import exp, exp_128, exponent, leading, product_rest
 from . import MANY, MATERN12, MATERN32, MATERN52, NOWHERE, ROWS, RQ, SE, STRIP
 
 LARGEST = np.finfo(np.float64).max

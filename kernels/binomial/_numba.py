@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from ..jit_numba import jit
+from .._jit_numba import jit
 from . import LEAST, MOST, SHIFT
 
 

@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 
-from ..blas_numba import gemm
-from ..jit_numba import inlined, jit
-from ..waves_numba import GROUP, PADDED, STRIP, end, new_waves, phases, run, waves_at
+from .._blas_numba import gemm
+from .._jit_numba import inlined, jit
+from .._waves_numba import GROUP, PADDED, STRIP, end, new_waves, phases, run, waves_at
 
 COLUMNS = 1024  # whose phases stay in the first cache
 WAVES = 128  # of one matrix product

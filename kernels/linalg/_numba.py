@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 
-from ..blas_numba import gemm
-from ..jit_numba import inlined, jit, summed
-from ..vmath_numba import exp, expm1
+from .._blas_numba import gemm
+from .._jit_numba import inlined, jit, summed
+from .._vmath_numba import exp, expm1
 from . import RELU, ROWS, SIGMOID, SOFTMAX, STRIPE, TANH, TILE
 
 PIECE = 1024  # terms after which a sum is added to that of the row

@@ -4,8 +4,8 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
-from ..blas_numba import INT_BITS, gemm, geqp3, gesdd, getrf, getrs, gram, orgqr, potrf, trsm, trsv
-from ..jit_numba import inlined, jit
+from .._blas_numba import INT_BITS, gemm, geqp3, gesdd, getrf, getrs, gram, orgqr, potrf, trsm, trsv
+from .._jit_numba import inlined, jit
 from . import CHOLESKY, LU, QR, SVD
 
 

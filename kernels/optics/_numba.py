@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 
-from ..jit_numba import inlined, jit
-from ..vmath_numba import product_rest
-from ..waves_numba import STRIP, cis, new_waves, run, waves_at
+from .._jit_numba import inlined, jit
+from .._vmath_numba import product_rest
+from .._waves_numba import STRIP, cis, new_waves, run, waves_at
 from . import ABSORPTION, INTENSITY, POYNTING
 
 LANES = 32  # stacks side by side

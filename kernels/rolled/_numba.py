@@ -4,8 +4,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..blas_numba import gemm
-from ..jit_numba import inlined, jit
+from .._blas_numba import gemm
+from .._jit_numba import inlined, jit
 from . import CACHED, LIMIT, SMALL, SMALL_COMPLEX
 
 SHIFT = 3.0 * LIMIT  # puts smaller integers into the low bits of a float64

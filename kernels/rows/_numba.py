@@ -1,7 +1,7 @@
 import numpy as np
 
-from ..blas_numba import gemm, geqp3, gram, orgqr
-from ..jit_numba import inlined, jit
+from .._blas_numba import gemm, geqp3, gram, orgqr
+from .._jit_numba import inlined, jit
 
 _CHUNK = 65536  # numbers in double precision that are at work at a time: a cache holds them
 

@@ -1,7 +1,7 @@
 import numpy as np
 
-from ..blas_numba import INT_BITS, getrf, getrs, potrf, potrs
-from ..jit_numba import inlined, jit
+from .._blas_numba import INT_BITS, getrf, getrs, potrf, potrs
+from .._jit_numba import inlined, jit
 from . import GROUP, PIECE
 
 LANES = GROUP

@@ -4,7 +4,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..jit_numba import jit
+from .._jit_numba import jit
 from . import LANES
 
 GROUP = 64  # columns whose sums are written together

@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 from scipy.linalg import cython_blas, cython_lapack
 
-from .jit_numba import inlined
+from ._jit_numba import inlined
 
 
 def _int_bits():

@@ -5,7 +5,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .jit_numba import inlined, jit
+from ._jit_numba import inlined, jit
 
 _AS_INTEGER = {
     types.float64: (types.uint64, ir.IntType(64)),

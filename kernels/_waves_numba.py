@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from .jit_numba import inlined, jit
-from .vmath_numba import SINCOS_LIMIT, exp, sincos
+from ._jit_numba import inlined, jit
+from ._vmath_numba import SINCOS_LIMIT, exp, sincos
 
 STRIP = 128
 GROUP = 8
