@@ -29,6 +29,15 @@ class Factor:
     `hotloops.kernels.lstsq`. `rank` is that of each matrix, or of all.
     """
 
+    problem: Problem
+    which: Array | None
+    left: Array
+    right: Array
+    order: Array
+    scale: Array
+    rank: Array | int
+    #: What stands for a left factor, or for a gradient, where there is none.
+    none: Array
     #: What the block calls this kind.
     code: ClassVar[int]
     #: Whether x solves A x = b, with weights or without, instead of a minimum alone.
@@ -169,7 +178,7 @@ class Factor:
 class _Exact(Factor):
     """Factors of A itself, square and not singular."""
 
-    exact = True
+    exact: ClassVar[bool] = True
 
     def inverse_of_normal(self) -> Array:
         # A⁻¹ W⁻¹ A⁻ᴴ
@@ -191,7 +200,7 @@ class _Exact(Factor):
 class LU(_Exact):
     """P L U = A."""
 
-    code = kernel.LU
+    code: ClassVar[int] = kernel.LU
 
     @classmethod
     def of(cls, problem: Problem) -> list[Factor]:
@@ -209,7 +218,7 @@ class LU(_Exact):
 class Cholesky(_Exact):
     """RᴴR = A."""
 
-    code = kernel.CHOLESKY
+    code: ClassVar[int] = kernel.CHOLESKY
 
     @classmethod
     def of(cls, problem: Problem) -> list[Factor]:
@@ -221,7 +230,7 @@ class Cholesky(_Exact):
 class Normal(Factor):
     """RᴴR = AᴴWA + alpha I, in scaled columns."""
 
-    code = kernel.CHOLESKY
+    code: ClassVar[int] = kernel.CHOLESKY
 
     @classmethod
     def of(cls, problem: Problem) -> list[Factor]:
@@ -240,7 +249,7 @@ class Normal(Factor):
 class QR(Factor):
     """Q R = A with weights and penalty, in scaled columns and in an order of them."""
 
-    code = kernel.QR
+    code: ClassVar[int] = kernel.QR
 
     def reduced(self, k: int) -> tuple[Array, Array] | None:
         problem = self.problem
@@ -259,7 +268,7 @@ class QR(Factor):
 class SVD(Factor):
     """U Σ Vᴴ = A with weights and penalty, in scaled columns, without what is beyond the rank."""
 
-    code = kernel.SVD
+    code: ClassVar[int] = kernel.SVD
 
     @classmethod
     def of(cls, prepared: Prepared, which: Array) -> Self:

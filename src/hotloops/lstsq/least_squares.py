@@ -142,11 +142,12 @@ class LeastSquares:
         workers: int | None = None,
     ) -> None:
         a = checked_matrices(A, method)
-        self.method, self.alpha = method, checked_alpha(alpha, method)
+        self.method: Method = method
+        self.alpha: float = checked_alpha(alpha, method)
         if check_finite:
             check_is_finite("A", a)
         w = checked_weights(weights, a.shape, method)
-        self.rcond = (
+        self.rcond: float = (
             rank_tolerance(a) if rcond is None else _arrays.scalar("rcond", rcond, minimum=0)
         )
         *batch, m, n = a.shape

@@ -28,7 +28,7 @@ class Prepared:
         )  # fmt: skip
         if problem.offsets is not None:
             self._rescale(problem.offsets)
-        self.many = _rows.are_many(height, n)
+        self.many: bool = _rows.are_many(height, n)
         if not self.many:
             self.rows = _rows.double(self.rows)
 

@@ -1,6 +1,7 @@
 """Right-hand sides as the kernels take them, and the results in the shape that a user expects."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,16 @@ from .problem import Problem, check_is_finite
 
 class Sides:
     """Right-hand sides b as columns (K, m, p) of the problem's dtype."""
+
+    columns: Array
+    #: Whether b is a vector, and how many columns a matrix of it has.
+    vector: bool
+    p: int
+    #: The axes before those of a matrix: those of A's batch, or else those of b.
+    batch: tuple[int, ...]
+    lead: tuple[int, ...]
+    #: The dtype of the result.
+    dtype: np.dtype[Any]
 
     def __init__(self, b: Array, problem: Problem) -> None:
         batch, (count, m, _) = problem.batch, problem.a.shape
@@ -23,7 +34,7 @@ class Sides:
             check_is_finite("b", b)
         self.dtype = problem.dtype
         self.batch, self.p = batch, 1
-        self.lead: tuple[int, ...] = ()
+        self.lead = ()
         if b.dtype is self.dtype and self.vector and not batch:
             self.columns = np.ascontiguousarray(b).reshape(1, m, 1)
             return
