@@ -15,6 +15,7 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 BACKENDS = ("cython", "numba", "numpy")
 USES = {"gp": "ard", "sklearn": "ard"}  # whose kernel the tests of these run
+COMPLEX = {"field", "optics"}  # kernels of complex numbers alone
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -36,14 +37,16 @@ def pytest_collection_modifyitems(items):
 
 
 def _compiles_again(item):
-    """Whether the test needs blocks of Numba's for other numbers than those of double precision."""
+    """Whether the test needs blocks of Numba's for other numbers than one dtype of doubles and one
+    of integers."""
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     if parameters.get("backend") != "numba":
         return False
     dtypes = [value for value in parameters.values() if _is_dtype(value)]
+    compiled = "dl" if _subject(item) not in COMPLEX else "D"
     return bool(
         item.get_closest_marker("every_dtype")
-        or any(np.dtype(dtype).char not in "dDl" for dtype in dtypes)
+        or any(np.dtype(dtype).char not in compiled for dtype in dtypes)
     )
 
 
@@ -56,9 +59,15 @@ def _group(item):
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     if "backend" not in parameters:
         return item.path.stem
+    return f"{_subject(item)}-{parameters['backend']}"
+
+
+def _subject(item):
+    """The kernel that a test runs."""
+    parameters = item.callspec.params
     case = parameters.get("case")
     subject = getattr(case, "subject", parameters.get("subject", item.path.stem.split("_")[1]))
-    return f"{USES.get(subject, subject)}-{parameters['backend']}"
+    return USES.get(subject, subject)
 
 
 @pytest.fixture(params=BACKENDS)

@@ -239,6 +239,7 @@ def test_selftest(capsys):
             assert re.search(rf"ok   {case.subject}: {re.escape(case.name)}.*{backend}", shown)
 
 
+@pytest.mark.slow
 def test_selftest_finds_a_mismatch(capsys, monkeypatch):
     cython = resolve("cython", "ard")
     right = cython.block

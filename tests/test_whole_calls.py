@@ -13,7 +13,8 @@ from hotloops._run import backends
 from hotloops._run.call import HostStep, run
 from hotloops._run.lines import lines
 
-SUBJECTS = ("ard", "linalg")  # with sums over tiles, mirrors, scratch and steps of the host
+# with sums over tiles, mirrors, scratch, steps of the host, and calls that objects keep
+SUBJECTS = ("ard", "linalg", "lstsq")
 
 
 class WholeCalls(backends.Backend):
@@ -59,7 +60,7 @@ def whole(monkeypatch):
 
 
 def contract():
-    """Each test of the contract, on each case of two kernels."""
+    """Each test of the contract, on each case of these kernels."""
     for name, test in vars(test_contract).items():
         if not (name.startswith("test_") and inspect.isfunction(test)):
             continue
@@ -72,7 +73,7 @@ def contract():
 
 
 @pytest.mark.parametrize(("test", "case", "dtype"), [*contract()])
-def test_the_contract_of_two_kernels(test, case, dtype, whole, request):
+def test_the_contract(test, case, dtype, whole, request):
     given = {"case": case, "dtype": dtype, "backend": "whole"}
     for name in inspect.signature(test).parameters:
         if name not in given:
@@ -90,6 +91,15 @@ def test_a_call_says_all_that_is_computed(whole, function, backend):
     result = function(np.random.default_rng(0).integers(-8, 8, (33, 3)).astype(np.float64))
     (call,) = whole.calls
     np.testing.assert_allclose(run(call, backend), result, rtol=1e-15)
+
+
+def test_a_kept_call_is_given_whole(whole):
+    A, b = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([1.0, 3.0, 5.0])
+    solver = hl.LeastSquares(A, backend="whole")
+    before = len(whole.calls)
+    np.testing.assert_allclose(solver.solve(b), [1, 2], rtol=1e-14)
+    np.testing.assert_allclose(solver.solve(2 * b), [2, 4], rtol=1e-14)
+    assert len(whole.calls) == before + 2
 
 
 def test_no_block_is_run_by_another(whole, monkeypatch):

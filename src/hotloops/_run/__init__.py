@@ -1,7 +1,7 @@
 """How calls are carried out: what they say, which blocks, and who runs them."""
 
 from .backends import resolve
-from .call import Call, HostStep, Output, Step, run
+from .call import Call, HostStep, Output, Step, bound, run
 from .threads import each, stopped
 from .workers import number_of_workers
 
@@ -10,6 +10,7 @@ __all__ = [
     "HostStep",
     "Output",
     "Step",
+    "bound",
     "each",
     "kept",
     "number_of_workers",

@@ -89,6 +89,11 @@ class Backend:
         """An array that blocks read, as they take it: C-contiguous, aligned, in native order."""
         return _arrays.ready(array)
 
+    @property
+    def takes_calls(self) -> bool:
+        """Whether it may carry out whole calls."""
+        return type(self).run is not Backend.run
+
     def run(self, call: "Call", arrays: dict[str, Any]) -> bool:
         """Carry out a whole call on its arrays by name, and return True; or False to decline, and
         `run` goes on block by block."""

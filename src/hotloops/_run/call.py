@@ -154,23 +154,65 @@ def _carry_out(
                 step.run(workers)
 
 
-def _ran_directly(
-    call: Call, step: Step | HostStep, backend: backends.Backend, arrays: dict[str, Any]
-) -> bool:
-    """Run a step of one tile without more ado, where it needs none; whether it did."""
+def _line_of_one_tile(call: Call, step: Step | HostStep, arrays: Mapping[str, Any]) -> Line | None:
+    """The line of a step's block, if the step is one tile of it and needs nothing else."""
     if type(step) is not Step or len(step.tiles) != 1 or step.names:
-        return False
+        return None
     line = lines(call.subject)[step.block]
     if line.sums or (step.multiplications and threads_blas(step.multiplications, call.dtype)):
-        return False
+        return None
     inputs = line.inputs_of(arrays)
     for k in line.required:
         value = inputs[k]
         if type(value) is _Array and not value.size:
-            return False
+            return None
+    return line
+
+
+def _ran_directly(
+    call: Call, step: Step | HostStep, backend: backends.Backend, arrays: dict[str, Any]
+) -> bool:
+    """Run a step of one tile without more ado, where it needs none; whether it did."""
+    line = _line_of_one_tile(call, step, arrays)
+    if line is None or type(step) is not Step:
+        return False
     block, tile = backend.block(call.subject, step.block, call.dtype), step.tiles[0]
-    block(*tile[: line.cut], *inputs, *tile[line.cut :], *line.outputs_of(arrays))
+    block(*tile[: line.cut], *line.inputs_of(arrays), *tile[line.cut :], *line.outputs_of(arrays))
     return True
+
+
+def bound(
+    call: Call, name: str, backend: str | None = None, workers: int | None = None
+) -> Callable[[Array], Array]:
+    """The function of the array `name` that carries out a call of one step and one result with it:
+    what surrounds a call takes as long as a small block, and is done here once."""
+    carrier, step = backends.resolve(backend, call.subject), call.steps[0]
+    line = _line_of_one_tile(call, step, call.arrays)
+    if line is None or type(step) is not Step or carrier.takes_calls:
+
+        def again(array: Array) -> Any:
+            arrays = {**call.arrays, name: array}
+            return run(
+                Call(call.subject, call.dtype, arrays, call.steps, call.returns), backend, workers
+            )
+
+        return again
+
+    ready, tile, place = carrier.ready, step.tiles[0], line.arrays.index(name)
+    block, output = (
+        carrier.block(call.subject, step.block, call.dtype),
+        call.arrays[call.returns[0]],
+    )
+    inputs = [ready(x) if type(x) is _Array else x for x in line.inputs_of(call.arrays)]
+    before = *tile[: line.cut], *inputs[:place]
+    after = *inputs[place + 1 :], *tile[line.cut :]
+
+    def directly(array: Array) -> Array:
+        result = np.empty(output.shape, output.dtype)
+        block(*before, ready(array), *after, output.seen(result))
+        return result
+
+    return directly
 
 
 def _run_singles(steps: list["_Bound"], workers: int) -> None:

@@ -1,5 +1,6 @@
 """What scikit-learn expects of any regressor, without scikit-learn."""
 
+import abc
 import functools
 import inspect
 from typing import Any, Self
@@ -12,7 +13,7 @@ from .._typing import Floats
 from ._checks import numbers, scale_exponent
 
 
-class Regressor:
+class Regressor(abc.ABC):
     """An estimator whose parameters are the keywords of its constructor, and its attributes."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -44,9 +45,9 @@ class Regressor:
             regressor_tags=RegressorTags(),
         )
 
+    @abc.abstractmethod
     def predict(self, X: ArrayLike) -> Floats:
         """The targets at the points X."""
-        raise NotImplementedError
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The coefficient of determination R² of the prediction, the mean of those of the targets.

@@ -11,7 +11,7 @@ from numpy.linalg import LinAlgError
 from scipy.linalg import qr, solve_triangular
 
 from .. import _rows
-from .._run import Call, Output, Step, resolve, run, tiles
+from .._run import Call, Output, Step, bound, run, tiles
 from .._typing import Array
 from ..kernels import lstsq as kernel
 from .prepared import Prepared, cholesky
@@ -76,36 +76,26 @@ class Factor:
         dtype = self.right.dtype
         if dtype != b.dtype:
             return self._solve_in_double(b, h, x)
+        solution: Array = run(self._solving(b, h), *self.problem.kept, out=x)
+        return solution
+
+    def _solving(self, b: Array, h: Array | None) -> Call:
+        """The call that solves for b and a gradient h besides."""
         count, rows, p = b.shape
         _, q, n = self.right.shape
-        left = rows if self.left.size else 0
         arrays = {
             "kind": self.code, "left": self.left, "right": self.right, "order": self.order,
             "scale": self.scale, "b": b, "h": self.none if h is None else h,
-            "x": Output((count, n, p), dtype),
+            "x": Output((count, n, p), self.right.dtype),
         }  # fmt: skip
-        call = Call("lstsq", dtype, arrays, [_solution(count, p, left, q, n)], ("x",))
-        solution: Array = run(call, *self.problem.kept, out=x)
-        return solution
+        step = _solution(count, p, rows if self.left.size else 0, q, n)
+        return Call("lstsq", self.right.dtype, arrays, [step], ("x",))
 
-    def bound(self) -> Callable[[Array], Array] | None:
-        """The block with its factors, from b (1, m, 1) to x (1, n, 1), both of the dtype of the
-        factors: what surrounds a call costs as much as one small vector. None where b is taken in
-        another precision."""
-        dtype, n = self.right.dtype, self.right.shape[2]
-        if dtype != self.problem.dtype:
-            return None
-        backend = resolve(self.problem.backend, "lstsq")
-        block, ready = backend.block("lstsq", "solve", dtype), backend.ready
-        arrays = map(ready, (self.left, self.right, self.order, self.scale))
-        before, none = (0, 1, 0, 1, self.code, *arrays), ready(self.none)
-
-        def solve(b: Array) -> Array:
-            x = np.empty((1, n, 1), dtype)
-            block(*before, ready(b), none, x)
-            return x
-
-        return solve
+    def for_vectors(self, b: Array) -> Callable[[Array], Array]:
+        """The function that solves for one vector like b, from (1, m, 1) to x (1, n, 1)."""
+        if self.right.dtype != b.dtype:
+            return self.solve
+        return bound(self._solving(b, None), "b", *self.problem.kept)
 
     def _solve_in_double(self, b: Array, h: Array | None, x: Array | None) -> Array:
         """x of a single-precision problem, whose factors are in double precision."""

@@ -69,7 +69,7 @@ class Solver:
 
     def _of_vector(self, b: Array) -> Array:
         if self._bound is None:
-            self._bound = self.factors[0].bound() or self.factors[0].solve
+            self._bound = self.factors[0].for_vectors(b)
         return self._bound(b)
 
     def __getstate__(self) -> dict[str, Any]:
