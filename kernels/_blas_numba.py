@@ -104,14 +104,20 @@ def _fortran(routines, form):
     `form` has a letter for each argument of the routine. Taken from the tuple: "i" an integer,
     "c" a character's code, "a" an array's first element, "r" one that only complex routines take.
     Given by itself: "1" and "0", numbers of the array's type, "p" and "z", real ones, "s", the
-    integer 1, "-", where the integer that is returned is written."""
+    integer 1, "m", −1 of the array's type, "-", where the integer that is returned is written."""
     symbols = dict(zip(_LETTERS, map(_symbol, routines.split()), strict=True))
 
     @intrinsic
     def call(typing, arguments):
         number = next(t for t in arguments if isinstance(t, types.Array)).dtype
         real = getattr(number, "underlying_float", number)
-        own = {"1": (number, 1), "0": (number, 0), "p": (real, 1), "z": (real, 0)}
+        own = {
+            "1": (number, 1),
+            "0": (number, 0),
+            "m": (number, -1),
+            "p": (real, 1),
+            "z": (real, 0),
+        }
 
         def codegen(context, builder, signature, values):
             kinds = iter(signature.args[0])
@@ -226,3 +232,49 @@ def gesdd(m, n, a, sigma, u, vh, work, size, rwork, iwork):
     """A (m, n) = U diag(sigma) V^H, U (m, q), V^H (q, n), q = min(m, n), sigma real; A is lost;
     `size` -1 asks for that of `work`."""
     return _gesdd((_S, n, m, a, n, sigma, vh, n, u, min(m, n), work, size, rwork, iwork))
+
+
+# --- for factors made of panels, by columns: array (columns, rows) ----------------------------
+
+_U = ord("U")
+_laswp = _fortran("slaswp dlaswp claswp zlaswp", "iaisias")
+_unit_trsm = _fortran("strsm dtrsm ctrsm ztrsm", "ccccii1aiai")
+_less_gemm = _fortran("sgemm dgemm cgemm zgemm", "cciiimaiai1ai")
+_geqrt = _fortran("sgeqrt dgeqrt cgeqrt zgeqrt", "iiiaiaia-")
+_gemqrt = _fortran("sgemqrt dgemqrt cgemqrt zgemqrt", "cciiiiaiaiaia-")
+
+
+@inlined
+def getrf_panel(m, n, a, lda, pivots):
+    """P L U = A (m, n), stored by columns (n, m), in its place."""
+    return _getrf((m, n, a, lda, pivots))
+
+
+@inlined
+def laswp(n, a, lda, count, pivots):
+    """The first `count` rows of A, stored by columns (n, m), change places with those that the
+    pivots name, as from getrf."""
+    _laswp((n, a, lda, count, pivots))
+
+
+@inlined
+def eliminate(m, n, k, panel, a, lda):
+    """A (m, n), stored by columns, of which a panel's L (m, k) takes the first k unknowns: the
+    first k rows become U = L1^-1 A1, L1 the panel's first k rows with 1 on the diagonal, the others
+    A2 - L2 U. `panel` and `a` have as many axes as they are stored in."""
+    _unit_trsm((_L, _L, _N, _U, k, n, panel, lda, a, lda))
+    _less_gemm((_N, _N, m - k, n, k, panel[:, k:], lda, a, lda, a[:, k:], lda))
+
+
+@inlined
+def geqrt(m, n, a, lda, t, ldt, work):
+    """Reflections I - V T V^H that leave R of A (m, n), stored by columns: V below R in its place,
+    T by columns; work: n * n."""
+    _geqrt((m, n, n, a, lda, t, ldt, work))
+
+
+@inlined
+def gemqrt(m, n, k, v, ldv, t, ldt, c, ldc, work, adjoint):
+    """C (m, n), stored by columns, becomes (I - V T V^H) C, or its adjoint's product, of the k
+    reflections of a panel; `adjoint`: the code of N, or of T or C; work: n * k."""
+    _gemqrt((_L, adjoint, m, n, k, k, v, ldv, t, ldt, c, ldc, work))

@@ -4,9 +4,10 @@ from scipy.linalg.cython_blas cimport (
     zherk, ztrsm, ztrsv,
 )
 from scipy.linalg.cython_lapack cimport (
-    cgeqp3, cgesdd, cgetrf, cgetrs, cpotrf, cpotrs, cungqr, dgeqp3, dgesdd, dgetrf, dgetrs, dorgqr,
-    dpotrf, dpotrs, sgeqp3, sgesdd, sgetrf, sgetrs, sorgqr, spotrf, spotrs, zgeqp3, zgesdd, zgetrf,
-    zgetrs, zpotrf, zpotrs, zungqr,
+    cgemqrt, cgeqp3, cgeqrt, cgesdd, cgetrf, cgetrs, claswp, cpotrf, cpotrs, cungqr, dgemqrt,
+    dgeqp3, dgeqrt, dgesdd, dgetrf, dgetrs, dlaswp, dorgqr, dpotrf, dpotrs, sgemqrt, sgeqp3,
+    sgeqrt, sgesdd, sgetrf, sgetrs, slaswp, sorgqr, spotrf, spotrs, zgemqrt, zgeqp3, zgeqrt,
+    zgesdd, zgetrf, zgetrs, zlaswp, zpotrf, zpotrs, zungqr,
 )
 
 from blas_types cimport blas_int
@@ -206,3 +207,99 @@ cdef inline blas_int gesdd(
         zgesdd(&thin, &n, &m, a, &n, <double*> sigma, vh, &n, u, &q, work, &size, <double*> rwork,
                iwork, &info)
     return info
+
+
+# --- for factors made of panels, by columns: array (columns, rows) ----------------------------
+
+
+cdef inline blas_int getrf_panel(
+    blas_int m, blas_int n, number* a, blas_int lda, blas_int* pivots,
+) noexcept nogil:
+    # P L U = A (m, n), stored by columns (n, m), in its place
+    cdef blas_int info = 0
+    if number is float:
+        sgetrf(&m, &n, a, &lda, pivots, &info)
+    elif number is double:
+        dgetrf(&m, &n, a, &lda, pivots, &info)
+    elif number is floatcomplex:
+        cgetrf(&m, &n, a, &lda, pivots, &info)
+    else:
+        zgetrf(&m, &n, a, &lda, pivots, &info)
+    return info
+
+
+cdef inline void laswp(
+    blas_int n, number* a, blas_int lda, blas_int count, blas_int* pivots,
+) noexcept nogil:
+    # the first `count` rows of A, stored by columns (n, m), change places with those that the
+    # pivots name, as from getrf
+    cdef blas_int one = 1
+    if number is float:
+        slaswp(&n, a, &lda, &one, &count, pivots, &one)
+    elif number is double:
+        dlaswp(&n, a, &lda, &one, &count, pivots, &one)
+    elif number is floatcomplex:
+        claswp(&n, a, &lda, &one, &count, pivots, &one)
+    else:
+        zlaswp(&n, a, &lda, &one, &count, pivots, &one)
+
+
+cdef inline void eliminate(
+    blas_int m, blas_int n, blas_int k, number* panel, number* a, blas_int lda,
+) noexcept nogil:
+    # A (m, n), stored by columns, of which a panel's L (m, k) takes the first k unknowns: the
+    # first k rows become U = L1^-1 A1, L1 the panel's first k rows with 1 on the diagonal, the
+    # others A2 - L2 U
+    cdef number one = 1, minus = -1
+    cdef char left = b"L", lower = b"L", plain = b"N", unit = b"U"
+    cdef blas_int rest = m - k
+    if number is float:
+        strsm(&left, &lower, &plain, &unit, &k, &n, &one, panel, &lda, a, &lda)
+        sgemm(&plain, &plain, &rest, &n, &k, &minus, panel + k, &lda, a, &lda, &one, a + k, &lda)
+    elif number is double:
+        dtrsm(&left, &lower, &plain, &unit, &k, &n, &one, panel, &lda, a, &lda)
+        dgemm(&plain, &plain, &rest, &n, &k, &minus, panel + k, &lda, a, &lda, &one, a + k, &lda)
+    elif number is floatcomplex:
+        ctrsm(&left, &lower, &plain, &unit, &k, &n, &one, panel, &lda, a, &lda)
+        cgemm(&plain, &plain, &rest, &n, &k, &minus, panel + k, &lda, a, &lda, &one, a + k, &lda)
+    else:
+        ztrsm(&left, &lower, &plain, &unit, &k, &n, &one, panel, &lda, a, &lda)
+        zgemm(&plain, &plain, &rest, &n, &k, &minus, panel + k, &lda, a, &lda, &one, a + k, &lda)
+
+
+cdef inline void geqrt(
+    blas_int m, blas_int n, number* a, blas_int lda, number* t, blas_int ldt, number* work,
+) noexcept nogil:
+    # reflections I - V T V^H that leave R of A (m, n), stored by columns: V below R in its place,
+    # T by columns; work: n * n
+    cdef blas_int info = 0
+    if number is float:
+        sgeqrt(&m, &n, &n, a, &lda, t, &ldt, work, &info)
+    elif number is double:
+        dgeqrt(&m, &n, &n, a, &lda, t, &ldt, work, &info)
+    elif number is floatcomplex:
+        cgeqrt(&m, &n, &n, a, &lda, t, &ldt, work, &info)
+    else:
+        zgeqrt(&m, &n, &n, a, &lda, t, &ldt, work, &info)
+
+
+cdef inline void gemqrt(
+    blas_int m, blas_int n, blas_int k, number* v, blas_int ldv, number* t, blas_int ldt,
+    number* c, blas_int ldc, number* work, bint adjoint,
+) noexcept nogil:
+    # C (m, n), stored by columns, becomes (I - V T V^H) C, or its adjoint's product, of the k
+    # reflections of a panel; work: n * k
+    cdef blas_int info = 0
+    cdef char left = b"L", operation = b"N"
+    if number is float:
+        operation = b"T" if adjoint else b"N"
+        sgemqrt(&left, &operation, &m, &n, &k, &k, v, &ldv, t, &ldt, c, &ldc, work, &info)
+    elif number is double:
+        operation = b"T" if adjoint else b"N"
+        dgemqrt(&left, &operation, &m, &n, &k, &k, v, &ldv, t, &ldt, c, &ldc, work, &info)
+    elif number is floatcomplex:
+        operation = b"C" if adjoint else b"N"
+        cgemqrt(&left, &operation, &m, &n, &k, &k, v, &ldv, t, &ldt, c, &ldc, work, &info)
+    else:
+        operation = b"C" if adjoint else b"N"
+        zgemqrt(&left, &operation, &m, &n, &k, &k, v, &ldv, t, &ldt, c, &ldc, work, &info)

@@ -8,7 +8,7 @@ the best that NumPy does. The others are checked alone, by selftest and the test
 from collections.abc import Collection
 
 from .._run.lines import lines, subjects
-from . import ard, binomial, field, linalg, lstsq, optics, rolled, rows, solve, sparse
+from . import ard, binomial, field, linalg, lstsq, lu, optics, qr, rolled, rows, solve, sparse
 from .case import Case
 
 __all__ = ["CASES", "SIZES", "Case", "blocks", "timed"]
@@ -26,6 +26,8 @@ CASES = (
     *solve.CASES,
     *linalg.CASES,
     *rows.CASES,
+    *lu.CASES,
+    *qr.CASES,
 )
 
 

@@ -1,0 +1,117 @@
+from libc.math cimport fabs
+from libc.stdlib cimport free, malloc
+
+from blas cimport eliminate, getrf_panel, getrs, laswp, number
+from blas_types cimport blas_int
+
+
+cdef extern from "vmath.h" nogil:
+    ctypedef void cloned "HL_CLONES void"
+
+
+cdef blas_int* _pivots(Py_ssize_t count) except? NULL:
+    cdef blas_int* pivots = <blas_int*> malloc(max(count, 1) * sizeof(blas_int))
+    if pivots == NULL:
+        raise MemoryError
+    return pivots
+
+
+cdef void _number(
+    Py_ssize_t count, const Py_ssize_t* order, Py_ssize_t first, blas_int* pivots,
+) noexcept nogil:
+    # as LAPACK counts the rows from `first` on
+    cdef Py_ssize_t k
+    for k in range(count):
+        pivots[k] = order[k] - first + 1
+
+
+cdef cloned _transpose(
+    Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, number* out, Py_ssize_t ldout,
+) noexcept nogil:
+    # out (n, m) = A^T
+    cdef Py_ssize_t i, j, start
+    for start in range(0, m, 16):
+        for j in range(n):
+            for i in range(start, min(start + 16, m)):
+                out[j * ldout + i] = a[i * lda + j]
+
+
+cdef cloned _largest(Py_ssize_t m, Py_ssize_t n, const number* a, double* largest) noexcept nogil:
+    # the largest part of an element in each row of A (m, n)
+    cdef Py_ssize_t i, j
+    cdef double size
+    for i in range(m):
+        size = 0
+        for j in range(n):
+            if number is float or number is double:
+                size = max(size, fabs(a[i * n + j]))
+            else:
+                size = max(size, max(fabs(a[i * n + j].real), fabs(a[i * n + j].imag)))
+        largest[i] = size
+
+
+def columns(
+    Py_ssize_t j0, Py_ssize_t j1, const number[:, ::1] a, number[:, ::1] lu, double[::1] largest,
+):
+    cdef Py_ssize_t m = a.shape[0]
+    with nogil:
+        _transpose[number](m, j1 - j0, &a[0, j0], a.shape[1], &lu[j0, 0], m)
+        _largest[number](j1 - j0, m, &lu[j0, 0], &largest[j0])
+
+
+def panel(
+    Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t first, number[:, ::1] lu, Py_ssize_t[::1] order,
+):
+    cdef Py_ssize_t k, n = lu.shape[1]
+    cdef blas_int* pivots = _pivots(k1 - k0)
+    with nogil:
+        getrf_panel[number](n - first, k1 - k0, &lu[k0, first], n, pivots)
+        for k in range(k1 - k0):
+            order[k0 + k] = first + pivots[k] - 1
+        free(pivots)
+
+
+def update(
+    Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t k0, Py_ssize_t k1, const number[:, ::1] panel,
+    const Py_ssize_t[::1] order, Py_ssize_t first, number[:, ::1] lu,
+):
+    cdef Py_ssize_t n = lu.shape[1]
+    cdef blas_int* pivots = _pivots(k1 - k0)
+    with nogil:
+        _number(k1 - k0, &order[k0], first, pivots)
+        laswp[number](j1 - j0, &lu[j0, first], n, k1 - k0, pivots)
+        eliminate[number](n - first, j1 - j0, k1 - k0, <number*> &panel[k0, first],
+                          &lu[j0, first], n)
+        free(pivots)
+
+
+def exchange(
+    Py_ssize_t j0, Py_ssize_t j1, const Py_ssize_t[::1] order, Py_ssize_t first,
+    number[:, ::1] lu,
+):
+    cdef Py_ssize_t n = lu.shape[1]
+    cdef blas_int* pivots = _pivots(n - first)
+    with nogil:
+        _number(n - first, &order[first], first, pivots)
+        laswp[number](j1 - j0, &lu[j0, first], n, n - first, pivots)
+        free(pivots)
+
+
+def solve(
+    Py_ssize_t c0, Py_ssize_t c1, const number[:, ::1] lu, const Py_ssize_t[::1] order,
+    const number[:, ::1] b, number[:, ::1] x,
+):
+    cdef Py_ssize_t n = lu.shape[0], count = c1 - c0, p = b.shape[1]
+    cdef blas_int* pivots = _pivots(n)
+    cdef number* y = <number*> malloc(max(n * count, 1) * sizeof(number))
+    try:
+        if y == NULL:
+            raise MemoryError
+        with nogil:
+            _number(n, &order[0], 0, pivots)
+            _transpose[number](n, count, &b[0, c0], p, y, n)
+            getrs[number](n, count, <number*> &lu[0, 0], n, pivots, y, n)
+            _transpose[number](count, n, y, n, &x[0, c0], p)
+    finally:
+        free(y)
+        free(pivots)

@@ -1,0 +1,57 @@
+import numpy as np
+
+from .._blas_numba import INT_BITS, eliminate, getrf_panel, getrs, laswp
+from .._jit_numba import inlined, jit
+
+_INT = np.intc if INT_BITS == 32 else np.int64
+
+
+@jit
+def columns(j0, j1, a, lu, largest):
+    for start in range(0, len(a), 16):
+        for j in range(j0, j1):
+            for i in range(start, min(start + 16, len(a))):
+                lu[j, i] = a[i, j]
+    for j in range(j0, j1):
+        size = 0.0
+        for i in range(len(a)):
+            size = max(size, abs(float(lu[j, i].real)), abs(float(lu[j, i].imag)))
+        largest[j] = size
+
+
+@inlined
+def _numbered(order, first):
+    # as LAPACK counts the rows from `first` on
+    pivots = np.empty(len(order), _INT)
+    for k in range(len(order)):
+        pivots[k] = order[k] - first + 1
+    return pivots
+
+
+@jit
+def panel(k0, k1, first, lu, order):
+    n, pivots = lu.shape[1], np.empty(k1 - k0, _INT)
+    getrf_panel(n - first, k1 - k0, lu[k0:, first:], n, pivots)
+    for k in range(k1 - k0):
+        order[k0 + k] = first + pivots[k] - 1
+
+
+@jit
+def update(j0, j1, k0, k1, panel, order, first, lu):
+    n, some = lu.shape[1], lu[j0:, first:]
+    laswp(j1 - j0, some, n, k1 - k0, _numbered(order[k0:k1], first))
+    eliminate(n - first, j1 - j0, k1 - k0, panel[k0:, first:], some, n)
+
+
+@jit
+def exchange(j0, j1, order, first, lu):
+    n = lu.shape[1]
+    laswp(j1 - j0, lu[j0:, first:], n, n - first, _numbered(order[first:], first))
+
+
+@jit
+def solve(c0, c1, lu, order, b, x):
+    n = len(lu)
+    y = b[:, c0:c1].T.copy()
+    getrs(n, c1 - c0, lu, n, _numbered(order, 0), y, n)
+    x[:, c0:c1] = y.T

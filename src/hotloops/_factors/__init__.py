@@ -1,0 +1,1 @@
+"""Factors of one large matrix, as calls of tasks that wait for one another: private."""

@@ -1,0 +1,68 @@
+"""P L U = A of one large square matrix, in panels of columns."""
+
+import functools
+
+import numpy as np
+
+from .._run import Call, Output, Step, run, tiles
+from .._typing import Array
+from .panels import panels, tasks
+
+#: From how many rows on panels on several workers are quicker than LAPACK on one.
+LARGE = 384
+
+_WIDTH = 96  # of a panel: what the others wait for grows with it, and so does the rate of products
+_WIDE = 4  # panels of columns that one task updates, at most
+_COST = 0.03  # ns: a multiplication
+_COLUMNS = 64  # of b in a block
+
+
+def factor(
+    a: Array, backend: str | None = None, workers: int | None = None, *, width: int = _WIDTH
+) -> tuple[Array, Array, Array]:
+    """LU of a (n, n) by columns, the row that each row changed with, and of each column of a the
+    largest part of an element: see `hotloops.kernels.lu`."""
+    n = len(a)
+    arrays = {
+        "a": a, "lu": Output((n, n), a.dtype), "order": Output((n,), np.intp),
+        "largest": Output((n,), np.float64),
+    }  # fmt: skip
+    call = Call("lu", a.dtype, arrays, _steps(n, width), ("lu", "order", "largest"))
+    found: tuple[Array, Array, Array] = run(call, backend, workers)
+    return found
+
+
+@functools.lru_cache
+def _steps(n: int, width: int) -> list[Step]:
+    """The steps of a matrix of n rows, in a valid serial order."""
+    steps = [Step("columns", [tile], n * (tile[1] - tile[0])) for tile in panels(n, _WIDE * width)]
+    for columns, panel in tasks(n, width, _WIDE * width):
+        first, own = panel[0], panel[1] - panel[0]
+        if columns is None:
+            work = own * own * (n - first)
+            steps.append(Step("panel", [(*panel, first)], 2 * _COST * work, work))
+        else:
+            work = own * (columns[1] - columns[0]) * (n - first)
+            tile = (*columns, *panel, first)
+            steps.append(Step("update", [tile], _COST * work, work, panel="lu"))
+    for panel in panels(n, width)[:-1]:
+        work = (panel[1] - panel[0]) * (n - panel[1])
+        steps.append(Step("exchange", [(*panel, panel[1])], work))
+    return steps
+
+
+def solve(
+    lu: Array, order: Array, b: Array, backend: str | None = None, workers: int | None = None
+) -> Array:
+    """x (n, p) with A x = b (n, p), from the factors of A."""
+    n, p = b.shape
+    arrays = {"lu": lu, "order": order, "b": b, "x": Output(b.shape, b.dtype)}
+    step = _solution(n, p)
+    x: Array = run(Call("lu", b.dtype, arrays, [step], ("x",)), backend, workers)
+    return x
+
+
+@functools.lru_cache
+def _solution(n: int, p: int) -> Step:
+    columns = max(1, -(-p // -(-p // _COLUMNS)))
+    return Step("solve", tiles.grid((p,), (columns,)), _COST * n * n * p, n * n * columns)

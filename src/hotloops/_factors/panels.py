@@ -1,0 +1,31 @@
+"""The order in which a matrix is factored by panels of its columns."""
+
+import itertools
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from .._run.tiles import Tile, grid
+
+Task: TypeAlias = tuple[Tile | None, Tile]  # the columns that a panel updates, None for itself
+
+
+def panels(n: int, width: int) -> list[Tile]:
+    """The panels of n columns."""
+    return grid((n,), (width,))
+
+
+def tasks(n: int, width: int, wide: int) -> Iterator[Task]:
+    """The tasks in a valid serial order, with one panel of look-ahead: a panel is made as soon as
+    its own columns are up to date, before those behind it are, in tiles of up to `wide` columns."""
+    for panel, following in itertools.pairwise([*panels(n, width), None]):
+        if panel == (0, min(n, width)):
+            yield None, panel
+        if following is None:
+            return
+        yield following, panel
+        yield None, following
+        start = following[1]
+        count = -(-(n - start) // wide)
+        for k in range(count):
+            ends = (start + (n - start) * end // count for end in (k, k + 1))
+            yield (*ends,), panel
