@@ -28,26 +28,30 @@ cdef void _number(
 cdef cloned _transpose(
     Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, number* out, Py_ssize_t ldout,
 ) noexcept nogil:
-    # out (n, m) = A^T
-    cdef Py_ssize_t i, j, start
-    for start in range(0, m, 16):
-        for j in range(n):
-            for i in range(start, min(start + 16, m)):
-                out[j * ldout + i] = a[i * lda + j]
+    # out (n, m) = A^T, in squares of 16, of which the rows are in cache
+    cdef Py_ssize_t r, c, i, j
+    for c in range(0, n, 16):
+        for r in range(0, m, 16):
+            for j in range(c, min(c + 16, n)):
+                for i in range(r, min(r + 16, m)):
+                    out[j * ldout + i] = a[i * lda + j]
 
 
-cdef cloned _largest(Py_ssize_t m, Py_ssize_t n, const number* a, double* largest) noexcept nogil:
-    # the largest part of an element in each row of A (m, n)
+cdef cloned _largest(
+    Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, double* largest,
+) noexcept nogil:
+    # the largest part of an element in each column of A (m, n)
     cdef Py_ssize_t i, j
     cdef double size
+    for j in range(n):
+        largest[j] = 0
     for i in range(m):
-        size = 0
         for j in range(n):
             if number is float or number is double:
-                size = max(size, fabs(a[i * n + j]))
+                size = fabs(a[i * lda + j])
             else:
-                size = max(size, max(fabs(a[i * n + j].real), fabs(a[i * n + j].imag)))
-        largest[i] = size
+                size = max(fabs(a[i * lda + j].real), fabs(a[i * lda + j].imag))
+            largest[j] = size if size > largest[j] else largest[j]
 
 
 def columns(
@@ -56,7 +60,7 @@ def columns(
     cdef Py_ssize_t m = a.shape[0]
     with nogil:
         _transpose[number](m, j1 - j0, &a[0, j0], a.shape[1], &lu[j0, 0], m)
-        _largest[number](j1 - j0, m, &lu[j0, 0], &largest[j0])
+        _largest[number](m, j1 - j0, &a[0, j0], a.shape[1], &largest[j0])
 
 
 def panel(

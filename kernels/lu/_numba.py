@@ -8,10 +8,12 @@ _INT = np.intc if INT_BITS == 32 else np.int64
 
 @jit
 def columns(j0, j1, a, lu, largest):
-    for start in range(0, len(a), 16):
-        for j in range(j0, j1):
-            for i in range(start, min(start + 16, len(a))):
-                lu[j, i] = a[i, j]
+    # in squares of 16, of which the rows are in cache
+    for c in range(j0, j1, 16):
+        for r in range(0, len(a), 16):
+            for j in range(c, min(c + 16, j1)):
+                for i in range(r, min(r + 16, len(a))):
+                    lu[j, i] = a[i, j]
     for j in range(j0, j1):
         size = 0.0
         for i in range(len(a)):

@@ -18,12 +18,13 @@ cdef void* _scratch(Py_ssize_t size, Py_ssize_t item) except? NULL:
 cdef cloned _transpose(
     Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, number* out, Py_ssize_t ldout,
 ) noexcept nogil:
-    # out (n, m) = A^T
-    cdef Py_ssize_t i, j, start
-    for start in range(0, m, 16):
-        for j in range(n):
-            for i in range(start, min(start + 16, m)):
-                out[j * ldout + i] = a[i * lda + j]
+    # out (n, m) = A^T, in squares of 16, of which the rows are in cache
+    cdef Py_ssize_t r, c, i, j
+    for c in range(0, n, 16):
+        for r in range(0, m, 16):
+            for j in range(c, min(c + 16, n)):
+                for i in range(r, min(r + 16, m)):
+                    out[j * ldout + i] = a[i * lda + j]
 
 
 def columns(Py_ssize_t j0, Py_ssize_t j1, const number[:, ::1] a, number[:, ::1] columns):
@@ -72,9 +73,10 @@ def orthogonal(
                            <number*> &t[k, 0], width, y + k, m, work, False)
             k -= width
         _transpose[number](count, m, y, m, &q[0, j0], q.shape[1])
-        for i in range(n):
-            for j in range(count):
-                r[i, j0 + j] = columns[first + j, i] if i <= first + j else 0
+        _transpose[number](count, n, &columns[first, 0], m, &r[0, j0], n)
+        for i in range(first, n):
+            for j in range(min(i - first, count)):
+                r[i, j0 + j] = 0
         free(y)
 
 

@@ -8,11 +8,12 @@ _N, _T, _C = map(ord, "NTC")
 
 @inlined
 def _transpose(a, out):
-    # out = a^T, both of rows in memory
-    for start in range(0, len(a), 16):
-        for j in range(len(out)):
-            for i in range(start, min(start + 16, len(a))):
-                out[j, i] = a[i, j]
+    # out = a^T, in squares of 16, of which the rows are in cache
+    for c in range(0, len(out), 16):
+        for r in range(0, len(a), 16):
+            for j in range(c, min(c + 16, len(out))):
+                for i in range(r, min(r + 16, len(a))):
+                    out[j, i] = a[i, j]
 
 
 @jit
@@ -48,9 +49,9 @@ def orthogonal(j0, j1, columns, t, first, q, r):
         gemqrt(m - k, count, min(width, n - k), columns[k:, k:], m, t[k:], width, y[:, k:], m,
                work, _N)  # fmt: skip
     _transpose(y, q[:, j0:j1])
-    for i in range(n):
-        for j in range(count):
-            r[i, j0 + j] = columns[first + j, i] if i <= first + j else 0
+    _transpose(columns[first : first + count, :n], r[:, j0:j1])
+    for i in range(first, n):
+        r[i, j0 : j0 + min(i - first, count)] = 0
 
 
 @jit

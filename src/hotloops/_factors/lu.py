@@ -11,8 +11,8 @@ from .panels import panels, tasks
 #: From how many rows on panels on several workers are quicker than LAPACK on one.
 LARGE = 384
 
-_WIDTH = 96  # of a panel: what the others wait for grows with it, and so does the rate of products
-_WIDE = 4  # panels of columns that one task updates, at most
+_WIDTH = 128  # of a panel: what the others wait for grows with it, and so does the rate of products
+_WIDE = 2  # panels of columns that one task updates, at most
 _COST = 0.03  # ns: a multiplication
 _COLUMNS = 64  # of b in a block
 

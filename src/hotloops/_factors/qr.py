@@ -68,7 +68,7 @@ def _steps(m: int, n: int, width: int) -> list[Step]:
             work = 2 * own * (columns[1] - columns[0]) * (m - first)
             tile = (*columns, *panel, first)
             steps.append(Step("update", [tile], _COST * work, work, panel="columns"))
-    for tile in wide:
+    for tile in panels(n, 2 * width):  # narrower: they do without the reflections behind
         work = 2 * (tile[1] - tile[0]) * tile[1] * m
         steps.append(Step("orthogonal", [(*tile, tile[0])], _COST * work, work))
     return steps

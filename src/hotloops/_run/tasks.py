@@ -31,24 +31,37 @@ def pieces(line: Line, names: Sequence[str], bounds: Tile) -> Access:
 
 def _overlap(one: Piece, other: Piece) -> bool:
     (name, box), (other_name, other_box) = one, other
-    return name == other_name and all(
-        x is None or y is None or (x[0] < y[1] and y[0] < x[1])
-        for x, y in zip(box, other_box, strict=False)
-    )
+    if name != other_name:
+        return False
+    for x, y in zip(box, other_box, strict=False):
+        if x is not None and y is not None and (x[0] >= y[1] or y[0] >= x[1]):
+            return False
+    return True
 
 
 def _meet(some: list[Piece], others: list[Piece]) -> bool:
-    return any(_overlap(x, y) for x in some for y in others)
+    for x in some:
+        for y in others:
+            if _overlap(x, y):
+                return True
+    return False
 
 
 def waits(steps: Sequence[Access]) -> list[list[int]]:
     """For each of the steps, which stand in their serial order, the places of those before it that
-    it waits for: one of the two writes a piece that the other reads or writes."""
-    return [
-        [
-            k
-            for k, (read, written) in enumerate(steps[:place])
-            if _meet(reads, written) or _meet(writes, read) or _meet(writes, written)
-        ]
-        for place, (reads, writes) in enumerate(steps)
-    ]
+    it waits for: one of the two writes a piece that the other reads or writes. Left out are those
+    that others of them wait for."""
+    found: list[list[int]] = []
+    before: list[int] = []  # all that a step waits for, also by way of others: a bit for each
+    for place, (reads, writes) in enumerate(steps):
+        direct, all_of_them = [], 0
+        for k in range(place - 1, -1, -1):
+            if all_of_them >> k & 1:
+                continue
+            read, written = steps[k]
+            if _meet(reads, written) or _meet(writes, read) or _meet(writes, written):
+                direct.append(k)
+                all_of_them |= before[k] | 1 << k
+        found.append(direct)
+        before.append(all_of_them)
+    return found
