@@ -73,7 +73,7 @@ def orthogonal(
                            <number*> &t[k, 0], width, y + k, m, work, False)
             k -= width
         _transpose[number](count, m, y, m, &q[0, j0], q.shape[1])
-        _transpose[number](count, n, &columns[first, 0], m, &r[0, j0], n)
+        _transpose[number](count, n, &columns[first, 0], m, &r[0, j0], r.shape[1])
         for i in range(first, n):
             for j in range(min(i - first, count)):
                 r[i, j0 + j] = 0
