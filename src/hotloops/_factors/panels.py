@@ -17,15 +17,12 @@ def panels(n: int, width: int) -> list[Tile]:
 def tasks(n: int, width: int, wide: int) -> Iterator[Task]:
     """The tasks in a valid serial order, with one panel of look-ahead: a panel is made as soon as
     its own columns are up to date, before those behind it are, in tiles of up to `wide` columns."""
-    for panel, following in itertools.pairwise([*panels(n, width), None]):
-        if panel == (0, min(n, width)):
-            yield None, panel
-        if following is None:
-            return
+    every = panels(n, width)
+    yield None, every[0]
+    for panel, following in itertools.pairwise(every):
         yield following, panel
         yield None, following
-        start = following[1]
-        count = -(-(n - start) // wide)
+        start, count = following[1], -(-(n - following[1]) // wide)
         for k in range(count):
             ends = (start + (n - start) * end // count for end in (k, k + 1))
             yield (*ends,), panel
