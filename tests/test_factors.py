@@ -4,8 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.linalg
 from lstsq_oracles import exactly, inverted, make
 
+import hotloops as hl
 from hotloops._factors import lu, panels, qr
 
 EPS = np.finfo(float).eps
@@ -119,3 +121,65 @@ def test_workers_do_not_matter():
     for workers in (2, 7):
         for one, other in zip(serial, results(workers), strict=True):
             assert one.tobytes() == other.tobytes()
+
+
+LARGE = {
+    "lu": (400, 400), "cholesky": (200, 200), "normal": (2000, 80), "qr": (2000, 80),
+    "svd": (2000, 80), "auto": (400, 390),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", LARGE)
+def test_least_squares_of_a_large_matrix(method):
+    shape = LARGE[method]
+    a, b = make(shape), make((shape[0], 3), seed=1)
+    if method == "cholesky":
+        a = a @ a.T + np.eye(len(a))
+    exact = np.linalg.lstsq(a, b, rcond=None)[0]
+    found = []
+    for workers in (1, 2, 7):
+        fit = hl.LeastSquares(a, method=method, workers=workers)
+        found.append([fit.solve(b), fit.pinv(), fit.leverage(), fit.cond])
+        np.testing.assert_allclose(found[-1][0], exact, rtol=0, atol=1e-9 * np.abs(exact).max())
+    for one in found[1:]:
+        for x, y in zip(found[0], one, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("shape", [(3000, 70), (420, 400)])
+@pytest.mark.parametrize("method", ["qr", "svd"])
+def test_nearly_dependent_columns_of_a_large_matrix(method, shape):
+    a, x = make(shape), np.linspace(1, 2, shape[1])
+    a[:, 3] = a[:, 1] + 1e-10 * a[:, 3]
+    b = a @ x
+    fit = hl.LeastSquares(a, method=method)
+    assert fit.rank == shape[1]
+    np.testing.assert_allclose(a @ fit.solve(b), b, atol=1e-11)
+    others = np.arange(shape[1]) != 3
+    np.testing.assert_allclose(fit.solve(b)[others][2:], x[others][2:], rtol=1e-9)
+    a[:, 3] = a[:, 1]
+    with pytest.warns(scipy.linalg.LinAlgWarning, match=f"rank {shape[1] - 1} of {shape[1]}"):
+        fit = hl.LeastSquares(a, method=method)
+    expected = x.copy()
+    expected[[1, 3]] = (x[1] + x[3]) / 2
+    np.testing.assert_allclose(fit.solve(a @ x), expected, rtol=1e-9)
+
+
+def test_heavy_rows_of_a_large_matrix():
+    a, b = make((1500, 90)), make(1500, seed=1)
+    weights = np.ones(1500)
+    weights[[7, 800]] = 1e24
+    x = hl.LeastSquares(a, weights=weights).solve(b)
+    # two rows are constraints: by the null space of these
+    heavy, rest = weights > 1, weights == 1
+    q = scipy.linalg.qr(a[heavy].T)[0]
+    first = np.linalg.lstsq(a[heavy], b[heavy], rcond=None)[0]
+    z = np.linalg.lstsq(a[rest] @ q[:, 2:], b[rest] - a[rest] @ first, rcond=None)[0]
+    np.testing.assert_allclose(x, first + q[:, 2:] @ z, rtol=1e-9, atol=1e-12)
+
+
+def test_a_large_singular_matrix_has_no_lu():
+    a = make((390, 390))
+    a[:, 5] = a[:, 7]
+    with pytest.raises(np.linalg.LinAlgError, match=r"^A is singular"):
+        hl.LeastSquares(a, method="lu")

@@ -6,8 +6,8 @@
 sqrt(alpha) I if alpha > 0, times a diagonal S of powers of two that gives each column a norm in
 [½, 1): a scaling without rounding. The factors, for each matrix of a batch:
 
-    lu         P L U = A                           right = L and U, by columns; order = P, as
-                                                   LAPACK counts it
+    lu         P L U = A                           right = L and U, by columns; order: the row
+                                                   that each row changed with, one by one
     cholesky   Rᴴ R = A                            right = R
     normal     Rᴴ R = (B S)ᴴ (B S)                 right = R
     qr         Q R = B S P                         left = Q, right = R
@@ -37,8 +37,8 @@ matrix products alone, and where the first leaves columns that are orthogonal wi
 accurate as Householder's. Where it does not, Householder's, with column pivoting and the rows
 sorted by size, the largest first, where they are further apart than a factor of 16: each row's
 error is in proportion to that row (Cox & Higham, Stability of Householder QR factorization for
-weighted least squares problems, 1998). Without `householder`, none: LAPACK's sums would be over too
-many rows, and ratio is 0.
+weighted least squares problems, 1998), and so from the start without `products`. Without
+`householder`, none: LAPACK's sums would be over too many rows, and ratio is 0.
 
 Shapes: a (K, m, n), b (K, m, p), x (K, n, p), left (K, m, q), right (K, n, n), for "svd" (K, q, n);
 root = sqrt(w) (K, m) or (K, 0), scale (K, n) and ratio (K) in double precision; no left and no h
@@ -52,7 +52,7 @@ prepare          k | a:kmn root:km? alpha > out:krn scale:kn
 factor_lu        k | a:kij > right:kij order:ki ratio:k
 factor_cholesky  k | a:kij > right:kij ratio:k
 factor_normal    k | a:kmn > right:kij ratio:k
-factor_qr        k | a:kmn householder > left:kmn right:kij order:kn ratio:k
+factor_qr        k | a:kmn products householder > left:kmn right:kij order:kn ratio:k
 factor_svd       k | a:kmn > left:kmq sigma:kq right:kqn
 solve          k c | kind left:kmq? right:kqn order:kn scale:kn b:kmc h:knc? > x:knc
 residual       k c | a:kmn weights:km? alpha scale:kn b:kmc x:knc r:kmc > f:kmc h:knc?

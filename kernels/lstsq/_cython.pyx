@@ -132,14 +132,18 @@ def factor_lu(
     cdef Py_ssize_t k, i, j, n = a.shape[1]
     cdef double* largest = <double*> _scratch(n, sizeof(double))
     cdef double pivot
+    cdef blas_int* pivots
     with nogil:
         for k in range(k0, k1):
+            pivots = <blas_int*> &order[k, 0]
             _columns[number](n, n, &a[k, 0, 0], &right[k, 0, 0])
             for j in range(n):
                 largest[j] = 0
                 for i in range(n):
                     largest[j] = max(largest[j], _size[number](right[k, j, i]))
-            getrf[number](n, &right[k, 0, 0], n, <blas_int*> &order[k, 0])
+            getrf[number](n, &right[k, 0, 0], n, pivots)
+            for j in range(n - 1, -1, -1):  # from the last: a pivot may be narrower than its place
+                order[k, j] = pivots[j] - 1
             ratio[k] = 1
             for j in range(n):
                 pivot = _size[number](right[k, j, j])
@@ -272,7 +276,7 @@ cdef void _householder(
 
 
 def factor_qr(
-    Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, bint householder,
+    Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, bint products, bint householder,
     number[:, :, ::1] left, number[:, :, ::1] right, Py_ssize_t[:, ::1] order, double[::1] ratio,
 ):
     cdef Py_ssize_t k, j, m = left.shape[1], n = left.shape[2], size = 2 * n + 64 * (n + 1)
@@ -292,8 +296,8 @@ def factor_qr(
                 memcpy(&left[k, 0, 0], &a[k, 0, 0], m * n * sizeof(number))
                 for j in range(n):
                     order[k, j] = j
-                if not _cholesky_qr[number](m, n, &left[k, 0, 0], &right[k, 0, 0], product, real,
-                                            root_of_epsilon):
+                if not (products and _cholesky_qr[number](
+                        m, n, &left[k, 0, 0], &right[k, 0, 0], product, real, root_of_epsilon)):
                     ratio[k] = 0
                     if not householder:
                         continue
@@ -406,16 +410,18 @@ cdef void _add_gradient(
 cdef void _solve(
     int kind, Py_ssize_t m, Py_ssize_t n, Py_ssize_t q, Py_ssize_t columns, const number* left,
     number* right, const Py_ssize_t* order, const double* scale, const number* b, Py_ssize_t ldb,
-    const number* h, number* x, number* y,
+    const number* h, number* x, number* y, blas_int* pivots,
 ) noexcept nogil:
-    # of `columns` columns; the rows of B, H and X are ldb apart; y: scratch of n + q rows
+    # of `columns` columns; the rows of B, H and X are ldb apart; y: scratch of n + q rows; pivots:
+    # n numbers
     cdef Py_ssize_t j, c, s
     cdef number* z = y + q * columns
     if kind == LU:
         for j in range(n):
+            pivots[j] = order[j] + 1
             for c in range(columns):
                 y[c * n + j] = b[j * ldb + c]
-        getrs[number](n, columns, right, n, <blas_int*> order, y, n)
+        getrs[number](n, columns, right, n, pivots, y, n)
         for j in range(n):
             for c in range(columns):
                 x[j * ldb + c] = y[c * n + j]
@@ -453,13 +459,15 @@ def solve(
     number[:, :, ::1] x,
 ):
     cdef Py_ssize_t k, m = b.shape[1], n = x.shape[1], q = right.shape[1], columns = c1 - c0
-    cdef number* y = <number*> _scratch((n + q) * columns, sizeof(number))
+    # numbers, and in the place of n of twice their size as many integers
+    cdef number* y = <number*> _scratch((n + q) * columns + 2 * n, sizeof(number))
+    cdef blas_int* pivots = <blas_int*> (y + (n + q) * columns)
     with nogil:
         for k in range(k0, k1):
             _solve[number](
                 kind, m, n, q, columns, &left[k, 0, 0] if left.shape[1] else NULL,
                 <number*> &right[k, 0, 0], &order[k, 0], &scale[k, 0], &b[k, 0, c0], b.shape[2],
-                &h[k, 0, c0] if h.shape[1] else NULL, &x[k, 0, c0], y)
+                &h[k, 0, c0] if h.shape[1] else NULL, &x[k, 0, c0], y, pivots)
         free(y)
 
 

@@ -8,6 +8,8 @@ from .._blas_numba import INT_BITS, gemm, geqp3, gesdd, getrf, getrs, gram, orgq
 from .._jit_numba import inlined, jit
 from . import CHOLESKY, LU, QR, SVD
 
+_INT = np.intc if INT_BITS == 32 else np.int64
+
 
 @inlined
 def _size(z):
@@ -77,6 +79,15 @@ def _columns(a, out):
                 out[j, i] = a[i, j]
 
 
+@inlined
+def _widen(order):
+    # the pivots that LAPACK left there, counted from 0: from the last, as each may be narrower than
+    # its place
+    pivots = order.view(_INT)
+    for j in range(len(order) - 1, -1, -1):
+        order[j] = pivots[j] - 1
+
+
 @jit
 def factor_lu(k0, k1, a, right, order, ratio):
     n = a.shape[1]
@@ -89,6 +100,7 @@ def factor_lu(k0, k1, a, right, order, ratio):
             for i in range(n):
                 largest[j] = max(largest[j], _size(lu[j, i]))
         getrf(n, lu, n, order[k])
+        _widen(order[k])
         ratio[k] = 1
         for j in range(n):
             pivot = _size(lu[j, j])
@@ -183,9 +195,8 @@ def _householder(q, r, order, real):
                 columns[j, i] = q[rows[i], j]
     order[:] = 0
     geqp3(m, n, columns, order, tau, work, size, real)
-    pivots = order.view(np.intc if INT_BITS == 32 else np.int64)
-    for j in range(n - 1, -1, -1):  # from the last: a pivot may be narrower than its place
-        order[j] = pivots[j] - 1
+    _widen(order)
+    for j in range(n):
         for i in range(j + 1):
             r[i, j] = columns[j, i]
     orgqr(m, n, columns, tau, work, size)
@@ -196,7 +207,7 @@ def _householder(q, r, order, real):
 
 
 @jit
-def factor_qr(k0, k1, a, householder, left, right, order, ratio):
+def factor_qr(k0, k1, a, products, householder, left, right, order, ratio):
     n = left.shape[2]
     product = np.empty((n, n), left.dtype)
     real = np.empty(2 * n)
@@ -205,7 +216,7 @@ def factor_qr(k0, k1, a, householder, left, right, order, ratio):
         left[k] = a[k]
         for j in range(n):
             order[k, j] = j
-        if not _cholesky_qr(left[k], right[k], product, enough):
+        if not (products and _cholesky_qr(left[k], right[k], product, enough)):
             ratio[k] = 0
             if not householder:
                 continue
@@ -293,12 +304,14 @@ def _add_gradient(kind, columns, right, order, h, c0, y):
 def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
     p, n, q, columns = b.shape[2], x.shape[1], right.shape[1], c1 - c0
     y, z = np.empty(max(n, q) * columns, x.dtype), np.empty(n * columns, x.dtype)
+    pivots = np.empty(n, _INT)
     for k in range(k0, k1):
         if kind == LU:
             for j in range(n):
+                pivots[j] = order[k, j] + 1
                 for c in range(columns):
                     y[c * n + j] = b[k, j, c0 + c]
-            getrs(n, columns, right[k], n, order[k], y, n)
+            getrs(n, columns, right[k], n, pivots, y, n)
             for j in range(n):
                 for c in range(columns):
                     x[k, j, c0 + c] = y[c * n + j]

@@ -28,13 +28,8 @@ def factor_lu(k0, k1, a, right, order, ratio):
     with np.errstate(all="ignore"):
         for k in range(k0, k1):
             lu, pivots, _ = getrf(a[k])
-            right[k], _pivots(order[k], getrf)[:] = lu.T, pivots + 1
+            right[k], order[k] = lu.T, pivots
             ratio[k] = _ratio(np.abs(lu.diagonal()), np.abs(a[k]).max(axis=0))
-
-
-def _pivots(order, function):
-    """LAPACK's integers, which may be narrower than their places."""
-    return order.view(function.int_dtype)[: len(order)]
 
 
 def _ratio(pivots, sizes):
@@ -57,10 +52,10 @@ def factor_normal(k0, k1, a, right, ratio):
         factor_cholesky(0, 1, product[None], right[k : k + 1], ratio[k : k + 1])
 
 
-def factor_qr(k0, k1, a, householder, left, right, order, ratio):
+def factor_qr(k0, k1, a, products, householder, left, right, order, ratio):
     with np.errstate(all="ignore"):
         for k in range(k0, k1):
-            factors = _cholesky_qr(a[k]) or (householder and _householder(a[k]))
+            factors = (products and _cholesky_qr(a[k])) or (householder and _householder(a[k]))
             if not factors:
                 ratio[k] = 0
                 continue
@@ -114,7 +109,7 @@ def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
                 x[k, :, columns] = s * (r.T @ y)
             elif kind == LU:
                 getrs = scipy.linalg.get_lapack_funcs("getrs", (r,))
-                x[k, :, columns] = getrs(r.T, _pivots(order[k], getrs) - 1, y)[0]
+                x[k, :, columns] = getrs(r.T, order[k], y)[0]
             elif kind == CHOLESKY:
                 if h.size:
                     y = y + h[k, :, columns]

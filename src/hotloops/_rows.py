@@ -13,7 +13,10 @@ import numpy as np
 from ._run import Call, Output, Step, run, tiles
 from ._typing import Array
 
-_HEIGHT = 4096  # rows of a piece that is factored, at least
+_HEIGHT = 4096  # rows of a piece of many that is factored, at least
+_PIECES = 8  # of fewer rows, for several workers
+_LEAST = 256  # rows of such a piece
+_LARGE = 1e7  # multiplications from which on there are such pieces
 
 
 def are_many(m: int, n: int) -> bool:
@@ -87,7 +90,9 @@ def _parts(less: Sequence[Array], a: Array) -> Array:
 
 def short(a: Array, backend: str | None = None, workers: int | None = None) -> Array:
     """A matrix with the singular values of a, in double precision and of few rows."""
-    return triangular(a, backend, workers) if are_many(*a.shape) else double(a)
+    m, n = a.shape
+    large = m >= 4 * n and m * n * n > _LARGE
+    return triangular(a, backend, workers) if large or are_many(m, n) else double(a)
 
 
 def triangular(
@@ -101,7 +106,9 @@ def triangular(
     """R (n, n) in double precision, with Q R = ((a − l) − …) for each l (n,) of `less`: a (m, n),
     m ≥ n. `q` (m, n), if given, is filled with Q."""
     m, n = a.shape
-    count = m // max(_HEIGHT, 4 * n) if are_many(m, n) else 1
+    count = 1
+    if are_many(m, n) or m * n * n > _LARGE:
+        count = max(1, m // max(min(_HEIGHT, max(_LEAST, m // _PIECES)), 4 * n))
     ends = [m * k // count for k in range(count + 1)]
     pieces = [(ends[k], ends[k + 1], k, k + 1) for k in range(count)]
     work, time = (ends[1] - ends[0]) * n * n, 0.2 * m * n * (n + 5)

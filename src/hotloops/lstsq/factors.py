@@ -11,6 +11,8 @@ from numpy.linalg import LinAlgError
 from scipy.linalg import qr, solve_triangular
 
 from .. import _rows
+from .._factors import lu
+from .._factors.serial import serial
 from .._run import Call, Output, Step, bound, run, tiles
 from .._typing import Array
 from ..kernels import lstsq as kernel
@@ -177,7 +179,7 @@ class _Exact(Factor):
         unit[:] = np.eye(n)
         inverse, weights = self.solve(unit), self.problem.weights
         half = inverse / np.sqrt(weights)[:, None] if weights.size else inverse
-        return half @ half.conj().swapaxes(1, 2)
+        return serial(lambda: half @ half.conj().swapaxes(1, 2), n**3)
 
     def pinv(self) -> Array:
         count, n, _ = self.right.shape
@@ -195,14 +197,26 @@ class LU(_Exact):
     @classmethod
     def of(cls, problem: Problem) -> list[Factor]:
         a, n = problem.a, problem.a.shape[1]
-        right, order, ratio = problem.made(
-            "factor_lu", n**3 / 3, {"a": a}, right=(n, n), order=(n,), ratio=()
-        )
+        if len(a) == 1 and n >= lu.LARGE:
+            right, order, ratio = _large_lu(problem)
+        else:
+            right, order, ratio = problem.made(
+                "factor_lu", n**3 / 3, {"a": a}, right=(n, n), order=(n,), ratio=()
+            )
         suspect = np.flatnonzero(ratio < math.sqrt(epsilon(a.dtype)))
         if len(suspect):  # a small pivot says little, singular values all
             values = scaled_singular_values(a[suspect], *problem.kept)
             problem.refuse(suspect[values[:, -1] <= problem.rcond * values[:, 0]])
         return [cls(problem, right, order=order)]
+
+
+def _large_lu(problem: Problem) -> tuple[Array, Array, Array]:
+    """What the block "factor_lu" makes, of one large matrix."""
+    factors, order, largest = lu.factor(problem.a[0], *problem.kept)
+    diagonal = factors.diagonal()
+    pivots = np.maximum(np.abs(diagonal.real), np.abs(diagonal.imag))
+    shares = np.divide(pivots, largest, out=np.zeros(len(order)), where=pivots != 0)
+    return factors[None], order[None], shares.min(keepdims=True)
 
 
 class Cholesky(_Exact):

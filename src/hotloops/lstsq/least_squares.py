@@ -103,9 +103,11 @@ class LeastSquares:
     many thousands of rows, for "svd" too, factors of pieces of the rows. They are made anew when a
     right-hand side in double precision comes.
 
-    Cost: a factor 2/3 n³ ("lu") to 4 m n² ("qr") multiplications, one at a time on the threads that
-    BLAS has, several on one thread each: its last bits may depend on BLAS's number of threads, and
-    Ctrl-C waits for it. A right-hand side m n + n². Memory: A and a copy or two of it.
+    Cost: a factor 2/3 n³ ("lu") to 4 m n² ("qr") multiplications, which the workers share where a
+    matrix is large ("lu" and "qr" from some 400 rows and columns on, or for tall A from 1e7
+    multiplications). Singular values, and the column pivoting of nearly dependent columns, are one
+    block each, on one thread, for which Ctrl-C waits. No result depends on the number of workers.
+    A right-hand side m n + n². Memory: A and a copy or two of it.
 
     Björck, *Iterative refinement of linear least squares solutions*, BIT 7 (1967) 257, BIT 8
     (1968) 8; Cox & Higham, *Stability of Householder QR factorization for weighted least squares

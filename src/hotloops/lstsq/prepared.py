@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import _rows
+from .._factors import qr
 from .._typing import Array
 from .problem import Problem
 from .singular import real_dtype, singular_values
@@ -58,6 +59,13 @@ class Prepared:
         """Whether there are as many rows as columns."""
         return bool(self.rows.shape[1] >= self.rows.shape[2])
 
+    @property
+    def _is_large(self) -> bool:
+        """Whether this is one matrix, in double precision, whose factors several workers make."""
+        count, height, n = self.rows.shape
+        alone = count == 1 and self.are_tall and self.rows.dtype.char in "dD"
+        return alone and qr.is_large(height, n)
+
     def are_far_apart(self) -> bool:
         """Whether some rows are so much larger than most that these are to keep digits of their
         own."""
@@ -84,7 +92,13 @@ class Prepared:
         """Q, R, the order of the columns and the ratio of the smallest pivot to the largest; 0 for
         dependent columns of many rows, which have no Q."""
         height, n = self.rows.shape[1:]
-        inputs = {"a": self.rows, "householder": not self.many}
+        large = self._is_large
+        if large and (factors := qr.factor(self.rows[0], *self.problem.kept)):
+            left, right = factors
+            pivots = np.abs(right.diagonal())
+            ratio = pivots.min(keepdims=True) / pivots.max()
+            return left[None], right[None], np.arange(n)[None], ratio
+        inputs = {"a": self.rows, "products": not large, "householder": not self.many}
         found: tuple[Array, Array, Array, Array] = self.problem.made(
             "factor_qr", 3 * height * n**2, inputs,
             left=(height, n), right=(n, n), order=(n,), ratio=(),
@@ -92,9 +106,10 @@ class Prepared:
         return found
 
     def svd(self) -> tuple[Array, Array, Array]:
-        """U, Σ and Vᴴ; of many rows by those of R."""
+        """U, Σ and Vᴴ; of many rows, or one large matrix of several for each column, by those of
+        R."""
         short, left = self.rows, None
-        if self.many:
+        if self.many or (self._is_large and self.rows.shape[1] >= 2 * self.rows.shape[2]):
             left = np.empty_like(self.rows)
             short = np.stack(
                 [_rows.triangular(one, *self.problem.kept, q=q)

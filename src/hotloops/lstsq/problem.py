@@ -89,8 +89,7 @@ class Problem:
         a, arrays = inputs["a"], dict(inputs)
         for name, shape in shapes.items():
             arrays[name] = Output((len(a), *shape), _DTYPES.get(name, a.dtype))
-        # a single matrix is factored on BLAS's own threads
-        step = _step(block, len(a), work, len(a) > 1 or self.workers == 1)
+        step = _step(block, len(a), work)
         return run(Call("lstsq", a.dtype, arrays, [step], tuple(shapes)), *self.kept)
 
     # --- what is wrong with it --------------------------------------------------------------
@@ -116,10 +115,10 @@ class Problem:
 
 
 @functools.lru_cache
-def _step(block: str, count: int, work: float, guarded: bool) -> Step:
+def _step(block: str, count: int, work: float) -> Step:
     """A block for each of so many matrices, by so many multiplications each."""
     cost = 1000 + 0.1 * work
-    return Step(block, tiles.rows(count, cost), count * cost, work if guarded else 0)
+    return Step(block, tiles.rows(count, cost), count * cost, work)
 
 
 # --- checks ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._factors.serial import serial
 from .._run import Call, Output, Step, run, tiles
 from .._typing import Array
 from .factors import Factor
@@ -20,7 +21,7 @@ def refined(factor: Factor, b: Array) -> Array:
     towards x."""
     x, problem, exact = factor.solve(b), factor.problem, factor.exact
     r, n = np.zeros(b.shape, b.dtype), 0 if exact else x.shape[1]
-    eps, least = epsilon(x.dtype), math.inf
+    eps, least, work = epsilon(x.dtype), math.inf, problem.a.size * b.shape[2]
     # The correction of x, and what h's rounding makes of it, tell how far off x is: of all x
     # the last of the least is kept. r is 0 at first, as the roundings of b − A x, times a heavy
     # weight, would drown h
@@ -55,7 +56,7 @@ def refined(factor: Factor, b: Array) -> Array:
                 break
             _put(now, after, active)
             if not exact:
-                r += f - problem.a @ correction
+                r += f - serial(functools.partial(np.matmul, problem.a, correction), work)
             gained = better
             least = min(size, least) if one else np.minimum(size, least)
     return x

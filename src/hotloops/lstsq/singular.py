@@ -7,6 +7,7 @@ import numpy as np
 from scipy.linalg import qr
 
 from .. import _rows
+from .._factors.serial import serial
 from .._typing import Array
 
 _REAL = {code: np.dtype(code.lower()) for code in "fdFD"}
@@ -37,7 +38,8 @@ def singular_values(a: Array, *kept: Any) -> Array:
     values = np.full((len(a), min(a.shape[1:])), np.nan)
     if finite.any():
         few = np.stack([_rows.short(one, *kept) for one in a[finite]])
-        values[finite] = np.linalg.svd(few, compute_uv=False)
+        work = few.size * min(few.shape[1:])
+        values[finite] = serial(lambda: np.linalg.svd(few, compute_uv=False), work)
     return values
 
 
@@ -64,5 +66,9 @@ def _graded_singular_values(a: Array) -> Array:
     are as accurate as large."""
     a = a[np.abs(a).max(axis=1).argsort()[::-1]]
     a = a.astype(np.result_type(a.dtype, np.float64), copy=False)
-    r = qr(a, mode="r", pivoting=True, check_finite=False)[0][: min(a.shape)]
-    return np.linalg.svd(r.conj().T, compute_uv=False)
+
+    def values() -> Array:
+        r = qr(a, mode="r", pivoting=True, check_finite=False)[0][: min(a.shape)]
+        return np.linalg.svd(r.conj().T, compute_uv=False)
+
+    return serial(values, a.size * min(a.shape))
