@@ -183,3 +183,19 @@ def test_a_large_singular_matrix_has_no_lu():
     a[:, 5] = a[:, 7]
     with pytest.raises(np.linalg.LinAlgError, match=r"^A is singular"):
         hl.LeastSquares(a, method="lu")
+
+
+def test_workers_do_not_matter_to_linalg():
+    a = make((3000, 90))
+    found = []
+    for workers in (1, 2, 7):
+        with hl.set_workers(workers):
+            components = hl.linalg.pca(a)
+            found.append([
+                components.components_, components.explained_variance_,
+                hl.linalg.whiten(a).transform(a), hl.linalg.safe_solve(a[:90] + np.eye(90), a[0]),
+                hl.linalg.projection(a[:120]), hl.linalg.condition_report(a).condition,
+            ])  # fmt: skip
+    for one in found[1:]:
+        for x, y in zip(found[0], one, strict=True):
+            np.testing.assert_array_equal(x, y)

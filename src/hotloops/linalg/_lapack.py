@@ -1,4 +1,5 @@
-"""LAPACK's factorisations without SciPy's checks, which take longer than a small matrix does."""
+"""LAPACK's factorisations without SciPy's checks, which take longer than a small matrix does; each
+is a block by itself, with BLAS on one thread."""
 
 import functools
 import math
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
+from .._factors.serial import serial
 from .._typing import Floats
 
 
@@ -21,21 +23,15 @@ def _length(room: float) -> int:
     return math.ceil(room * (1 + 1e-7))
 
 
-def triangle(a: Floats) -> Floats:
-    """R (n, n) of the factors Q R of a matrix (m, n) with m >= n, which it overwrites where that
-    is in columns."""
-    geqrf, geqrf_lwork = _routines("geqrf", a.dtype)
-    room, _ = geqrf_lwork(*a.shape)
-    factors, _, _, _ = geqrf(a, lwork=_length(room), overwrite_a=True)
-    return np.triu(factors[: a.shape[1]])
-
-
 def svd(a: Floats, full: bool) -> tuple[Floats, Floats]:
     """The singular values of a matrix (m, n), which it overwrites where that is in columns, and its
     right singular vectors in rows: min(m, n) of them, or n where all are wanted (`full`)."""
     gesdd, gesdd_lwork = _routines("gesdd", a.dtype)
     room, _ = gesdd_lwork(*a.shape, full_matrices=full)
-    _, values, vectors, info = gesdd(a, full_matrices=full, lwork=_length(room), overwrite_a=True)
+    _, values, vectors, info = serial(
+        lambda: gesdd(a, full_matrices=full, lwork=_length(room), overwrite_a=True),
+        a.size * max(a.shape) if full else a.size * min(a.shape),
+    )
     _check(info)
     return values, vectors
 
@@ -45,7 +41,9 @@ def singular_values(a: Floats) -> Floats:
     gesdd, gesdd_lwork = _routines("gesdd", a.dtype)
     room, _ = gesdd_lwork(*a.shape, compute_uv=False)
     values: Floats
-    _, values, _, info = gesdd(a, compute_uv=False, lwork=_length(room))
+    _, values, _, info = serial(
+        lambda: gesdd(a, compute_uv=False, lwork=_length(room)), a.size * min(a.shape)
+    )
     _check(info)
     return values
 

@@ -9,6 +9,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _rows
+from .._factors.serial import serial
 from .._typing import Floats
 from .._warnings import warn
 from ..lstsq import rank_tolerance
@@ -41,7 +42,8 @@ def low_rank(A: ArrayLike, k: int) -> Floats:
 
     Notes
     -----
-    By `numpy.linalg.svd`; for some components of a huge matrix see `scipy.sparse.linalg.svds`.
+    By `numpy.linalg.svd`, on one thread, for which Ctrl-C waits; for some components of a huge
+    matrix see `scipy.sparse.linalg.svds`.
 
     Source: Eckart & Young, Psychometrika 1 (1936) 211.
 
@@ -56,9 +58,13 @@ def low_rank(A: ArrayLike, k: int) -> Floats:
     k = _arrays.integer("k", k, maximum=min(a.shape[-2:]))
     if not a.size or not k:
         return np.zeros_like(a)
-    u, s, vt = np.linalg.svd(a, full_matrices=False)
-    closest: Floats = (u[..., :k] * s[..., None, :k]) @ vt[..., :k, :]
-    return closest
+
+    def closest() -> Floats:
+        u, s, vt = np.linalg.svd(a, full_matrices=False)
+        product: Floats = (u[..., :k] * s[..., None, :k]) @ vt[..., :k, :]
+        return product
+
+    return serial(closest, a.size * min(a.shape[-2:]))
 
 
 def projection(A: ArrayLike) -> Floats:
@@ -97,12 +103,15 @@ def projection(A: ArrayLike) -> Floats:
     a = finite("A", real("A", A, 2))
     if not a.size:
         return np.zeros((*a.shape[:-1], a.shape[-2]), a.dtype)
-    u, s, _ = np.linalg.svd(
-        normalize_rows(a.swapaxes(-1, -2)).swapaxes(-1, -2), full_matrices=False
-    )
-    u *= (s > s[..., :1] * rank_tolerance(a))[..., None, :]
-    p: Floats = u @ u.swapaxes(-1, -2)
-    return p
+    scaled = normalize_rows(a.swapaxes(-1, -2)).swapaxes(-1, -2)
+
+    def product() -> Floats:
+        u, s, _ = np.linalg.svd(scaled, full_matrices=False)
+        u *= (s > s[..., :1] * rank_tolerance(a))[..., None, :]
+        p: Floats = u @ u.swapaxes(-1, -2)
+        return p
+
+    return serial(product, a.size * max(a.shape[-2:]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,7 +264,8 @@ def safe_solve(
     right-hand sides that come one after the other see `LeastSquares`, for many small systems
     `solve_many`.
 
-    Cost: that of `scipy.linalg.solve`.
+    Cost: that of `scipy.linalg.solve` on one thread; Ctrl-C waits for it. Of a large matrix
+    `LeastSquares` with method="lu" makes the factors on all workers.
 
     Examples
     --------
@@ -282,7 +292,7 @@ def safe_solve(
     getrf, getrs, gecon = scipy.linalg.get_lapack_funcs(("getrf", "getrs", "gecon"), (a, right))
     with np.errstate(over="ignore"):
         norm = np.abs(a).sum(axis=0).max()
-    lu, pivots, zero = getrf(a)
+    lu, pivots, zero = serial(lambda: getrf(a), a.size * len(a))
     if zero:
         raise np.linalg.LinAlgError(
             f"A is singular: pivot {zero} of {len(a)} is 0. hl.LeastSquares(A).solve(b) is the "
@@ -299,5 +309,5 @@ def safe_solve(
         if on_ill == "raise":
             raise np.linalg.LinAlgError(message)
         warn(message, scipy.linalg.LinAlgWarning)
-    x: Floats = getrs(lu, pivots, right)[0]
+    x: Floats = serial(lambda: getrs(lu, pivots, right)[0], a.size * right.size // len(a))
     return x

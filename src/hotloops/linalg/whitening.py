@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _feature_names, _rows
+from .._factors.serial import serial
 from .._typing import Floats
 from ..lstsq import rank_tolerance
 from . import _lapack
@@ -191,7 +192,9 @@ def whiten(
     root = np.hypot(deviations[:k], x.dtype.type(math.sqrt(eps)))
     forward, backward = vectors.T / root, root[:, None] * vectors
     if method == "zca":
-        forward, backward = forward @ vectors, vectors.T @ backward
+        forward, backward = serial(
+            lambda: (forward @ vectors, vectors.T @ backward), 2 * k * vectors.size
+        )
     found = _components(vectors, deviations, mean, forward, backward)
     return _feature_names.keep(found, names)
 
@@ -232,7 +235,7 @@ def _principal(x: Floats, k: float) -> tuple[Floats, Floats, Floats]:
     else:
         r, mean = centred(x)
         if n > d:
-            r = _lapack.triangle(r)
+            r = _rows.triangular(r)
     singular, vectors = _lapack.svd(r, full=not isinstance(k, float) and k > min(n, d))
     vectors = vectors[: _enough(singular, k) if isinstance(k, float) else k]
     largest = np.abs(vectors).argmax(axis=1)
