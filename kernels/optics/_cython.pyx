@@ -10,6 +10,7 @@ cdef extern from "waves.h" nogil:
     ctypedef void inlined "HL_INLINE void"
     enum:
         HL_STRIP
+    double hl_exponent(double x, double* scale)
     ctypedef struct waves_of_strip "hl_waves":
         Py_ssize_t* layer
         double* forward_re
@@ -111,54 +112,62 @@ cdef cloned _media(
     const double* thickness, const incident* incidence, medium* found,
 ) noexcept nogil:
     # of `count` stacks, in lanes of which the last is repeated
-    cdef Py_ssize_t j, lane, w
+    cdef Py_ssize_t j, lane, near, w
+    cdef const double complex* n_of[LANES]
+    cdef const double* thickness_of[LANES]
     cdef double[2 * LANES] a_lanes
     cdef double[2 * LANES] low_lanes
-    cdef double[2 * LANES] index
-    cdef double[2 * LANES] q
-    cdef double[2 * LANES] phase
+    cdef double[LANES] k0
     cdef double[LANES] depth
     cdef double[LANES] largest
-    cdef double[LANES] shift
     cdef double[LANES] decay
     cdef double[LANES] angle
-    cdef double size, inside
-    cdef double complex m, less, more
+    cdef double inside, shift, size
+    cdef double complex less, more, square
+    cdef medium* m
     for w in range(LANES):
         lane = min(w, count - 1)
+        n_of[w] = n + rows[2 * lane] * media
+        thickness_of[w] = thickness + rows[2 * lane + 1] * media
+        k0[w] = incidence[lane].k0
         _put(a_lanes, w, incidence[lane].a)
         _put(low_lanes, w, incidence[lane].low)
         largest[w] = 0
     for j in range(media - 1, -1, -1):
+        m = &found[j]
         inside = 25e-12 if 0 < j < media - 1 else 0
         for w in range(LANES):
-            lane = min(w, count - 1)
-            _put(index, w, n[rows[2 * lane] * media + j])
-            depth[w] = incidence[lane].k0 * thickness[rows[2 * lane + 1] * media + j]
+            _put(m.n, w, n_of[w][j])
+            depth[w] = k0[w] * thickness_of[w][j]
+        near = 0  # how many squares may need their shift
         for w in range(LANES):
-            m = _at(index, w)
-            less = (m - _at(a_lanes, w)) - _at(low_lanes, w)
-            more = (m + _at(a_lanes, w)) + _at(low_lanes, w)
-            m = less * more
-            size = fabs(m.real) + fabs(m.imag)
+            less = (_at(m.n, w) - _at(a_lanes, w)) - _at(low_lanes, w)
+            more = (_at(m.n, w) + _at(a_lanes, w)) + _at(low_lanes, w)
+            square = less * more
+            size = fabs(square.real) + fabs(square.imag)
             largest[w] = size if size > largest[w] else largest[w]
-            shift[w] = inside * min(1.0, sqrt(_norm(_at(index, w)))) * largest[w]
-            shift[w] = shift[w] / (1 + largest[w] * depth[w] * depth[w])
-            shift[w] = shift[w] if 2 * size < shift[w] else 0
-            m.real = m.real + shift[w]
-            m = _root(m)
-            _put(q, w, m)
-            decay[w] = -m.imag * depth[w]
-            angle[w] = m.real * depth[w]
-        if inside == 0:
+            near += 2 * size < inside * largest[w]
+            _put(m.q, w, square)
+            m.shift[w] = 0
+        if near:
             for w in range(LANES):
-                m = _at(q, w)
-                _put(q, w, _scaled(m, -1 if m.real + m.imag < 0 else 1))
-        hl_cis(LANES, decay, angle, phase, phase + LANES)
-        for w in range(2 * LANES):
-            found[j].n[w], found[j].q[w], found[j].phase[w] = index[w], q[w], phase[w]
+                size = fabs(m.q[w]) + fabs(m.q[LANES + w])
+                shift = inside * min(1.0, sqrt(_norm(_at(m.n, w)))) * largest[w]
+                shift = shift / (1 + largest[w] * depth[w] * depth[w])
+                m.shift[w] = shift if 2 * size < shift else 0
+                m.q[w] += m.shift[w]
         for w in range(LANES):
-            found[j].shift[w] = shift[w]
+            square = _root(_at(m.q, w))
+            _put(m.q, w, square)
+            decay[w] = -square.imag * depth[w]
+            angle[w] = square.real * depth[w]
+        if inside != 0:
+            hl_cis(LANES, decay, angle, m.phase, m.phase + LANES)
+        else:
+            for w in range(LANES):
+                size = -1 if m.q[w] + m.q[LANES + w] < 0 else 1
+                _put(m.q, w, _scaled(_at(m.q, w), size))
+                _put(m.phase, w, 1)
 
 
 cdef void _group(
@@ -176,12 +185,12 @@ cdef void _group(
 
 cdef inline inlined _cross(
     int pol, const medium* m, const medium* behind, const double* sine_square, double* forward,
-    double* backward, double* far, double* ratio,
+    double* backward, double* through, double* far, double* ratio,
 ) noexcept nogil:
     # The pair (forward, backward) from behind an interface to the near side of the medium before it
     cdef Py_ssize_t w
     cdef double complex b, d, f, h, larger, other, product, root, s, x, y, z
-    cdef double size
+    cdef double d_size, s_size, size
     for w in range(LANES):
         h, b = _at(m.q, w), _at(behind.q, w)
         x, y = _at(m.n, w), _at(behind.n, w)
@@ -200,20 +209,22 @@ cdef inline inlined _cross(
         else:
             product.real = product.real + (m.shift[w] - behind.shift[w])
         s, d = h + b, h - b
-        larger = 1
-        if 4 * _norm(d) < _norm(s):
-            larger, s, d = s, s * s, product
-        elif 4 * _norm(s) < _norm(d):
-            larger, s, d = d, product, d * d
+        s_size, d_size = _norm(s), _norm(d)
+        larger = d if s_size < d_size else s
+        s = product if 4 * s_size < d_size else s * larger
+        d = product if 4 * d_size < s_size else d * larger
         x, y = _at(forward, w), _at(backward, w)
         f, b = s * x + d * y, d * x + s * y
-        size = 1 / (fabs(f.real) + fabs(f.imag) + fabs(b.real) + fabs(b.imag))
+        # a power of 2 rounds nothing
+        hl_exponent(fabs(f.real) + fabs(f.imag) + fabs(b.real) + fabs(b.imag), &size)
         x = _scaled(_at(m.phase, w), size)
         b = b * x
         _put(forward, w, _scaled(f, size))
         _put(far, w, b)
         _put(backward, w, b * _at(m.phase, w))
-        _put(ratio, w, _scaled(h * larger * x, 2))
+        x = _scaled(h * larger * x, 2)
+        _put(ratio, w, x)
+        _put(through, w, _at(through, w) * x)
 
 
 cdef cloned _sweep(
@@ -233,11 +244,11 @@ cdef cloned _sweep(
         forward[LANES + w] = through[LANES + w] = backward[w] = backward[LANES + w] = 0
     for j in range(media - 2, -1, -1):
         if pol:
-            _cross(1, &found[j], &found[j + 1], sine_square, forward, backward, far, ratio)
+            _cross(1, &found[j], &found[j + 1], sine_square, forward, backward, through, far,
+                   ratio)
         else:
-            _cross(0, &found[j], &found[j + 1], sine_square, forward, backward, far, ratio)
-        for w in range(LANES):
-            _put(through, w, _at(through, w) * _at(ratio, w))
+            _cross(0, &found[j], &found[j + 1], sine_square, forward, backward, through, far,
+                   ratio)
         if waves != NULL:
             for w in range(2 * LANES):
                 waves[j].forward[w], waves[j].backward[w] = forward[w], far[w]

@@ -3,7 +3,7 @@ import math
 import numpy as np
 
 from .._jit_numba import inlined, jit
-from .._vmath_numba import product_rest
+from .._vmath_numba import exponent, product_rest
 from .._waves_numba import STRIP, cis, new_waves, run, waves_at
 from . import ABSORPTION, INTENSITY, POYNTING
 
@@ -106,20 +106,31 @@ def _media(start, count, rows, n, thickness, incidence, group, common):
             b = start + min(w, count - 1)
             _set(group, m + N, w, n[rows[b, 0], j])
             common[_place(DEPTH, w)] = incidence[b, 0] * thickness[rows[b, 1], j]
+        near = 0  # how many squares may need their shift
         for w in range(LANES):
             index, c, rest = _get(group, m + N, w), _get(common, OFFSET, w), _get(common, LOW, w)
             square = ((index - c) - rest) * ((index + c) + rest)
             size = abs(square.real) + abs(square.imag)
-            largest, depth = common[_place(LARGEST, w)], common[_place(DEPTH, w)]
+            largest = common[_place(LARGEST, w)]
             largest = size if size > largest else largest
-            shift = inside * min(1.0, math.sqrt(_norm(index)))
-            shift = shift * largest / (1 + largest * depth * depth)
-            shift = shift if 2 * size < shift else 0.0
-            q = _root(complex(square.real + shift, square.imag))
+            near += 2 * size < inside * largest
+            _set(group, m + Q, w, square)
+            group[_place(m + SHIFT, w)] = 0
+            common[_place(LARGEST, w)] = largest
+        if near:
+            for w in range(LANES):
+                square = _get(group, m + Q, w)
+                size = abs(square.real) + abs(square.imag)
+                largest, depth = common[_place(LARGEST, w)], common[_place(DEPTH, w)]
+                shift = inside * min(1.0, math.sqrt(_norm(_get(group, m + N, w))))
+                shift = shift * largest / (1 + largest * depth * depth)
+                shift = shift if 2 * size < shift else 0.0
+                group[_place(m + SHIFT, w)] = shift
+                group[_place(m + Q, w)] += shift
+        for w in range(LANES):
+            q, depth = _root(_get(group, m + Q, w)), common[_place(DEPTH, w)]
             q = _scaled(q, -1.0 if inside == 0 and q.real + q.imag < 0 else 1.0)
             _set(group, m + Q, w, q)
-            group[_place(m + SHIFT, w)] = shift
-            common[_place(LARGEST, w)] = largest
             common[_place(DECAY, w)] = -q.imag * depth
             common[_place(ANGLE, w)] = q.real * depth
         start_of = (m + PHASE) * LANES
@@ -148,12 +159,14 @@ def _cross(pol, j, group, common):
         else:
             product = complex(product.real + (shift - shift_behind), product.imag)
         s, d = h + b, h - b
-        small_s, small_d = 4 * _norm(s) < _norm(d), 4 * _norm(d) < _norm(s)
-        larger = d if small_s else s if small_d else 1 + 0j
-        s, d = product if small_s else s * larger, product if small_d else d * larger
+        s_size, d_size = _norm(s), _norm(d)
+        larger = d if s_size < d_size else s
+        s = product if 4 * s_size < d_size else s * larger
+        d = product if 4 * d_size < s_size else d * larger
         x, y = _get(group, behind + FORWARD, w), _get(group, behind + BACKWARD, w)
         f, b = s * x + d * y, d * x + s * y
-        size = 1 / (abs(f.real) + abs(f.imag) + abs(b.real) + abs(b.imag))
+        # a power of 2 rounds nothing
+        _, size = exponent(abs(f.real) + abs(f.imag) + abs(b.real) + abs(b.imag))
         phase = _get(group, m + PHASE, w)
         x = _scaled(phase, size)
         b = b * x
