@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 from contenders import parametrize
 
@@ -41,7 +43,43 @@ def tmm(n, d, wavelength, theta, z=None):
     return run
 
 
-PEERS = {"tmm_fast": ("tmm_fast", tmm_fast), "tmm": ("tmm", tmm)}
+def jax(n, d, wavelength, theta, z=None):
+    """Parratt's recursion for one stack, mapped over all and compiled."""
+    if z is not None:
+        return None
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+
+    def powers(pol, n, wavelength, theta):
+        q = jnp.sqrt(n**2 - (n[0] * jnp.sin(theta)) ** 2)
+        h = q if pol == "s" else q / n**2
+        phase = jnp.exp(2j * jnp.pi / wavelength * d * q[1:-1])
+        r = (h[:-1] - h[1:]) / (h[:-1] + h[1:])
+
+        def layer(behind, interface):
+            (reflected, t), (r, phase) = behind, interface
+            reflected *= phase**2
+            factor = 1 / (1 + r * reflected)
+            return ((r + reflected) * factor, t * phase * (1 + r) * factor), None
+
+        (reflected, t), _ = jax.lax.scan(layer, (r[-1], 1 + r[-1]), (r[:-1], phase), reverse=True)
+        return jnp.abs(reflected) ** 2, jnp.abs(t) ** 2 * h[-1].real / h[0].real
+
+    @jax.jit
+    def solve(n, wavelength, theta):
+        found = []
+        for pol in "sp":
+            angles = jax.vmap(functools.partial(powers, pol), (None, None, 0))
+            found.append(jax.vmap(angles, (0, 0, None))(n, wavelength, theta))
+        return [[one[k] for one in found] for k in range(2)]
+
+    stacks = jnp.asarray(n[:, 0]), jnp.asarray(wavelength[:, 0]), jnp.asarray(theta)
+    return lambda: np.array(solve(*stacks))
+
+
+PEERS = {"tmm_fast": ("tmm_fast", tmm_fast), "tmm": ("tmm", tmm), "jax": ("jax", jax)}
 
 
 @parametrize("optics", PEERS)
