@@ -14,7 +14,7 @@ from .._typing import Array
 from . import backends, tasks, threads, tiles
 from .guard import threads_blas
 from .lines import Line, lines
-from .tiles import Tile
+from .tiles import Tile, merged
 from .workers import number_of_workers
 
 _Array = np.ndarray
@@ -236,8 +236,7 @@ def _bind(
     """The step with what it works on."""
     if isinstance(step, HostStep):
         return _BoundHostStep(step, arrays)
-    block = backend.block(call.subject, step.block, call.dtype)
-    bound = _BoundStep(step, lines(call.subject)[step.block], block, call.dtype, arrays)
+    bound = _BoundStep(step, lines(call.subject)[step.block], call, backend, arrays)
     if len(call.steps) > 1:
         bound.make_ready(backend)
     return bound
@@ -268,23 +267,27 @@ class _BoundStep:
     """A step with its block function and the arrays that are its arguments."""
 
     __slots__ = (
-        "_block", "_line", "_names", "_nothing", "_tiles", "_values", "guard", "single", "time",
+        "_block", "_line", "_merges", "_names", "_nothing", "_tiles", "_values", "guard", "single",
+        "time",
     )  # fmt: skip
 
     def __init__(
         self,
         step: Step,
         line: Line,
-        block: Callable[..., object],
-        dtype: np.dtype[Any],
+        call: Call,
+        backend: backends.Backend,
         arrays: dict[str, Any],
     ) -> None:
-        self._line, self._block, self._tiles, names = line, block, step.tiles, line.arrays
+        self._line, self._tiles, names = line, step.tiles, line.arrays
+        self._block = backend.block(call.subject, step.block, call.dtype)
+        # the last bits of a matrix product follow the sizes of a tile, as NumPy's temporaries do
+        self._merges = backend.compiled and not step.multiplications
         if step.names:
             names = [step.names.get(name, name) for name in names]
         self._names, self._values = names, [arrays[name] for name in names]
         self.time = step.time
-        self.guard = bool(step.multiplications and threads_blas(step.multiplications, dtype))
+        self.guard = bool(step.multiplications and threads_blas(step.multiplications, call.dtype))
         self._nothing = not step.tiles or self._has_no_terms()
         self.single = self._nothing or len(step.tiles) == 1
 
@@ -333,6 +336,8 @@ class _BoundStep:
         tiles, outputs, sums = self._tiles, self._outputs(), self._line.sums
         chains: list[list[Callable[[], object]]]
         if not sums:
+            if self._merges:
+                tiles = merged(tiles, self._line, workers)
             chains = [[self._on(tile, outputs)] for tile in tiles]
             threads.run(threads.Chains(chains), len(tiles), workers, self.guard)
             return
