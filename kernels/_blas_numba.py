@@ -103,8 +103,8 @@ def _fortran(routines, form):
 
     `form` has a letter for each argument of the routine. Taken from the tuple: "i" an integer,
     "c" a character's code, "a" an array's first element, "r" one that only complex routines take.
-    Given by itself: "1" and "0", numbers of the array's type, "p" and "z", real ones, "s", the
-    integer 1, "m", −1 of the array's type, "-", where the integer that is returned is written."""
+    Given by itself: "1", "m" and "0", the numbers 1, -1 and 0 of the array's type, "p", "n" and
+    "z", real ones, "s", the integer 1, "-", where the integer that is returned is written."""
     symbols = dict(zip(_LETTERS, map(_symbol, routines.split()), strict=True))
 
     @intrinsic
@@ -112,12 +112,9 @@ def _fortran(routines, form):
         number = next(t for t in arguments if isinstance(t, types.Array)).dtype
         real = getattr(number, "underlying_float", number)
         own = {
-            "1": (number, 1),
-            "0": (number, 0),
-            "m": (number, -1),
-            "p": (real, 1),
-            "z": (real, 0),
-        }
+            "1": (number, 1), "m": (number, -1), "0": (number, 0),
+            "p": (real, 1), "n": (real, -1), "z": (real, 0),
+        }  # fmt: skip
 
         def codegen(context, builder, signature, values):
             kinds = iter(signature.args[0])
@@ -158,7 +155,7 @@ def _fortran(routines, form):
 
 
 # characters' codes, and the routines
-_L, _R, _N, _T, _C, _S = map(ord, "LRNTCS")
+_L, _U, _R, _N, _T, _C, _S = map(ord, "LURNTCS")
 _herk = _fortran("ssyrk dsyrk cherk zherk", "cciipaizai")
 _potrf = _fortran("spotrf dpotrf cpotrf zpotrf", "ciai-")
 _potrs = _fortran("spotrs dpotrs cpotrs zpotrs", "ciiaiai-")
@@ -178,10 +175,10 @@ def gram(m, n, a, lda, c, ldc):
 
 
 @inlined
-def potrf(n, a, lda):
-    """R in place of the upper triangle of A = R^H R; 0, or the order of a minor that is not
-    positive."""
-    return _potrf((_L, n, a, lda))
+def potrf(n, a, lda, by_rows=False):
+    """R in place of the upper triangle of A = R^H R; or L, if `by_rows`, in place of the lower one
+    of A = L L^H; 0, or the order of a minor that is not positive."""
+    return _potrf((_U if by_rows else _L, n, a, lda))
 
 
 @inlined
@@ -236,7 +233,6 @@ def gesdd(m, n, a, sigma, u, vh, work, size, rwork, iwork):
 
 # --- for factors made of panels, by columns: array (columns, rows) ----------------------------
 
-_U = ord("U")
 _laswp = _fortran("slaswp dlaswp claswp zlaswp", "iaisias")
 _unit_trsm = _fortran("strsm dtrsm ctrsm ztrsm", "ccccii1aiai")
 _less_gemm = _fortran("sgemm dgemm cgemm zgemm", "cciiimaiai1ai")
@@ -278,3 +274,39 @@ def gemqrt(m, n, k, v, ldv, t, ldt, c, ldc, work, adjoint):
     """C (m, n), stored by columns, becomes (I - V T V^H) C, or its adjoint's product, of the k
     reflections of a panel; `adjoint`: the code of N, or of T or C; work: n * k."""
     _gemqrt((_L, adjoint, m, n, k, k, v, ldv, t, ldt, c, ldc, work))
+
+
+# --- for Cholesky's factor by tiles ---------------------------------------------------------
+
+_multiply = _fortran("sgemm dgemm cgemm zgemm", "cciii1aiai0ai")
+_subtract_herk = _fortran("ssyrk dsyrk cherk zherk", "cciinaipai")
+
+
+@inlined
+def subtract(m, n, k, a, lda, b, ldb, c, ldc, b_adjoint):
+    """C (m, n) -= A (m, k) B, or A B^H if `b_adjoint`."""
+    _less_gemm((_C if b_adjoint else _N, _N, n, m, k, b, ldb, a, lda, c, ldc))
+
+
+@inlined
+def multiply_adjoint(m, n, k, a, lda, b, ldb, c, ldc):
+    """C (m, n) = A (m, k) B^H."""
+    _multiply((_C, _N, n, m, k, b, ldb, a, lda, c, ldc))
+
+
+@inlined
+def subtract_gram(n, k, a, lda, c, ldc):
+    """Of C (n, n) -= A A^H, A (n, k), the lower triangle."""
+    _subtract_herk((_U, _C, n, k, a, lda, c, ldc))
+
+
+@inlined
+def trsm_lower(m, n, l, ldl, b, ldb, adjoint):
+    """B (m, n) becomes B L^-1, or B L^-H if `adjoint`; L is lower triangular."""
+    _trsm((_L, _U, _C if adjoint else _N, _N, n, m, l, ldl, b, ldb))
+
+
+@inlined
+def trsv_lower(n, l, ldl, x, adjoint):
+    """The row x becomes x L^-1, or x L^-H if `adjoint`."""
+    _trsv((_U, _C if adjoint else _N, _N, n, l, ldl, x))

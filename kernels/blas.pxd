@@ -60,10 +60,13 @@ cdef inline void gram(
         zherk(&lower, &plain, &n, &m, &done, a, &lda, &dnone, c, &ldc)
 
 
-cdef inline blas_int potrf(blas_int n, number* a, blas_int lda) noexcept nogil:
-    # R in place of the upper triangle of A = R^H R; 0, or the order of a minor that is not positive
+cdef inline blas_int potrf(
+    blas_int n, number* a, blas_int lda, bint by_rows=False,
+) noexcept nogil:
+    # R in place of the upper triangle of A = R^H R; or L, if `by_rows`, in place of the lower one
+    # of A = L L^H; 0, or the order of a minor that is not positive
     cdef blas_int info = 0
-    cdef char lower = b"L"
+    cdef char lower = b"U" if by_rows else b"L"
     if number is float:
         spotrf(&lower, &n, a, &lda, &info)
     elif number is double:
@@ -303,3 +306,97 @@ cdef inline void gemqrt(
     else:
         operation = b"C" if adjoint else b"N"
         zgemqrt(&left, &operation, &m, &n, &k, &k, v, &ldv, t, &ldt, c, &ldc, work, &info)
+
+
+# --- for Cholesky's factor by tiles -----------------------------------------------------------
+
+
+cdef inline void subtract(
+    blas_int m, blas_int n, blas_int k, const number* a, blas_int lda, const number* b,
+    blas_int ldb, number* c, blas_int ldc, bint b_adjoint,
+) noexcept nogil:
+    # C (m, n) -= A (m, k) B, or A B^H if `b_adjoint`
+    cdef number minus = -1, one = 1
+    cdef char ta = b"N", tb = b"C" if b_adjoint else b"N"
+    if number is float:
+        sgemm(&tb, &ta, &n, &m, &k, &minus, <float*> b, &ldb, <float*> a, &lda, &one, c, &ldc)
+    elif number is double:
+        dgemm(&tb, &ta, &n, &m, &k, &minus, <double*> b, &ldb, <double*> a, &lda, &one, c, &ldc)
+    elif number is floatcomplex:
+        cgemm(&tb, &ta, &n, &m, &k, &minus, <float complex*> b, &ldb, <float complex*> a, &lda,
+              &one, c, &ldc)
+    else:
+        zgemm(&tb, &ta, &n, &m, &k, &minus, <double complex*> b, &ldb, <double complex*> a, &lda,
+              &one, c, &ldc)
+
+
+cdef inline void multiply_adjoint(
+    blas_int m, blas_int n, blas_int k, const number* a, blas_int lda, const number* b,
+    blas_int ldb, number* c, blas_int ldc,
+) noexcept nogil:
+    # C (m, n) = A (m, k) B^H
+    cdef number one = 1, none = 0
+    cdef char plain = b"N", adjoint = b"C"
+    if number is float:
+        sgemm(&adjoint, &plain, &n, &m, &k, &one, <float*> b, &ldb, <float*> a, &lda, &none, c,
+              &ldc)
+    elif number is double:
+        dgemm(&adjoint, &plain, &n, &m, &k, &one, <double*> b, &ldb, <double*> a, &lda, &none, c,
+              &ldc)
+    elif number is floatcomplex:
+        cgemm(&adjoint, &plain, &n, &m, &k, &one, <float complex*> b, &ldb, <float complex*> a,
+              &lda, &none, c, &ldc)
+    else:
+        zgemm(&adjoint, &plain, &n, &m, &k, &one, <double complex*> b, &ldb, <double complex*> a,
+              &lda, &none, c, &ldc)
+
+
+cdef inline void subtract_gram(
+    blas_int n, blas_int k, const number* a, blas_int lda, number* c, blas_int ldc,
+) noexcept nogil:
+    # of C (n, n) -= A A^H, A (n, k), the lower triangle
+    cdef float minus = -1, one = 1
+    cdef double dminus = -1, done = 1
+    cdef char upper = b"U", adjoint = b"C"
+    if number is float:
+        ssyrk(&upper, &adjoint, &n, &k, &minus, <float*> a, &lda, &one, c, &ldc)
+    elif number is double:
+        dsyrk(&upper, &adjoint, &n, &k, &dminus, <double*> a, &lda, &done, c, &ldc)
+    elif number is floatcomplex:
+        cherk(&upper, &adjoint, &n, &k, &minus, <float complex*> a, &lda, &one, c, &ldc)
+    else:
+        zherk(&upper, &adjoint, &n, &k, &dminus, <double complex*> a, &lda, &done, c, &ldc)
+
+
+cdef inline void trsm_lower(
+    blas_int m, blas_int n, const number* l, blas_int ldl, number* b, blas_int ldb, bint adjoint,
+) noexcept nogil:
+    # B (m, n) becomes B L^-1, or B L^-H if `adjoint`; L is lower triangular
+    cdef number one = 1
+    cdef char side = b"L", upper = b"U", not_one = b"N", operation = b"C" if adjoint else b"N"
+    if number is float:
+        strsm(&side, &upper, &operation, &not_one, &n, &m, &one, <float*> l, &ldl, b, &ldb)
+    elif number is double:
+        dtrsm(&side, &upper, &operation, &not_one, &n, &m, &one, <double*> l, &ldl, b, &ldb)
+    elif number is floatcomplex:
+        ctrsm(&side, &upper, &operation, &not_one, &n, &m, &one, <float complex*> l, &ldl, b,
+              &ldb)
+    else:
+        ztrsm(&side, &upper, &operation, &not_one, &n, &m, &one, <double complex*> l, &ldl, b,
+              &ldb)
+
+
+cdef inline void trsv_lower(
+    blas_int n, const number* l, blas_int ldl, number* x, bint adjoint,
+) noexcept nogil:
+    # the row x becomes x L^-1, or x L^-H if `adjoint`
+    cdef char upper = b"U", not_one = b"N", operation = b"C" if adjoint else b"N"
+    cdef blas_int step = 1
+    if number is float:
+        strsv(&upper, &operation, &not_one, &n, <float*> l, &ldl, x, &step)
+    elif number is double:
+        dtrsv(&upper, &operation, &not_one, &n, <double*> l, &ldl, x, &step)
+    elif number is floatcomplex:
+        ctrsv(&upper, &operation, &not_one, &n, <float complex*> l, &ldl, x, &step)
+    else:
+        ztrsv(&upper, &operation, &not_one, &n, <double complex*> l, &ldl, x, &step)

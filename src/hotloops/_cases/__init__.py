@@ -8,7 +8,21 @@ the best that NumPy does. The others are checked alone, by selftest and the test
 from collections.abc import Collection
 
 from .._run.lines import lines, subjects
-from . import ard, binomial, field, linalg, lstsq, lu, optics, qr, rolled, rows, solve, sparse
+from . import (
+    ard,
+    binomial,
+    cholesky,
+    field,
+    linalg,
+    lstsq,
+    lu,
+    optics,
+    qr,
+    rolled,
+    rows,
+    solve,
+    sparse,
+)
 from .case import Case
 
 __all__ = ["CASES", "SIZES", "Case", "blocks", "timed"]
@@ -28,6 +42,7 @@ CASES = (
     *rows.CASES,
     *lu.CASES,
     *qr.CASES,
+    *cholesky.CASES,
 )
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from scipy.linalg import blas, lapack
 
+from .._factors import cholesky as factors
 from .._typing import Array
 from .._warnings import warn
 from ._covariance import Covariance, diagonal
@@ -32,8 +32,8 @@ class Likelihood:
         )
 
     def scratch(self) -> Array:
-        """Memory for the matrix of one evaluation at a time."""
-        return np.empty((len(self.X), len(self.X)))
+        """Memory for the two matrices of one evaluation at a time."""
+        return np.empty((2, len(self.X), len(self.X)))
 
     def covariance(self, values: Values) -> Covariance:
         """The covariance function of these values, without the noise."""
@@ -41,17 +41,20 @@ class Likelihood:
         return Covariance(kind=self.kind, **parameters)
 
     def cholesky(self, covariance: Covariance, noise: Any, scratch: Array) -> Array | None:
-        """L, over `scratch`, of A = K + noise; None where A is not positive definite."""
-        a = covariance(self.X, out=scratch)
+        """L of A = K + noise, in the lower triangle of the first matrix of `scratch`; None where A
+        is not positive definite."""
+        a = covariance(self.X, out=scratch[0])
         diagonal(a)[:] += noise + self.jitter
-        # LAPACK's columns are rows here: its upper triangle is the lower one
-        factor, info = lapack.dpotrf(a.T, lower=0, clean=1, overwrite_a=1)
-        return factor.T if info == 0 else None
+        factor, share = factors.factor(a)
+        return factor if (share > 0).all() else None
 
     def value(self, factor: Array) -> tuple[Array, float]:
         """A⁻¹ y and the log marginal likelihood, from the Cholesky factor of A."""
         n, targets = self.y.shape
-        alpha, _ = lapack.dpotrs(factor.T, self.y, lower=0)
+        rows = np.array(self.y.T, order="C")
+        for adjoint in (True, False):
+            factors.solve(factor, rows, adjoint=adjoint)
+        alpha = np.ascontiguousarray(rows.T)
         half_determinant = np.log(factor.diagonal()).sum()
         constant = targets * (half_determinant + n / 2 * np.log(2 * np.pi))
         return alpha, float(np.vdot(self.y, alpha) / -2 - constant)
@@ -72,10 +75,11 @@ class Likelihood:
             return nowhere
         if not eval_gradient:
             return value, np.empty(0)
-        # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹: twice that below the diagonal stands for both sides
-        inverse, _ = lapack.dpotri(factor.T, lower=0, overwrite_c=1)
-        cotangent = blas.dsyrk(1, alpha, beta=-alpha.shape[1], c=inverse, overwrite_c=1).T
-        diagonal(cotangent)[:] /= 2
+        # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹
+        targets = alpha.shape[1]
+        cotangent = factors.inverse(
+            factor, factor, scratch[1], scale=-targets / 2, x=alpha, y=alpha / 2
+        )
         gradients = covariance.pull(cotangent, self.X, wrt=parameters.free)
         return value, parameters.chain(values, gradients)
 

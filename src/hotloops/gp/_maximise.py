@@ -73,8 +73,7 @@ def _each(
     likelihood: Likelihood, starts: Sequence[Array], function: Callable[[Array], _Found]
 ) -> list[_Found]:
     """What the function finds from each of the starts, which run side by side."""
-    # a start alone leaves the threads to BLAS, where the matrix is worth them
-    if len(starts) == 1 and len(likelihood.X) >= 400:
+    if len(starts) == 1:  # the threads are for the tiles of its matrices
         return [function(starts[0])]
     found: dict[int, _Found] = {}
 
@@ -147,7 +146,7 @@ class _Objective:
         of_lengths = gradient[parameters.are("length_scale", "factors")]
         if n > 1 and of_lengths.size and not of_lengths.any():
             values = parameters.at(self.start)
-            k = self.likelihood.covariance(values)(self.likelihood.X, out=self.scratch)
+            k = self.likelihood.covariance(values)(self.likelihood.X, out=self.scratch[0])
             if values["variance"] and np.count_nonzero(k) == n:
                 return _DIAGONAL
         return ""

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
 
+from .._factors import cholesky as factors
 from .._typing import Array
 from .._warnings import warn
 from ._checks import scale_exponent
@@ -20,27 +20,24 @@ class Cholesky:
     def __init__(self, factor: Array) -> None:
         self.factor = factor
 
-    def _solve(self, b: Array, transposed: bool = False) -> Array:
-        """The x with L x = b, written over b; with `transposed` that with Lᵀ x = b."""
-        # LAPACK's columns are rows here; SciPy's solve_triangular around it takes ten times as long
-        x: Array = lapack.dtrtrs(self.factor.T, b, lower=0, trans=not transposed, overwrite_b=1)[0]
-        return x
-
     def explained(self, cross: Array) -> Array:
         """kᵀ A⁻¹ k of each row k."""
-        v = self._solve(cross.T)
-        return _columns(v, v)
+        v = self._solve(cross)
+        return _rows(v, v)
 
     def explained_covariance(self, cross: Array) -> Array:
         """kᵀ A⁻¹ k of all pairs of rows."""
-        v = self._solve(cross.T)
-        return v.T @ v
+        return factors.gram(self._solve(cross))
 
     def weights(self, cross: Array) -> tuple[Array, Array]:
         """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
-        v = self._solve(cross.T)
-        explained = _columns(v, v)
-        return self._solve(v, transposed=True).T, explained
+        v = self._solve(cross)
+        explained = _rows(v, v)
+        return factors.solve(self.factor, v, adjoint=False), explained
+
+    def _solve(self, cross: Array) -> Array:
+        """L⁻¹ k of each row k, in its place."""
+        return factors.solve(self.factor, cross, adjoint=True)
 
 
 class ConjugateGradients:
@@ -62,8 +59,8 @@ class ConjugateGradients:
         self.noise = np.broadcast_to(noise, len(X))[:, None]
         self.root = np.sqrt(self.noise)
         q = self._pivoted_cholesky() / self.root.T
-        inner = np.linalg.cholesky(np.eye(len(q)) + q @ q.T)
-        self.t = solve_triangular(inner, q, lower=True)
+        inner, _ = factors.factor(np.eye(len(q)) + factors.gram(q))
+        self.t = factors.solve(inner, np.array(q.T, order="C"), adjoint=True).T
 
     def _pivoted_cholesky(self) -> Array:
         """R: K less RᵀR has the diagonal `rest`, of which the largest entry is the next pivot."""
@@ -173,6 +170,12 @@ class ConjugateGradients:
         """A⁻¹ k, and kᵀ A⁻¹ k, of each row k."""
         weights = self.solve(np.ascontiguousarray(cross.T))[0].T
         return weights, _columns(cross.T, weights.T)
+
+
+def _rows(a: Array, b: Array) -> Array:
+    """The inner products of the rows."""
+    products: Array = np.einsum("ij,ij->i", a, b)
+    return products
 
 
 def _columns(a: Array, b: Array) -> Array:

@@ -146,9 +146,7 @@ class GaussianProcessRegressor(Regressor):
 
     Computed in double precision. Cost of a fit: N³ and O(N² (D + n_factors)) operations for each
     step of the optimizer, 2 N² numbers of memory for each start at work; with "cg", O(N² D) for
-    each product and O(N · 200) numbers. LAPACK runs on the threads that BLAS is set to (on one
-    where there are restarts, or fewer than 400 points), and its last bits may depend on their
-    number; Ctrl-C waits for it.
+    each product and O(N · 200) numbers. Ctrl-C stops a fit between two tiles of a matrix.
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, algorithm 2.1
     and section 5.4.
@@ -317,6 +315,7 @@ class GaussianProcessRegressor(Regressor):
                 f"the covariance matrix of the training points is not positive definite with "
                 f"{likelihood.parameters}: {self._remedy(likelihood.jitter)}"
             )
+        factor = np.tril(factor)
         alpha, value = likelihood.value(factor)
         self._keep(
             likelihood, covariance, alpha, Cholesky(factor), at_bounds_=at_bounds,
