@@ -71,6 +71,12 @@ def _keep(dispatcher, root):
         )
 
 
+def _is_block(function):
+    """Whether Python calls it. What compiled code alone calls needs no way in from elsewhere, which
+    takes a quarter of the time to compile; Python must not call it."""
+    return function.__module__.endswith("._numba") and not function.__name__.startswith("_")
+
+
 def jit(function, **options):
     """Compile `function` at its first call: no GIL, no threads, IEEE arithmetic.
 
@@ -79,10 +85,16 @@ def jit(function, **options):
     if numba.config.DISABLE_JIT:
         raise OSError("the environment variable NUMBA_DISABLE_JIT must not be set: uncompiled, "
                       "the kernels would not run")  # fmt: skip
-    dispatcher = numba.njit(**(_FLAGS | options))(function)
+    wrappers = {"no_cpython_wrapper": not _is_block(function), "no_cfunc_wrapper": True}
+    dispatcher = numba.njit(**(_FLAGS | wrappers | options))(function)
     if root := os.environ.get("HOTLOOPS_NUMBA_CACHE"):
         _keep(dispatcher, root)
     return dispatcher
+
+
+def entry(function):
+    """The same for a function that is no block, and that a block written in Python calls."""
+    return jit(function, no_cpython_wrapper=False)
 
 
 def inlined(function):

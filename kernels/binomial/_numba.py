@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .._jit_numba import jit
+from .._jit_numba import entry, jit
 from . import LEAST, MOST, SHIFT
 
 
@@ -131,7 +131,7 @@ _next_uint64 = _call(types.uint64, ir.IntType(64))
 _next_double = _call(types.float64, ir.DoubleType())
 
 
-@jit
+@entry
 def _sort(count, words, function, state, guide, thresholds, hits):
     for _ in range(count):
         if words:
