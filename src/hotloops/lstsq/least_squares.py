@@ -359,7 +359,7 @@ class LeastSquares:
         if not len(penalties):
             lengths = reversed(solver.problem.a.shape[1:])
             return RidgePath(*(np.empty((0, *sides.shape(n)), sides.dtype) for n in lengths))
-        return RidgePath(*(np.stack([sides.restored(one) for one in rows]) for rows in found))
+        return RidgePath(*map(sides.all_restored, found))
 
     def __repr__(self) -> str:
         problem = self._solver.problem

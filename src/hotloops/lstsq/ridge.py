@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import qr
 
 from .. import _rows
+from .._factors.serial import serial
 from .._run import each
 from .._typing import Array, Numbers
 from .factors import Factor
@@ -29,15 +30,20 @@ def ridge_path(
     each row. The first of the factors is one of all matrices."""
     count, _, n = problem.a.shape
     x = np.zeros((len(alphas), count, n, b.shape[2]), problem.dtype)
-    errors = np.array(np.broadcast_to(b, (len(alphas), *b.shape)), order="C")
-    items = np.flatnonzero(rank) if b.size else np.empty(0, np.intp)
+    errors = np.empty((len(alphas), *b.shape), problem.dtype)
+    if not b.size:
+        return x, errors
+    errors[:, rank == 0] = b[rank == 0]
+    items = np.flatnonzero(rank)
 
     def path(place: int) -> None:
         k = int(items[place])
         _path_of(problem, factors[0], k, int(rank[k]), b[k], alphas, x[:, k], errors[:, k])
 
-    # SciPy's BLAS and NumPy's, one after the other, would wait for each other's threads
-    each(path, len(items), problem.workers, blas=True)
+    if len(items) == 1:  # whose penalties the workers share
+        path(0)
+    else:
+        each(path, len(items), problem.workers, blas=True)
     return x, errors
 
 
@@ -58,12 +64,14 @@ def _path_of(
         inverse = 1 / (sigma * (1 + ratio))
         gap = 1 / (1 + 1 / ratio)
     y = _rows.products(u.conj(), root * b, *problem.kept).T.astype(u.dtype)
-    rows = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh)) @ vh.conj()
+    shares = (inverse.astype(real)[:, None] * y).reshape(k * p, len(vh))
+    rows = serial(lambda: shares @ vh.conj(), shares.size * n)
     x[...] = rows.reshape(k, p, n).swapaxes(1, 2)
     with np.errstate(all="ignore"):
-        _left_out(u, sigma, gap, y, root * b, errors)
-        errors /= root
+        _left_out(problem, u, sigma, gap, y, root * b, errors)
     if weights.size:
+        with np.errstate(all="ignore"):
+            errors /= root
         none = weights[item] == 0
         errors[:, none] = b[none] - problem.a[item, none] @ x
 
@@ -81,20 +89,26 @@ def _singular(
             q = np.empty_like(a)
             a = _rows.triangular(a, *problem.kept, q=q)
     a = _rows.double(a)
+    basis, sigma, vh = serial(lambda: _graded(a, rank, q is not None), a.size * a.shape[1])
+    if q is None:
+        return basis, sigma, vh
+    _rows.multiply(q, basis, *problem.kept)
+    return q[:, :rank], sigma, vh
+
+
+def _graded(a: Array, rank: int, square: bool) -> tuple[Array, Array, Array]:
+    """U, Σ and Vᴴ up to the rank, or all of U if that is `square`."""
     # transposed, with rows that grow smaller: small singular values are as accurate as large
     basis, r, order = qr(a, mode="economic", pivoting=True, check_finite=False)
     v, sigma, u = np.linalg.svd(r.conj().T, full_matrices=False)
     vh = np.empty_like(r[:rank])
     vh[:, order] = v[:, :rank].conj().T
-    if q is None:
-        return basis @ u[:rank].conj().T, sigma[:rank], vh
-    _rows.multiply(q, basis @ u.conj().T, *problem.kept)
-    return q[:, :rank], sigma[:rank], vh
+    return basis @ u[: None if square else rank].conj().T, sigma[:rank], vh
 
 
 def _left_out(
-    u: Array, sigma: Array, gap: Array, y: Array, b: Array, errors: Array
-) -> None:  # fmt: skip
+    problem: Problem, u: Array, sigma: Array, gap: Array, y: Array, b: Array, errors: Array
+) -> None:
     """Fill in the errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ and
     y = (Uᴴ b)ᵀ: the residuals over 1 − h. Both have a part beyond U, and one of the shares that
     penalties leave."""
@@ -102,18 +116,39 @@ def _left_out(
     real, squares = real_dtype(u.dtype), np.abs(u) ** 2
     beyond, rest = np.zeros(m, real), np.zeros_like(b)
     if m > q:
-        beyond, rest = 1 - squares.sum(axis=1), b - u @ y.T
+        beyond, rest = 1 - squares.sum(axis=1), b - serial(lambda: u @ y.T, u.size * len(y))
         inside = beyond < 10 * q * epsilon(real)
         beyond[inside], rest[inside] = 0, 0
     # of a row inside U both go to 0 with the penalty, and their ratio does not
     limit = np.where(gap.any(axis=1, keepdims=True), gap, (sigma[-1] / sigma) ** 2)
     for rows, shares in ((beyond > 0, gap), (beyond == 0, limit)):
-        if not rows.any():
-            continue
-        rows, shares = slice(None) if rows.all() else rows, shares.astype(real)
-        for k in range(0, len(shares), _PENALTIES):
+        if rows.any():
+            some = slice(None) if rows.all() else rows
+            left = _Left(u[some], squares[some], beyond[some], rest[some].T)
+            left.fill(shares.astype(real), y, errors, some, problem.workers)
+
+
+class _Left(NamedTuple):
+    """Rows of U, the squares in it, and what is beyond U of 1 and of b, (m) and (p, m)."""
+
+    u: Array
+    squares: Array
+    beyond: Array
+    rest: Array
+
+    def fill(self, shares: Array, y: Array, errors: Array, rows: Any, workers: int) -> None:
+        """Fill in the errors (k, m, p) of these rows, for shares (k, q) that penalties leave."""
+        (p, q), m = y.shape, len(self.u)
+
+        def piece(place: int) -> None:
+            k = place * _PENALTIES
             some = shares[k : k + _PENALTIES]
-            left = (some[:, None] * y).reshape(-1, q) @ u[rows].T
-            left = left.reshape(len(some), len(y), -1).swapaxes(1, 2) + rest[rows]
-            left /= (beyond[rows] + some @ squares[rows].T)[:, :, None]
-            errors[k : k + _PENALTIES, rows] = left
+            with np.errstate(all="ignore"):
+                left = ((some[:, None] * y).reshape(-1, q) @ self.u.T).reshape(-1, p, m)
+                left += self.rest
+                share = some @ self.squares.T
+                share += self.beyond
+                left /= share[:, None]
+                errors[k : k + _PENALTIES, rows] = left.swapaxes(1, 2)
+
+        each(piece, -(-len(shares) // _PENALTIES), workers, blas=True)

@@ -73,3 +73,9 @@ class Sides:
         if self.lead:
             return np.moveaxis(x.reshape(n, *self.lead, self.p), 0, -2)
         return x.reshape(self.shape(n))
+
+    def all_restored(self, several: Array) -> Array:
+        """Several x, (k, K, n, p), in the shape and dtype of the results."""
+        if several.dtype == self.dtype and not self.lead:
+            return several.reshape(len(several), *self.shape(several.shape[2]))
+        return np.stack([self.restored(x) for x in several])
