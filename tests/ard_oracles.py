@@ -64,3 +64,36 @@ def rational_quadratic(dtype, alpha, count):
             log = mpmath.log1p(t) - t / (1 + t) if t > 1e-10 else t**2 / 2 - 2 * t**3 / 3
             exact.append((p, -p / (2 + 2 * t), -p * log))
     return X, q, exact
+
+
+def _latent(rng, n, d):
+    weights = np.random.default_rng(d).uniform(0.7, 1.3, d)
+    return rng.normal(size=(n, 1)) * weights + 0.1 * rng.normal(size=(n, d))
+
+
+def _clusters(rng, n, d):
+    centres = np.random.default_rng(d).normal(size=(5, d))
+    return centres[rng.integers(5, size=n)] + 0.1 * rng.normal(size=(n, d))
+
+
+#: Points of unit variance: n of d features.
+DATA = {
+    "independent": lambda rng, n, d: rng.normal(size=(n, d)),
+    "latent": _latent,
+    "clusters": _clusters,
+    "offset": lambda rng, n, d: rng.normal(size=(n, d)) + 1e4,
+    "duplicates": lambda rng, n, d: np.random.default_rng(d).normal(size=(9, d))[
+        rng.integers(9, size=n)
+    ],
+}  # fmt: skip
+
+
+@functools.cache
+def wide_quadform(dtype, data, d, length_scale):
+    """100 and 90 points, and the quadratic forms of their pairs in extended precision."""
+    rng = np.random.default_rng(1)
+    X, Y = (DATA[data](rng, n, d).astype(dtype) for n in (100, 90))
+    X[:9], Y[5] = X[9:18], X[4]
+    scale = 1 / np.longdouble(length_scale)
+    difference = (X.astype(np.longdouble)[:, None] - Y) * scale
+    return X, Y, (difference**2).sum(axis=-1)

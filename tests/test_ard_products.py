@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ard_oracles import DTYPES, points
+from ard_oracles import DATA, DTYPES, points, wide_quadform
 
 import hotloops as hl
 
@@ -31,6 +31,57 @@ def test_no_cliff_where_products_begin(backend, dtype, d, data):
         assert (np.abs(q - exact) <= 8 * d * np.finfo(dtype).eps * exact).all()
         assert q[4, 5] == 0
         assert (q >= 0).all()
+
+
+WIDE_PROFILES = {
+    "se": lambda q: np.exp(-q / 2),
+    "matern32": lambda q: (1 + np.sqrt(3 * q)) * np.exp(-np.sqrt(3 * q)),
+    "matern52": lambda q: (1 + np.sqrt(5 * q) + 5 * q / 3) * np.exp(-np.sqrt(5 * q)),
+    "rq": lambda q: 1 / (1 + q / 2),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [20, 64, 200])
+@pytest.mark.parametrize("data", DATA)
+def test_the_error_that_covariances_may_have(backend, dtype, d, data):
+    eps = np.finfo(dtype).eps
+    root = 2.0 ** round(np.log2(np.sqrt(d)))
+    for length_scale in (root, root / 4, root / 16):
+        X, Y, q = wide_quadform(dtype, data, d, length_scale)
+        keywords = {"length_scale": length_scale, "backend": backend}
+        for kind, profile in WIDE_PROFILES.items():
+            exact = 3 * profile(q)
+            k = hl.ard_kernel(X, Y, kind=kind, variance=3.0, **keywords)
+            assert (abs(k - exact) <= 4 * eps * exact + 16 * eps * 3).all()
+            assert (k <= 3).all()
+        forms = hl.quadform(X, Y, **keywords)
+        assert (abs(forms - q) <= 4 * d * eps * q).all()
+        k, exact = hl.ard_kernel(X, Y, kind="matern12", **keywords), np.exp(-np.sqrt(q))
+        assert (abs(k - exact) <= (4 + 2 * d * np.sqrt(q)) * eps * exact + 1e-37).all()
+        assert (forms[q == 0] == 0).all()
+        assert (k[q == 0] == 1).all()
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_the_diagonal_of_one_set_is_exact(backend, data):
+    X, _, _ = wide_quadform(np.float64, data, 64, 2.0)
+    X = np.vstack([X] * 7)
+    k = hl.ard_kernel(X, length_scale=8.0, variance=0.7, noise_variance=0.1, backend=backend)
+    assert (np.diag(k) == 0.7 + 0.1).all()
+    assert np.array_equal(k, k.T)
+    operator = hl.KernelOperator(X, length_scale=8.0, variance=0.7, backend=backend)
+    assert (operator.diagonal() == 0.7).all()
+
+
+def test_identical_points_have_identical_projections(backend):
+    X = points(7, 50, 40)[np.random.default_rng(1).integers(50, size=300)] + 1e3
+    root, Y = points(8, 40, 40), X[::-1][:217].copy()
+    for keywords in ({"metric": root @ root.T}, {"factors": root[:, :19]}):
+        q = hl.quadform(X, Y, **keywords, backend=backend)
+        same = (X[:, None] == Y).all(-1)
+        assert (q[same] == 0).all()
+        assert (q[~same] > 0).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -13,8 +13,9 @@ exponent is carried along, so that a profile is within a few ulps of that of q a
 less a centre (`rows` of x, `columns` of y) and their norms, where there are many. `fill` writes k;
 `apply` adds k @ v without k; `fill_diagonal` writes what a tile holds of the diagonal of k, as
 `fill` would. Given rows and columns they take q from a matrix product, and anew from differences
-wherever that cancels. `pull` adds up, for a cotangent c, what the derivatives of the sum of c k are
-made of: by the scales but for 2 variance / s, by the variance, and by α but for the variance.
+wherever the rounding of that would be seen in k; a tile with many such pairs is made from
+differences as a whole. `pull` adds up, for a cotangent c, what the derivatives of the sum of c k
+are made of: by the scales but for 2 variance / s, by the variance, and by α but for the variance.
 `pull_points` writes that by the features x, for c = straight + transposed^T, of which one may be
 empty; `pull_features` makes of such a gradient by the features that by the points.
 
@@ -29,7 +30,10 @@ Shapes: x (N, F), y (M, F), scale (F,), output (N, M); rows and columns as x and
 `prepare` and `pull_features` the points (N, D), centre (D,) and projection (D, R).
 
 Accuracy: a difference is taken before it is scaled, so that its relative error is half an ulp at
-any offset, and q's a few ulps; identical rows have q = 0 exactly; q is symmetric bit for bit.
+any offset, and q's a few ulps; identical rows have q = 0 exactly; q is symmetric bit for bit. So
+are q and Matérn 1/2, whose slope at 0 is infinite, where there are rows and columns. The other
+covariances have then an error up to 4 ulps of k and 16 ulps of the variance, but for features that
+are copies of each other: BLAS's rounding of a sum of equal terms grows with their number.
 Source: Rasmussen & Williams, Gaussian Processes for Machine Learning (2006), sections 4.2 and 5.1.
 """
 
@@ -39,7 +43,7 @@ BLOCKS = """
 prepare           i   | x:id plain centre projection > features:if
 prepare_products  i   | x:if scale centre > rows:if norms:i
 fill              i j | x:if y:jf scale rows:if? row_norms:i? columns:jf? column_norms:j? profile alpha variance noise @diagonal @mirror > out:ij,ji
-fill_diagonal     i j | x y scale rows? row_norms? columns? column_norms? profile alpha variance noise > out
+fill_diagonal     i j | x y scale rows? row_norms? columns? column_norms? profile alpha variance noise @diagonal > out
 apply             i j | x:if y:jf scale rows:if? row_norms:i? columns:jf? column_norms:j? profile alpha variance v:jc,ic @mirror > +out:ic,jc
 pull              i j | x:if y:jf scale profile alpha cotangent:ij,ji @mirror > +sums
 pull_points       i   | x:if y scale profile alpha variance straight:im? transposed:mi? > gradient:if
@@ -58,3 +62,14 @@ STRIP = 512
 ROWS = 128
 #: Features whose products take longer than all the rest.
 MANY = 128
+#: Points whose projections are one matrix product, some of them zeros: BLAS's rounding depends on
+#: the sizes, and identical points must have identical features.
+PROJECTED = 96
+#: A pair is made anew from differences where an error of q as large as |x|² + |y|² would change a
+#: covariance by more than this times its variance, and half as much for MANY features.
+LATE = 4
+#: Pairs of a tile that tell whether many of it would be made anew.
+SAMPLE = 64
+#: |x|² + |y|² up to which the differences of rows and columns, which are rounded, are as good as
+#: those of x and y for covariances: they miss sqrt(q) by a few ulps of sqrt(|x|² + |y|²).
+SMALL = 1024

@@ -1,11 +1,12 @@
 from cython cimport floating
-from libc.stdint cimport int64_t
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 
 from ard.pairs cimport (
-    GROUP, LANES, MANY, MATERN12, MATERN32, MATERN52, RQ, ROWS, SE, STRIP, add_up, distance,
-    evaluate, load, quadform,
+    GROUP, LANES, LATE, MANY, MATERN12, MATERN32, MATERN52, PROJECTED, QUADFORM, RQ, ROWS, SAMPLE,
+    SE, SMALL, STRIP, add_up, evaluate, load, quadform,
 )
+from ard.products cimport finish, sample
 from blas cimport gemm
 
 from hotloops.kernels import ard as kernel
@@ -17,40 +18,49 @@ cdef extern from "vmath.h" nogil:
 
 
 # what C must know when it compiles
-if (SE, MATERN12, MATERN32, MATERN52, RQ, STRIP, ROWS, MANY) != (
-    kernel.SE, kernel.MATERN12, kernel.MATERN32, kernel.MATERN52, kernel.RQ,
-    kernel.STRIP, kernel.ROWS, kernel.MANY,
+if (
+    (QUADFORM, SE, MATERN12, MATERN32, MATERN52, RQ)
+    != (kernel.QUADFORM, kernel.SE, kernel.MATERN12, kernel.MATERN32, kernel.MATERN52, kernel.RQ)
+    or (STRIP, ROWS, MANY, PROJECTED, LATE, SAMPLE, SMALL)
+    != (kernel.STRIP, kernel.ROWS, kernel.MANY, kernel.PROJECTED, kernel.LATE, kernel.SAMPLE,
+        kernel.SMALL)
 ):
     raise ImportError("pairs.pxd and __init__.py have different numbers")
 
+cdef Py_ssize_t NOWHERE = kernel.NOWHERE
 
-cdef cloned _project(
-    Py_ssize_t n, Py_ssize_t d, Py_ssize_t r, const floating* x, const floating* centre,
-    const floating* projection, floating* features, Py_ssize_t stride,
-) noexcept nogil:
-    # features (n, r) = (x - centre) @ projection, each sum over d in order
-    cdef Py_ssize_t i, j, k
-    cdef floating difference
-    for i in range(n):
-        for k in range(r):
-            features[i * stride + k] = 0
-        for j in range(d):
-            difference = x[i * d + j] - centre[j]
-            for k in range(r):
-                features[i * stride + k] += difference * projection[j * r + k]
+
+cdef floating* _scratch(Py_ssize_t size, floating like) except? NULL:
+    cdef floating* scratch = <floating*> malloc(size * sizeof(floating))
+    if scratch == NULL:
+        raise MemoryError
+    return scratch
 
 
 def prepare(
     Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, Py_ssize_t plain,
     const floating[::1] centre, const floating[:, ::1] projection, floating[:, ::1] features,
 ):
-    cdef Py_ssize_t i, f
+    cdef Py_ssize_t f, i, k, n, d = projection.shape[0], r = projection.shape[1]
+    cdef floating* away = _scratch[floating](PROJECTED * (d + r), centre[0])
+    cdef floating* product = away + PROJECTED * d
     with nogil:
-        for i in range(i0, i1):
-            for f in range(plain):
-                features[i, f] = x[i, f]
-        _project(i1 - i0, x.shape[1], projection.shape[1], &x[i0, 0], &centre[0],
-                 &projection[0, 0], &features[i0, plain], features.shape[1])
+        i = i0
+        while i < i1:
+            n = min(PROJECTED, i1 - i)
+            for k in range(n):
+                for f in range(d):
+                    away[k * d + f] = x[i + k, f] - centre[f]
+            for k in range(n * d, PROJECTED * d):
+                away[k] = 0
+            gemm[floating](PROJECTED, r, d, away, d, &projection[0, 0], r, product, r)
+            for k in range(n):
+                for f in range(plain):
+                    features[i + k, f] = x[i + k, f]
+                for f in range(r):
+                    features[i + k, plain + f] = product[k * r + f]
+            i += n
+    free(away)
 
 
 cdef cloned _normalise(
@@ -94,21 +104,23 @@ cdef inline inlined _tile_of(
     const floating* scale, int profile, double alpha, floating variance, floating* out,
     Py_ssize_t i_stride, Py_ssize_t j_stride,
 ) noexcept nogil:
-    # out[i, j] = variance · profile(q[i, j]), i < m, j < n
-    cdef Py_ssize_t i, j, w
+    # out[i, j] = variance · profile(q[i, j]), i < m, j < n; a group of columns stays in the first
+    # cache for some rows
+    cdef Py_ssize_t a, i, j, w
     cdef floating q[LANES]
     cdef floating slope[LANES]
-    for i in range(m):
+    for a in range(0, m, 16):
         j = 0
         while j < n:
-            quadform(count, x + i * count, strip + j, scale, q)
-            evaluate(profile, alpha, q, slope, slope)
-            if j_stride == 1 and n - j >= <Py_ssize_t> (GROUP // sizeof(floating)):
-                for w in range(GROUP // sizeof(floating)):
-                    out[i * i_stride + j + w] = variance * q[w]
-            else:
-                for w in range(min(n - j, <Py_ssize_t> (GROUP // sizeof(floating)))):
-                    out[i * i_stride + (j + w) * j_stride] = variance * q[w]
+            for i in range(a, min(a + 16, m)):
+                quadform(count, x + i * count, strip + j * count, scale, q)
+                evaluate(profile, alpha, q, slope, slope)
+                if j_stride == 1 and n - j >= <Py_ssize_t> (GROUP // sizeof(floating)):
+                    for w in range(GROUP // sizeof(floating)):
+                        out[i * i_stride + j + w] = variance * q[w]
+                else:
+                    for w in range(min(n - j, <Py_ssize_t> (GROUP // sizeof(floating)))):
+                        out[i * i_stride + (j + w) * j_stride] = variance * q[w]
             j += GROUP // sizeof(floating)
 
 
@@ -128,64 +140,79 @@ cdef cloned _tile(
         _tile_of(m, n, count, x, strip, scale, profile, alpha, variance, out, i_stride, j_stride)
 
 
-cdef inline inlined _finish_of(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
-    const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
-    double alpha, floating variance, floating* out, Py_ssize_t stride,
-) noexcept nogil:
-    # The same as _tile from out[i, j] = the product of the two: q = |x|^2 + |y|^2 - 2 x y. Its
-    # error is 1.5 (count + 3) roundings of |x|^2 + |y|^2; where q is less than 0.4 of that, or that
-    # is not finite, the pair is made anew.
-    cdef Py_ssize_t i, j, w, rest
-    cdef floating norms
-    cdef floating q[LANES]
-    cdef floating slope[LANES]
-    cdef floating limit[LANES]
-    cdef int64_t cancelled
-    cdef floating* o
-    for i in range(m):
-        j = 0
-        while j < n:
-            o, rest, cancelled = out + i * stride + j, n - j, 0
-            if rest >= <Py_ssize_t> (GROUP // sizeof(floating)):
-                for w in range(GROUP // sizeof(floating)):
-                    norms = row_norms[i] + column_norms[j + w]
-                    q[w] = norms - 2 * o[w]
-                    limit[w] = <floating> 0.4 * norms + (norms - norms)
-                    cancelled |= not (q[w] >= limit[w])
-            else:
-                for w in range(rest):
-                    norms = row_norms[i] + column_norms[j + w]
-                    q[w] = norms - 2 * o[w]
-                    limit[w] = <floating> 0.4 * norms + (norms - norms)
-                    cancelled |= not (q[w] >= limit[w])
-                for w in range(rest, GROUP // sizeof(floating)):
-                    q[w] = limit[w] = 0
-            if cancelled:
-                for w in range(GROUP // sizeof(floating)):
-                    if not (q[w] >= limit[w]):
-                        distance(count, x + i * count, y + (j + w) * count, scale, q + w)
-            evaluate(profile, alpha, q, slope, slope)
-            if rest >= <Py_ssize_t> (GROUP // sizeof(floating)):
-                for w in range(GROUP // sizeof(floating)):
-                    o[w] = variance * q[w]
-            else:
-                for w in range(rest):
-                    o[w] = variance * q[w]
-            j += GROUP // sizeof(floating)
-
-
 cdef cloned _finish(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
     const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
-    double alpha, floating variance, floating* out, Py_ssize_t stride,
+    double alpha, floating variance, Py_ssize_t diagonal, floating* out, Py_ssize_t stride,
 ) noexcept nogil:
     if profile == SE:
-        _finish_of(m, n, count, x, y, scale, row_norms, column_norms, SE, alpha, variance, out,
-                   stride)
+        finish(m, n, count, x, y, scale, row_norms, column_norms, SE, alpha, variance,
+               diagonal, out, stride)
+    elif profile == MATERN32:
+        finish(m, n, count, x, y, scale, row_norms, column_norms, MATERN32, alpha, variance,
+               diagonal, out, stride)
+    elif profile == MATERN52:
+        finish(m, n, count, x, y, scale, row_norms, column_norms, MATERN52, alpha, variance,
+               diagonal, out, stride)
     else:
-        _finish_of(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, variance,
-                   out, stride)
+        finish(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, variance,
+               diagonal, out, stride)
+
+
+cdef cloned _sample(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
+    double alpha, Py_ssize_t* late,
+) noexcept nogil:
+    sample(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, late)
+
+
+cdef const floating* _none_if_ones(Py_ssize_t count, const floating* scale) noexcept nogil:
+    cdef Py_ssize_t f
+    for f in range(count):
+        if scale[f] != 1:
+            return scale
+    return NULL
+
+
+cdef floating _largest(Py_ssize_t n, const floating* norms) noexcept nogil:
+    # the largest of n norms, or infinity
+    cdef Py_ssize_t i
+    cdef floating largest = 0
+    for i in range(n):
+        largest = largest if norms[i] <= largest else norms[i]
+    return largest if largest - largest == 0 else <floating> INFINITY
+
+
+cdef Py_ssize_t _width(Py_ssize_t count) noexcept nogil:
+    # columns of a strip of which the second cache holds all features
+    return max(LANES, min(STRIP, 2**15 // count // LANES * LANES))
+
+
+cdef void _pairs(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* rows, const floating* row_norms,
+    const floating* columns, const floating* column_norms, int profile, double alpha,
+    floating variance, Py_ssize_t diagonal, floating* strip, floating* out, Py_ssize_t stride,
+) noexcept nogil:
+    # out (m, n) from products, or from differences where many pairs would be made anew
+    cdef Py_ssize_t j, wide, late = 0
+    if (profile != QUADFORM and profile != MATERN12
+            and _largest(m, row_norms) + _largest(n, column_norms) <= SMALL):
+        x, y, scale = rows, columns, NULL
+    if m * n > 64 * SAMPLE:
+        _sample(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, &late)
+    if late <= SAMPLE // 32:
+        gemm[floating](m, n, count, rows, count, columns, count, out, stride, False, False, True)
+        _finish(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, variance,
+                diagonal, out, stride)
+        return
+    j = 0
+    while j < n:
+        wide = min(_width(count), n - j)
+        load(wide, count, y + j * count, strip)
+        _tile(m, wide, count, x, strip, scale, profile, alpha, variance, out + j, stride, 1)
+        j += wide
 
 
 cdef void _mirror(
@@ -202,24 +229,17 @@ cdef void _mirror(
                     image[j * stride + i] = out[i * stride + j]
 
 
-cdef floating* _scratch(Py_ssize_t size, floating like) except? NULL:
-    cdef floating* scratch = <floating*> malloc(size * sizeof(floating))
-    if scratch == NULL:
-        raise MemoryError
-    return scratch
-
-
 cdef floating* _strip(bint products, Py_ssize_t count, floating like) except? NULL:
-    # what _fill needs beside its arguments
-    return _scratch[floating](1 if products else count * STRIP, like)
+    # the columns of _fill, or of _pairs where there are products
+    return _scratch[floating](count * (_width(count) if products else STRIP), like)
 
 
 cdef void _fill(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
     const floating* scale, const floating* rows, const floating* row_norms,
     const floating* columns, const floating* column_norms, int profile, double alpha,
-    floating variance, floating* strip, bint symmetric, floating* out, floating* image,
-    Py_ssize_t stride,
+    floating variance, Py_ssize_t diagonal, floating* strip, bint symmetric, floating* out,
+    floating* image, Py_ssize_t stride,
 ) noexcept nogil:
     # The tile out (m, n) of the points from x and y on, with rows from products; if `symmetric`
     # its upper half. image[j, i] = out[i, j], where image is not NULL.
@@ -228,6 +248,7 @@ cdef void _fill(
     # a product of many terms is worth more rows than the second cache holds
     cdef Py_ssize_t height = 4 * ROWS if products and count >= MANY else ROWS
     cdef Py_ssize_t width = 8 * STRIP if products and count >= MANY else STRIP
+    scale = _none_if_ones(count, scale)
     if not products and n < 16 and m > n:
         i = 0
         while i < m:  # too few columns for a group: groups of rows
@@ -248,15 +269,13 @@ cdef void _fill(
             high = min(height, m - i)
             first = max(i, j) if symmetric else j
             if products:
-                gemm[floating](high, j + wide - first, count, rows + i * count, count,
-                               columns + first * count, count, out + i * stride + first, stride,
-                               False, False, True)
-                _finish(high, j + wide - first, count, x + i * count, y + first * count, scale,
-                        row_norms + i, column_norms + first, profile, alpha, variance,
-                        out + i * stride + first, stride)
+                _pairs(high, j + wide - first, count, x + i * count, y + first * count, scale,
+                       rows + i * count, row_norms + i, columns + first * count,
+                       column_norms + first, profile, alpha, variance, diagonal + i - first,
+                       strip, out + i * stride + first, stride)
             else:
-                _tile(high, j + wide - first, count, x + i * count, strip + (first - j), scale,
-                      profile, alpha, variance, out + i * stride + first, stride, 1)
+                _tile(high, j + wide - first, count, x + i * count, strip + (first - j) * count,
+                      scale, profile, alpha, variance, out + i * stride + first, stride, 1)
             if image != NULL:
                 _mirror(i, i + high, first, j + wide, out, image, stride, symmetric)
             i += high
@@ -281,8 +300,8 @@ def fill(
             image = &out[j0, i0]
         _fill(m, n, count, &x[i0, 0], &y[j0, 0], &scale[0], &rows[i0, 0] if products else NULL,
               &row_norms[i0] if products else NULL, &columns[j0, 0] if products else NULL,
-              &column_norms[j0] if products else NULL, profile, alpha, variance, strip, symmetric,
-              &out[i0, j0], image, out.shape[1])
+              &column_norms[j0] if products else NULL, profile, alpha, variance, diagonal, strip,
+              symmetric, &out[i0, j0], image, out.shape[1])
         for a in range(max(0, -diagonal), min(m, n - diagonal)):
             out[i0 + a, j0 + a + diagonal] += noise
     free(strip)
@@ -293,7 +312,7 @@ def fill_diagonal(
     const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] rows,
     const floating[::1] row_norms, const floating[:, ::1] columns,
     const floating[::1] column_norms, int profile, double alpha, floating variance,
-    floating noise, floating[::1] out,
+    floating noise, Py_ssize_t diagonal, floating[::1] out,
 ):
     cdef Py_ssize_t i, m = i1 - i0, n = j1 - j0, count = x.shape[1]
     cdef bint products = rows.shape[0] > 0
@@ -305,7 +324,7 @@ def fill_diagonal(
             _fill(m, n, count, &x[i0, 0], &y[j0, 0], &scale[0],
                   &rows[i0, 0] if products else NULL, &row_norms[i0] if products else NULL,
                   &columns[j0, 0] if products else NULL, &column_norms[j0] if products else NULL,
-                  profile, alpha, variance, strip, False, tile, NULL, n)
+                  profile, alpha, variance, diagonal, strip, False, tile, NULL, n)
             for i in range(max(i0, j0), min(i1, j1)):
                 out[i] = tile[(i - i0) * n + i - j0] + noise
     finally:
@@ -322,39 +341,37 @@ def apply(
 ):
     cdef Py_ssize_t i, j, m, n, count = x.shape[1], width = v.shape[1]
     cdef bint products = rows.shape[0] > 0
-    cdef floating* tile = _scratch[floating](
-        ROWS * STRIP + (0 if products else count * STRIP), variance
-    )
-    cdef floating* strip = tile + ROWS * STRIP
-    with nogil:
-        j = j0
-        while j < j1:
-            n = min(STRIP, j1 - j)
-            if not products:
-                load(n, count, &y[j, 0], strip)
-            i = i0
-            while i < i1:
-                m = min(ROWS, i1 - i)
-                if products:
-                    gemm[floating](m, n, count, &rows[i, 0], count, &columns[j, 0], count, tile,
-                                   STRIP, False, False, True)
-                    _finish(m, n, count, &x[i, 0], &y[j, 0], &scale[0], &row_norms[i],
-                            &column_norms[j], profile, alpha, variance, tile, STRIP)
-                else:
-                    _tile(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, variance, tile,
-                          STRIP, 1)
-                gemm[floating](m, width, n, tile, STRIP, &v[j, 0], width, &out[i, 0], width, True)
-                if mirror:
-                    gemm[floating](n, width, m, tile, STRIP, &v[i, 0], width, &out[j, 0], width,
-                                   True, True)
-                i += m
-            j += n
-    free(tile)
-
-
-cdef Py_ssize_t _width(Py_ssize_t count) noexcept nogil:
-    # columns of a strip of which the second cache holds all features
-    return max(LANES, min(STRIP, 2**15 // count // LANES * LANES))
+    cdef floating* tile = _scratch[floating](ROWS * STRIP, variance)
+    cdef floating* strip = NULL
+    cdef const floating* factor = _none_if_ones(count, &scale[0])
+    try:
+        strip = _strip[floating](products, count, variance)
+        with nogil:
+            j = j0
+            while j < j1:
+                n = min(STRIP, j1 - j)
+                if not products:
+                    load(n, count, &y[j, 0], strip)
+                i = i0
+                while i < i1:
+                    m = min(ROWS, i1 - i)
+                    if products:
+                        _pairs(m, n, count, &x[i, 0], &y[j, 0], factor, &rows[i, 0], &row_norms[i],
+                               &columns[j, 0], &column_norms[j], profile, alpha, variance,
+                               NOWHERE, strip, tile, STRIP)
+                    else:
+                        _tile(m, n, count, &x[i, 0], strip, factor, profile, alpha, variance, tile,
+                              STRIP, 1)
+                    gemm[floating](m, width, n, tile, STRIP, &v[j, 0], width, &out[i, 0], width,
+                                   True)
+                    if mirror:
+                        gemm[floating](n, width, m, tile, STRIP, &v[i, 0], width, &out[j, 0],
+                                       width, True, True)
+                    i += m
+                j += n
+    finally:
+        free(strip)
+        free(tile)
 
 
 cdef void _weights(
@@ -394,7 +411,7 @@ cdef inline inlined _slopes_of(
         change[w] = values[w] = changes[w] = 0
     j = 0
     while j < n:
-        quadform(count, x, strip + j, scale, p)
+        quadform(count, x, strip + j * count, scale, p)
         evaluate(profile, alpha, p, slope, change)
         for w in range(GROUP // sizeof(floating)):
             values[w] += weights[j + w] * p[w]
@@ -425,6 +442,7 @@ cdef cloned _pull(
     cdef floating d, s, xf
     cdef floating group[LANES]
     cdef const floating* c
+    cdef const floating* y
     for i in range(m):
         c = weights + i * STRIP
         _slopes(n, count, x + i * count, strip, scale, profile, alpha, weights + i * STRIP,
@@ -435,8 +453,9 @@ cdef cloned _pull(
                 group[w] = 0
             j = 0
             while j < n:
+                y = strip + j * count + f * (GROUP // sizeof(floating))
                 for w in range(GROUP // sizeof(floating)):
-                    d = s * (xf - strip[f * STRIP + j + w])
+                    d = s * (xf - y[w])
                     group[w] += c[j + w] * d * d
                 j += GROUP // sizeof(floating)
             add_up(group, sums + f)
@@ -476,6 +495,7 @@ cdef cloned _pull_points(
     cdef floating xf
     cdef floating group[LANES]
     cdef const floating* c
+    cdef const floating* y
     for i in range(m):
         c = weights + i * STRIP
         _slopes(n, count, x + i * count, strip, scale, profile, alpha, weights + i * STRIP,
@@ -486,8 +506,9 @@ cdef cloned _pull_points(
                 group[w] = 0
             j = 0
             while j < n:
+                y = strip + j * count + f * (GROUP // sizeof(floating))
                 for w in range(GROUP // sizeof(floating)):
-                    group[w] += c[j + w] * (xf - strip[f * STRIP + j + w])
+                    group[w] += c[j + w] * (xf - y[w])
                 j += GROUP // sizeof(floating)
             add_up(group, totals + i * count + f)
 

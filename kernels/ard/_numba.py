@@ -5,7 +5,21 @@ import numpy as np
 from .._blas_numba import gemm
 from .._jit_numba import inlined, jit, summed
 from .._vmath_numba import exp, exp_128, exponent, leading, product_rest
-from . import MANY, MATERN12, MATERN32, MATERN52, NOWHERE, ROWS, RQ, SE, STRIP
+from . import (
+    LATE,
+    MANY,
+    MATERN12,
+    MATERN32,
+    MATERN52,
+    NOWHERE,
+    PROJECTED,
+    QUADFORM,
+    ROWS,
+    RQ,
+    SAMPLE,
+    SE,
+    STRIP,
+)
 
 LARGEST = np.finfo(np.float64).max
 LOG2 = 0.6931471805599453
@@ -172,13 +186,18 @@ def _slope(profile, alpha, p, slope, by_alpha):
 @jit
 def prepare(i0, i1, x, plain, centre, projection, features):
     d, r = projection.shape
-    for i in range(i0, i1):
-        features[i, :plain] = x[i, :plain]
-        features[i, plain:] = 0
-        for j in range(d):
-            difference = x[i, j] - centre[j]
-            for k in range(r):
-                features[i, plain + k] += difference * projection[j, k]
+    away = np.zeros((PROJECTED, d), features.dtype)
+    product = np.empty((PROJECTED, r), features.dtype)
+    for a in range(i0, i1, PROJECTED):
+        n = min(PROJECTED, i1 - a)
+        away[n:] = 0
+        for i in range(n):
+            for j in range(d):
+                away[i, j] = x[a + i, j] - centre[j]
+        gemm(PROJECTED, r, d, away, d, projection, r, product, r, False, False, False)
+        for i in range(n):
+            features[a + i, :plain] = x[a + i, :plain]
+            features[a + i, plain:] = product[i]
 
 
 @jit
@@ -213,41 +232,116 @@ def _squares(scale, x, y):
     return total
 
 
-@jit
-def _norms(norm, norms, q):
-    # q = |x|^2 + |y|^2 - 2 q, and whether any of them cancelled
-    cancelled, limit, two = 0, q.dtype.type(0.4), q.dtype.type(2)
+@inlined
+def _is_late(number, profile, alpha, most, norms, q, k):
+    # whether the rounding of q, some ulps of norms = |x|^2 + |y|^2, is too much for k, or one of
+    # them is not finite
+    if profile in (QUADFORM, MATERN12):
+        return not q >= number(0.4) * norms
+    if profile == SE:
+        slope = number(0.5) * k
+    elif profile == RQ:
+        slope = k * number(alpha / (2 * alpha + q))
+    elif profile == MATERN32:
+        slope = number(1.5) * k / (number(1) + math.sqrt(number(3) * q))
+    else:
+        a = math.sqrt(number(5) * q)
+        slope = number(5 / 6) * k * (number(1) + a) / (number(1) + a + a * a / number(3))
+    return not norms * slope <= most
+
+
+@inlined
+def _forms(norm, norms, q):
+    # q = |x|^2 + |y|^2 - 2 q, not less than 0; NaN where the norms are not finite
+    zero, two = q.dtype.type(0), q.dtype.type(2)
     for j in range(len(q)):
         both = norm + norms[j]
-        q[j] = both - two * q[j]
-        cancelled += 0 if q[j] >= limit * both + (both - both) else 1
-    return cancelled > 0
+        form = both - two * q[j]
+        q[j] = (form if form > zero else zero) + (both - both)
+
+
+@jit
+def _count_late(profile, alpha, most, norm, norms, q, k):
+    late = 0
+    for j in range(len(q)):
+        late += (
+            1 if _is_late(k.dtype.type, profile, alpha, most, norm + norms[j], q[j], k[j]) else 0
+        )
+    return late
+
+
+@jit
+def _sample(m, n, x, y, scale, row_norms, column_norms, profile, alpha, most, buffers):
+    # how many of SAMPLE pairs, spread over a tile, would be made anew
+    q, k, late = buffers[0], buffers[1, :SAMPLE], 0
+    for a in range(SAMPLE):
+        q[a] = _squares(scale, x[a * m // SAMPLE], y[a * 37 % SAMPLE * n // SAMPLE])
+        k[a] = q[a]
+    _profile(profile, alpha, k.dtype.type(1), k)
+    for a in range(SAMPLE):
+        norms = row_norms[a * m // SAMPLE] + column_norms[a * 37 % SAMPLE * n // SAMPLE]
+        late += 1 if _is_late(k.dtype.type, profile, alpha, most, norms, q[a], k[a]) else 0
+    return late
+
+
+@jit
+def _width(count):
+    # columns of a strip of which the second cache holds all features
+    return max(64, min(STRIP, 2**15 // count // 64 * 64))
 
 
 @jit
 def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
-             variance, tile, i, j):  # fmt: skip
-    # the part of tile from [i, j] on = k[i0:i1, j0:j1]
-    count, limit = len(scale), tile.dtype.type(0.4)
-    gemm(i1 - i0, j1 - j0, count, rows[i0:], count, columns[j0:], count, tile[i:, j:],
-         tile.shape[1], False, False, True)  # fmt: skip
-    for r in range(i0, i1):
-        q = tile[i + r - i0, j : j + j1 - j0]
-        if _norms(row_norms[r], column_norms[j0:j1], q):
-            for c in range(len(q)):
-                both = row_norms[r] + column_norms[j0 + c]
-                if not q[c] >= limit * both + (both - both):  # or it is not finite
-                    q[c] = _squares(scale, x[r], y[j0 + c])
-        _profile(profile, alpha, variance, q)
+             variance, diagonal, strip, buffers, tile, i, j):  # fmt: skip
+    # the part of tile from [i, j] on = k[i0:i1, j0:j1]; in it `diagonal` is the diagonal's offset
+    count, m, n = len(scale), i1 - i0, j1 - j0
+    one, late = tile.dtype.type(1), 0
+    most = tile.dtype.type(LATE if count < MANY else LATE // 2)
+    if m * n > 64 * SAMPLE:
+        late = _sample(m, n, x[i0:], y[j0:], scale, row_norms[i0:], column_norms[j0:], profile,
+                       alpha, most, buffers)  # fmt: skip
+    if late > SAMPLE // 32:
+        width = strip.shape[1]
+        for a in range(j0, j1, width):
+            b = min(a + width, j1)
+            _load(a, b, y, strip)
+            for r in range(m):
+                k = tile[i + r, j + a - j0 : j + b - j0]
+                _quadform(x, i0 + r, strip, scale, k)
+                _profile(profile, alpha, variance, k)
+        return
+    gemm(m, n, count, rows[i0:], count, columns[j0:], count, tile[i:, j:], tile.shape[1], False,
+         False, True)  # fmt: skip
+    q, places = buffers[0, :n], np.empty(n, np.intp)
+    for r in range(m):
+        k, norm, norms = tile[i + r, j : j + n], row_norms[i0 + r], column_norms[j0:j1]
+        _forms(norm, norms, k)
+        if 0 <= r + diagonal < n and k[r + diagonal] >= 0:
+            k[r + diagonal] = 0
+        q[:] = k
+        _profile(profile, alpha, one, k)
+        if _count_late(profile, alpha, most, norm, norms, q, k):
+            late = 0
+            for c in range(n):
+                if _is_late(k.dtype.type, profile, alpha, most, norm + norms[c], q[c], k[c]):
+                    places[late] = c
+                    q[late] = _squares(scale, x[i0 + r], y[j0 + c])
+                    late += 1
+            _profile(profile, alpha, one, q[:late])
+            for c in range(late):
+                k[places[c]] = q[c]
+        if variance != one:
+            k *= variance
 
 
 @jit
 def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
          variance, noise, diagonal, mirror, out):  # fmt: skip
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
-    strip = np.empty((0 if len(rows) else len(scale), STRIP), out.dtype)
+    strip = np.empty((len(scale), _width(len(scale)) if len(rows) else STRIP), out.dtype)
     # a product of many terms is worth more rows than the second cache holds
     height, width = (ROWS, STRIP) if len(scale) < MANY else (4 * ROWS, 8 * STRIP)
+    buffers = np.empty((2, width), out.dtype)
     # a symmetric tile is its own mirror image: of [i, j] that is [j + shift, i - shift]
     symmetric = diagonal == 0 and i1 - i0 == j1 - j0
     shift = i0 - j0 if symmetric else 0
@@ -257,7 +351,8 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
             for i in range(i0, min(i1, b + shift) if symmetric else i1, height):
                 a, stop = max(i - shift, j) if symmetric else j, min(i + height, i1)
                 _product(i, stop, a, b, x, y, scale, rows, row_norms, columns, column_norms,
-                         profile, alpha, variance, out, i, a)  # fmt: skip
+                         profile, alpha, variance, diagonal - (a - j0) + (i - i0), strip, buffers,
+                         out, i, a)  # fmt: skip
                 if symmetric or mirror:
                     _mirror(i, stop, a, b, shift, out)
     elif j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a strip: strips of rows
@@ -288,10 +383,10 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
 
 @jit
 def fill_diagonal(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile,
-                  alpha, variance, noise, out):  # fmt: skip
+                  alpha, variance, noise, diagonal, out):  # fmt: skip
     tile = np.empty((i1 - i0, j1 - j0), out.dtype)
     fill(0, i1 - i0, 0, j1 - j0, x[i0:i1], y[j0:j1], scale, rows[i0:i1], row_norms[i0:i1],
-         columns[j0:j1], column_norms[j0:j1], profile, alpha, variance, 0.0, NOWHERE, False,
+         columns[j0:j1], column_norms[j0:j1], profile, alpha, variance, 0.0, diagonal, False,
          tile)  # fmt: skip
     for i in range(max(i0, j0), min(i1, j1)):
         out[i] = tile[i - i0, i - j0] + out.dtype.type(noise)
@@ -302,7 +397,8 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
           variance, v, mirror, out):  # fmt: skip
     variance, width = out.dtype.type(variance), v.shape[1]
     tile = np.empty((ROWS, STRIP), out.dtype)
-    strip = np.empty((0 if len(rows) else len(scale), STRIP), out.dtype)
+    strip = np.empty((len(scale), _width(len(scale)) if len(rows) else STRIP), out.dtype)
+    buffers = np.empty((2, STRIP), out.dtype)
     for a in range(j0, j1, STRIP):
         b = min(a + STRIP, j1)
         n = b - a
@@ -312,7 +408,8 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
             m = min(ROWS, i1 - i)
             if len(rows):
                 _product(i, i + m, a, b, x, y, scale, rows, row_norms, columns, column_norms,
-                         profile, alpha, variance, tile, 0, 0)  # fmt: skip
+                         profile, alpha, variance, NOWHERE, strip, buffers, tile, 0,
+                         0)  # fmt: skip
             else:
                 for k in range(m):
                     _quadform(x, i + k, strip, scale, tile[k, :n])
@@ -347,12 +444,6 @@ def _weigh(x, i, strip, scale, profile, alpha, c, buffers):
     for j in range(len(c)):
         c[j] *= slope[j]
     return sums
-
-
-@jit
-def _width(count):
-    # columns of a strip of which the second cache holds all features
-    return max(64, min(STRIP, 2**15 // count // 64 * 64))
 
 
 @jit

@@ -1,6 +1,6 @@
 import numpy as np
 
-from . import MATERN12, MATERN32, MATERN52, NOWHERE, QUADFORM, RQ, SE
+from . import MATERN12, MATERN32, MATERN52, QUADFORM, RQ, SE
 
 
 def prepare(i0, i1, x, plain, centre, projection, features):
@@ -116,11 +116,11 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
 
 
 def fill_diagonal(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile,
-                  alpha, variance, noise, out):  # fmt: skip
+                  alpha, variance, noise, diagonal, out):  # fmt: skip
     """Write the diagonal of k in a tile: the entries of each i in both i0:i1 and j0:j1."""
     tile = np.empty((i1 - i0, j1 - j0), out.dtype)
     fill(0, i1 - i0, 0, j1 - j0, x[i0:i1], y[j0:j1], scale, rows[i0:i1], row_norms[i0:i1],
-         columns[j0:j1], column_norms[j0:j1], profile, alpha, variance, 0.0, NOWHERE, False,
+         columns[j0:j1], column_norms[j0:j1], profile, alpha, variance, 0.0, diagonal, False,
          tile)  # fmt: skip
     a, b = max(i0, j0), min(i1, j1)
     out[a:b] = tile[a - i0 : b - i0, a - j0 : b - j0].diagonal()

@@ -19,6 +19,7 @@ cdef extern from "ard/profiles.h" nogil:
 
 
 cdef enum:  # what the kernel's __init__.py says: _cython.pyx sees to it
+    QUADFORM = 0
     SE = 1
     MATERN12 = 2
     MATERN32 = 3
@@ -27,40 +28,54 @@ cdef enum:  # what the kernel's __init__.py says: _cython.pyx sees to it
     STRIP = 512
     ROWS = 128
     MANY = 128
+    PROJECTED = 96
+    LATE = 4
+    SAMPLE = 64
+    SMALL = 1024
 
 cdef enum:
     GROUP = 256  # bytes
     LANES = GROUP // 4  # numbers at most
+    PENDING = 2 * LANES
 
 
 cdef inline void load(
     Py_ssize_t n, Py_ssize_t count, const floating* x, floating* strip,
 ) noexcept nogil:
-    # strip[f, i] = x[i, f] for n points of `count` features, the last one again up to a whole group
-    cdef Py_ssize_t a, f, i, padded = n + (-n) % (GROUP // sizeof(floating))
-    for a in range(0, n, 64):
+    # n points of `count` features, a group of points after the other, in each a feature after the
+    # other: strip[a count + f G + w] = x[a + w, f], the last point again up to a whole group of G.
+    # So a group of many features lies in one piece, where the ways of a cache do not collide.
+    cdef Py_ssize_t f, w, a = 0
+    while a < n:
         for f in range(count):
-            for i in range(a, min(a + 64, n)):
-                strip[f * STRIP + i] = x[i * count + f]
-    for f in range(count):
-        for i in range(n, padded):
-            strip[f * STRIP + i] = x[(n - 1) * count + f]
+            for w in range(GROUP // sizeof(floating)):
+                strip[w] = x[min(a + w, n - 1) * count + f]
+            strip += GROUP // sizeof(floating)
+        a += GROUP // sizeof(floating)
 
 
 cdef inline inlined quadform(
     Py_ssize_t count, const floating* x, const floating* strip, const floating* scale, floating* q,
 ) noexcept nogil:
-    # q[w] = sum over f of (scale[f] (x[f] - strip[f, w]))^2 for a group
+    # q[w] = sum over f of (scale[f] (x[f] - strip[f, w]))^2 for a group; a scale of ones is NULL
     cdef Py_ssize_t f, w
     cdef floating d, s, xf
-    cdef const floating* yf
     for w in range(GROUP // sizeof(floating)):
         q[w] = 0
-    for f in range(count):
-        xf, s, yf = x[f], scale[f], strip + f * STRIP
-        for w in range(GROUP // sizeof(floating)):
-            d = s * (xf - yf[w])
-            q[w] += d * d
+    if scale == NULL:
+        for f in range(count):
+            xf = x[f]
+            for w in range(GROUP // sizeof(floating)):
+                d = xf - strip[w]
+                q[w] += d * d
+            strip += GROUP // sizeof(floating)
+    else:
+        for f in range(count):
+            xf, s = x[f], scale[f]
+            for w in range(GROUP // sizeof(floating)):
+                d = s * (xf - strip[w])
+                q[w] += d * d
+            strip += GROUP // sizeof(floating)
 
 
 cdef inline inlined add_up(floating* group, double* total) noexcept nogil:
@@ -77,23 +92,33 @@ cdef inline inlined add_up(floating* group, double* total) noexcept nogil:
 cdef inline inlined distance(
     Py_ssize_t count, const floating* x, const floating* y, const floating* scale, floating* q,
 ) noexcept nogil:
-    # q of one pair
-    cdef Py_ssize_t f, w, whole = count - count % (GROUP // sizeof(floating))
+    # q of one pair; a scale of ones is NULL
+    cdef Py_ssize_t f, w, whole = count - count % (GROUP // 4 // sizeof(floating))
     cdef floating group[LANES]
     cdef floating d
     cdef double total = 0
-    for w in range(GROUP // sizeof(floating)):
+    for w in range(GROUP // 4 // sizeof(floating)):
         group[w] = 0
     f = 0
     while f < whole:
-        for w in range(GROUP // sizeof(floating)):
-            d = scale[f + w] * (x[f + w] - y[f + w])
-            group[w] += d * d
-        f += GROUP // sizeof(floating)
+        if scale == NULL:
+            for w in range(GROUP // 4 // sizeof(floating)):
+                d = x[f + w] - y[f + w]
+                group[w] += d * d
+        else:
+            for w in range(GROUP // 4 // sizeof(floating)):
+                d = scale[f + w] * (x[f + w] - y[f + w])
+                group[w] += d * d
+        f += GROUP // 4 // sizeof(floating)
     for f in range(whole, count):
-        d = scale[f] * (x[f] - y[f])
+        d = x[f] - y[f]
+        if scale != NULL:
+            d *= scale[f]
         total += d * d
-    add_up(group, &total)
+    for w in range(GROUP // 8 // sizeof(floating)):
+        group[w] += group[GROUP // 8 // sizeof(floating) + w]
+    for w in range(GROUP // 8 // sizeof(floating)):
+        total += group[w]
     q[0] = <floating> total
 
 

@@ -156,8 +156,11 @@ def ard_kernel(
 
     Notes
     -----
-    Accuracy: the quadratic form as that of `quadform`; the profile within 4 ulps of that of the
-    rounded form, through the subnormals to 0. NaN travels.
+    Accuracy: the profile is within 4 ulps of that of the quadratic form, through the subnormals to
+    0. For few features, and of kind "matern12", that form is as accurate as those of `quadform`.
+    For 16 features or more the forms come from matrix products, and are made anew wherever their
+    rounding would be seen in K: the error of the other kinds is then at most 4 ulps of k_ij and
+    16 ulps of σ_f², or D/2 ulps of σ_f² where all features are copies of one. NaN travels.
 
     Cost: O(N M (D + R)) operations, the profile in the same pass over the result, and
     O((N + M) D (R + 1)) before; with `metric`, R = D and no other features. Memory: the result and

@@ -12,7 +12,7 @@ from .. import _arrays
 from .._run import Call, HostStep, Output, Step, run, tiles
 from .._run.tiles import Tile
 from .._typing import Array
-from ..kernels.ard import MANY, NOWHERE, ROWS, STRIP
+from ..kernels.ard import MANY, NOWHERE, PROJECTED, ROWS, STRIP
 from ._metric import metric_of
 from ._profile import Profile
 
@@ -97,10 +97,12 @@ class Pairs:
         steps: list[HostStep | Step] = [
             HostStep(_centre, [points for _, (points, *_) in sets], ["centre"])
         ]
-        cost = 2 * d * (1 + r)
+        cost = d + 0.1 * d * r
         for n, (name, features, *_) in sets:
             self.features[features] = Output((n, width), self.dtype)
-            steps.append(Step("prepare", tiles.rows(n, cost), n * cost, x=name, features=features))
+            step = Step("prepare", tiles.rows(n, cost), n * cost, PROJECTED * d * r, x=name,
+                        features=features)  # fmt: skip
+            steps.append(step)
         self.projecting = steps
         if self.one_set:
             del self.features["y"]
@@ -229,10 +231,12 @@ class Pairs:
         """The call that makes the diagonal of the matrix, to the bit as `fill` does."""
         cost, n = self._cost(), min(self.shape)
         bounds: list[Tile] = [(a, min(a + 64, n)) * 2 for a in range(0, n, 64)]
+        on = 0 if self.one_set else NOWHERE
         if self.many and not self.one_set:
             # BLAS's rounding depends on the sizes: the tiles of the matrix, as far as they matter
             bounds = self.tiles(cost, products=True)
             bounds = [(i0, i1, j0, j1) for i0, i1, j0, j1 in bounds if i0 < j1 and j0 < i1]
+        bounds = [(*tile, on) for tile in bounds]
         out = Output((n,), self.dtype)
         arrays = {**self.features, **self.products, **profile, "out": out}
         return self._call("fill_diagonal", bounds, cost, arrays)
