@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from hotloops._run import backends, tasks, tiles
+from hotloops._run import backends, tasks
 from hotloops._run import lines as notation
 from hotloops._run.call import Call, HostStep, Output, Step, run
 
@@ -146,21 +146,3 @@ def test_what_a_step_has_written_is_read_as_the_backend_takes_inputs(toy, monkey
     )
     run(call, "read-only")
     assert seen == [(False, True)]
-
-
-def test_neighbouring_tiles_are_made_one():
-    line = notation.parse("fill i j | x:i y:j @diagonal @mirror > out:ij")["fill"]
-    grid = tiles.grid((12, 20), (1, 1))
-    merged = tiles.merged([(*tile, -100, False) for tile in grid], line, 2)
-    assert sorted(
-        (i, j) for i0, i1, j0, j1, *_ in merged for i in range(i0, i1) for j in range(j0, j1)
-    ) == [(i, j) for i in range(12) for j in range(20)]
-    assert len(merged) == 12  # of no more than 20 tiles
-    # each stays on its side of the diagonal, and has the offset of its first
-    upper = [(i0, i1, j0, j1, i0 - j0, i0 != j0) for i0, i1, j0, j1 in
-             tiles.grid((6, 6), (2, 2), upper=True)]  # fmt: skip
-    assert tiles.merged(upper, line, 1) == [
-        (0, 2, 0, 2, 0, False), (0, 2, 2, 6, -2, True), (2, 4, 2, 4, 0, False),
-        (2, 4, 4, 6, -2, True), (4, 6, 4, 6, 0, False),
-    ]  # fmt: skip
-    assert tiles.merged(upper, line, 7) is upper  # few enough

@@ -14,7 +14,7 @@ from .._typing import Array
 from . import backends, tasks, threads, tiles
 from .guard import threads_blas
 from .lines import Line, lines
-from .tiles import Tile, merged
+from .tiles import Tile
 from .workers import number_of_workers
 
 _Array = np.ndarray
@@ -267,7 +267,7 @@ class _BoundStep:
     """A step with its block function and the arrays that are its arguments."""
 
     __slots__ = (
-        "_block", "_line", "_merges", "_names", "_nothing", "_tiles", "_values", "guard", "single",
+        "_block", "_line", "_names", "_nothing", "_tiles", "_values", "guard", "single",
         "time",
     )  # fmt: skip
 
@@ -281,8 +281,6 @@ class _BoundStep:
     ) -> None:
         self._line, self._tiles, names = line, step.tiles, line.arrays
         self._block = backend.block(call.subject, step.block, call.dtype)
-        # the last bits of a matrix product follow the sizes of a tile, as NumPy's temporaries do
-        self._merges = backend.compiled and not step.multiplications
         if step.names:
             names = [step.names.get(name, name) for name in names]
         self._names, self._values = names, [arrays[name] for name in names]
@@ -336,8 +334,6 @@ class _BoundStep:
         tiles, outputs, sums = self._tiles, self._outputs(), self._line.sums
         chains: list[list[Callable[[], object]]]
         if not sums:
-            if self._merges:
-                tiles = merged(tiles, self._line, workers)
             chains = [[self._on(tile, outputs)] for tile in tiles]
             threads.run(threads.Chains(chains), len(tiles), workers, self.guard)
             return

@@ -6,14 +6,10 @@ import operator
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from .lines import Line
-
 Tile: TypeAlias = tuple[int, ...]  # start and stop on each axis, then numbers of the tile's own
 
 _SHORT = 100e3  # ns: some times what it costs to hand work to another thread
 _LONG = 2.5e6  # ns: a block this long fills pages of its own
-_LONGEST = 50e6  # ns: tiles made one
-_VISITS = 4  # how often a worker comes for a tile, at least
 
 
 def is_short(time: float) -> bool:
@@ -64,40 +60,3 @@ def rows(length: int, cost: float) -> list[Tile]:
     if is_short(length * cost):
         return [(0, length)]
     return grid((length,), (split(length, cost),))
-
-
-def merged(tiles: Sequence[Tile], line: Line, workers: int) -> Sequence[Tile]:
-    """The tiles with neighbours made one: a worker that comes for a tile may have to wait for the
-    interpreter, beside a Python thread of the user's."""
-    together = min(-(-len(tiles) // (_VISITS * workers)), round(_LONGEST / _LONG))
-    if together <= 1:
-        return tiles
-    found = [(tile, 1) for tile in tiles]
-    for _ in line.axes:  # first along the last one, where neighbours follow each other
-        joined = found[:1]
-        for tile, count in found[1:]:
-            before, so_far = joined[-1]
-            one = _joined(before, tile, line) if so_far + count <= together else None
-            if one is None:
-                joined.append((tile, count))
-            else:
-                joined[-1] = one, so_far + count
-        found = joined
-    return [tile for tile, _ in found]
-
-
-def _joined(one: Tile, other: Tile, line: Line) -> Tile | None:
-    """The tile that two make which are neighbours along one axis and alike otherwise, if they
-    are: its offset from the diagonal is that of the first."""
-    cut = line.cut
-    for name, x, y in zip(line.numbers, one[cut:], other[cut:], strict=True):
-        if x != y and name != "diagonal":
-            return None
-    for k in range(0, cut, 2):
-        if (
-            one[k + 1] == other[k]
-            and one[:k] == other[:k]
-            and one[k + 2 : cut] == other[k + 2 : cut]
-        ):
-            return (*one[: k + 1], other[k + 1], *one[k + 2 :])
-    return None
