@@ -18,10 +18,10 @@ def is_short(time: float) -> bool:
 
 
 def _count(time: float) -> int:
-    """How many blocks work of `time` ns makes: 8, unless they would be too short or too long."""
+    """How many blocks work of `time` ns makes: 16, unless they would be too short or too long."""
     if is_short(time):
         return 1
-    return round(max(time / _LONG, min(time / _SHORT, 8)))
+    return round(max(time / _LONG, min(time / _SHORT, 16)))
 
 
 def split(length: int, cost: float) -> int:
