@@ -97,7 +97,7 @@ def test_qr_by_inner_products(dtype, backend):
     np.testing.assert_allclose(q.conj().T @ q, np.eye(20), atol=1e-14)
 
 
-@pytest.mark.parametrize("shape", [(4000, 60), (400, 390)])
+@pytest.mark.parametrize("shape", [(4000, 120), (400, 390)])
 def test_nearly_dependent_columns_have_no_plain_qr(shape, backend):
     a = make(shape)
     assert qr.is_large(*shape)
@@ -108,7 +108,7 @@ def test_nearly_dependent_columns_have_no_plain_qr(shape, backend):
 
 
 def test_workers_do_not_matter():
-    square, tall = make((450, 450)), make((5000, 40))
+    square, tall = make((450, 450)), make((5000, 110))
 
     def results(workers):
         factors = lu.factor(square, "cython", workers)
@@ -124,7 +124,7 @@ def test_workers_do_not_matter():
 
 
 LARGE = {
-    "lu": (400, 400), "cholesky": (200, 200), "normal": (2000, 80), "qr": (2000, 80),
+    "lu": (400, 400), "cholesky": (200, 200), "normal": (2000, 80), "qr": (3000, 130),
     "svd": (2000, 80), "auto": (400, 390),
 }  # fmt: skip
 
@@ -146,7 +146,7 @@ def test_least_squares_of_a_large_matrix(method):
             np.testing.assert_array_equal(x, y)
 
 
-@pytest.mark.parametrize("shape", [(3000, 70), (420, 400)])
+@pytest.mark.parametrize("shape", [(3000, 130), (420, 400)])
 @pytest.mark.parametrize("method", ["qr", "svd"])
 def test_nearly_dependent_columns_of_a_large_matrix(method, shape):
     a, x = make(shape), np.linspace(1, 2, shape[1])
@@ -166,9 +166,9 @@ def test_nearly_dependent_columns_of_a_large_matrix(method, shape):
 
 
 def test_heavy_rows_of_a_large_matrix():
-    a, b = make((1500, 90)), make(1500, seed=1)
-    weights = np.ones(1500)
-    weights[[7, 800]] = 1e24
+    a, b = make((4000, 120)), make(4000, seed=1)
+    weights = np.ones(4000)
+    weights[[7, 2800]] = 1e24
     x = hl.LeastSquares(a, weights=weights).solve(b)
     # two rows are constraints: by the null space of these
     heavy, rest = weights > 1, weights == 1

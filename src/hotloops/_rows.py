@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._run import Call, Output, Step, run, tiles
+from ._run.tiles import Tile
 from ._typing import Array
 
 _HEIGHT = 4096  # rows of a piece of many that is factored, at least
@@ -22,6 +23,11 @@ _LARGE = 1e7  # multiplications from which on there are such pieces
 def are_many(m: int, n: int) -> bool:
     """Whether sums over the rows of a matrix (m, n) are to be made in pieces."""
     return m > 2 * max(_HEIGHT, 4 * n)
+
+
+def are_factored_in_pieces(m: int, n: int) -> bool:
+    """Whether the triangular factor of a matrix (m, n) is made of those of pieces of its rows."""
+    return are_many(m, n) or (m >= 4 * n and m * n * n > _LARGE)
 
 
 def double(array: Array) -> Array:
@@ -45,12 +51,19 @@ def products(a: Array, b: Array, backend: str | None = None, workers: int | None
     return _summed("products", dtype, arrays, (n, p), m, cost, m * n * p, backend, workers)
 
 
-def inner_products(a: Array, backend: str | None = None, workers: int | None = None) -> Array:
-    """The upper triangle of aᴴ a in double precision: a (m, n)."""
+def inner_products(
+    a: Array,
+    backend: str | None = None,
+    workers: int | None = None,
+    *,
+    pieces: Sequence[Tile] = (),
+) -> Array:
+    """The upper triangle of aᴴ a in double precision: a (m, n), in `pieces` of the rows or in those
+    that follow from the shape."""
     m, n = a.shape
     cost = 0.3 * n + 0.05 * n * n
     return _summed(
-        "inner_products", a.dtype, {"a": a}, (n, n), m, cost, m * n * n, backend, workers
+        "inner_products", a.dtype, {"a": a}, (n, n), m, cost, m * n * n, backend, workers, pieces
     )
 
 
@@ -64,11 +77,11 @@ def sums(
 
 def _summed(
     block: str, dtype: np.dtype[Any], arrays: dict[str, Any], shape: tuple[int, ...], m: int,
-    cost: float, work: int, backend: str | None, workers: int | None,
+    cost: float, work: int, backend: str | None, workers: int | None, pieces: Sequence[Tile] = (),
 ) -> Array:  # fmt: skip
     """What a block adds up over m rows, each of `cost` ns."""
     arrays["total"] = _output(shape, dtype)
-    step = Step(block, tiles.rows(m, cost), m * cost, work)
+    step = Step(block, pieces or tiles.rows(m, cost), m * cost, work)
     total: Array = run(Call("rows", dtype, arrays, [step], ("total",)), backend, workers)
     return total
 
@@ -90,9 +103,7 @@ def _parts(less: Sequence[Array], a: Array) -> Array:
 
 def short(a: Array, backend: str | None = None, workers: int | None = None) -> Array:
     """A matrix with the singular values of a, in double precision and of few rows."""
-    m, n = a.shape
-    large = m >= 4 * n and m * n * n > _LARGE
-    return triangular(a, backend, workers) if large or are_many(m, n) else double(a)
+    return triangular(a, backend, workers) if are_factored_in_pieces(*a.shape) else double(a)
 
 
 def triangular(
@@ -107,7 +118,7 @@ def triangular(
     m ≥ n. `q` (m, n), if given, is filled with Q."""
     m, n = a.shape
     count = 1
-    if are_many(m, n) or m * n * n > _LARGE:
+    if are_factored_in_pieces(m, n):
         count = max(1, m // max(min(_HEIGHT, max(_LEAST, m // _PIECES)), 4 * n))
     ends = [m * k // count for k in range(count + 1)]
     pieces = [(ends[k], ends[k + 1], k, k + 1) for k in range(count)]

@@ -11,7 +11,7 @@ from .panels import panels, tasks
 
 _TALL = 3  # rows for each column, from which on inner products are quicker than reflections
 _LARGE = 384  # columns from which on panels on several workers are quicker than one block
-_LEAST = 1e7  # multiplications from which on several workers are quicker than one
+_LEAST = 5e7  # multiplications from which on several workers are quicker than one
 
 _WIDTH = 64  # of a panel: its reflections are slow, beside the products of the others
 _WIDE = 4  # panels of columns that one task updates, at most
@@ -83,10 +83,11 @@ def by_inner_products(
     """Q and R by Cholesky's factors of the columns' inner products, and once more; None where the
     columns are too near to dependence for those."""
     (m, n), kept = a.shape, (backend, workers)
-    first, share = _cholesky(_rows.inner_products(a, *kept), *kept)
+    # so high that the sums of a piece, which have an array of their own, cost less than the piece
+    rows = tiles.grid((m,), (-(-m // (2 * max(1, min(8, m // (8 * n))))),))
+    first, share = _cholesky(_rows.inner_products(a, *kept, pieces=rows), *kept)
     if not share > np.finfo(a.dtype).eps ** 0.5:
         return None
-    rows = tiles.rows(m, 2 * _COST * n * n)
     work = n * n * rows[0][1]
     arrays = {"a": a, "r": first, "q": Output((m, n), a.dtype), "product": Output((n, n), a.dtype)}
     step = Step("divide", rows, 2 * _COST * m * n * n, work)

@@ -104,8 +104,8 @@ class LeastSquares:
     right-hand side in double precision comes.
 
     Cost: a factor 2/3 n³ ("lu") to 4 m n² ("qr") multiplications, which the workers share where a
-    matrix is large ("lu" and "qr" from some 400 rows and columns on, or for tall A from 1e7
-    multiplications). Singular values, and the column pivoting of nearly dependent columns, are one
+    matrix is large ("lu" and "qr" from some 400 rows and columns on, or for tall A from m n² = 5e7
+    on). Singular values, and the column pivoting of nearly dependent columns, are one
     block each, on one thread, for which Ctrl-C waits. No result depends on the number of workers.
     A right-hand side m n + n². Memory: A and a copy or two of it.
 

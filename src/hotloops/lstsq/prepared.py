@@ -109,7 +109,8 @@ class Prepared:
         """U, Σ and Vᴴ; of many rows, or one large matrix of several for each column, by those of
         R."""
         short, left = self.rows, None
-        if self.many or (self._is_large and self.rows.shape[1] >= 2 * self.rows.shape[2]):
+        alone = len(self.rows) == 1
+        if self.many or (alone and _rows.are_factored_in_pieces(*self.rows.shape[1:])):
             left = np.empty_like(self.rows)
             short = np.stack(
                 [_rows.triangular(one, *self.problem.kept, q=q)
