@@ -11,6 +11,7 @@ cdef extern from "vmath.h" nogil:
     double hl_exponent(double x, double* scale)
 
 cdef extern from "ard/profiles.h" nogil:
+    void HL_APART()
     void hl_root(double c, double q, double* root, double* low)
     void hl_rational(
         double alpha, double part, double power, double q, double* p, double* slope,
@@ -64,6 +65,7 @@ cdef inline inlined quadform(
         q[w] = 0
     if scale == NULL:
         for f in range(count):
+            HL_APART()
             xf = x[f]
             for w in range(GROUP // sizeof(floating)):
                 d = xf - strip[w]
@@ -71,6 +73,7 @@ cdef inline inlined quadform(
             strip += GROUP // sizeof(floating)
     else:
         for f in range(count):
+            HL_APART()
             xf, s = x[f], scale[f]
             for w in range(GROUP // sizeof(floating)):
                 d = s * (xf - strip[w])

@@ -7,6 +7,14 @@
 
 #include "vmath.h"
 
+/* In a loop over loops that add up in registers: GCC would jam two rounds of the outer one and add up
+   in memory. */
+#ifdef __GNUC__
+#define HL_APART() __asm__ volatile("")
+#else
+#define HL_APART() ((void)0)
+#endif
+
 #define HL_LOG2 0.6931471805599453
 /* log 8 as a sum: n times the first is exact. */
 #define HL_LOG8 2.079441541678534
