@@ -2,6 +2,8 @@ from libc.math cimport NAN, expm1, fabs, fma, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from optics.complex_numbers cimport conj, norm, over, scaled, square_root
+
 from hotloops.kernels import optics as kernel
 
 
@@ -64,42 +66,10 @@ cdef inline void _put(double* v, Py_ssize_t w, double complex z) noexcept nogil:
     v[LANES + w] = z.imag
 
 
-cdef inline double complex _scaled(double complex z, double x) noexcept nogil:
-    z.real = z.real * x
-    z.imag = z.imag * x
-    return z
-
-
-cdef inline double complex _conj(double complex z) noexcept nogil:
-    z.imag = -z.imag
-    return z
-
-
-cdef inline double _norm(double complex z) noexcept nogil:
-    # |z|²
-    return z.real * z.real + z.imag * z.imag
-
-
-cdef inline double complex _over(double complex x, double complex y) noexcept nogil:
-    return _scaled(x * _conj(y), 1 / _norm(y))
-
-
-cdef inline double complex _root(double complex square) noexcept nogil:
-    # the root in the upper half plane; of 0 a number whose square is not 0
-    cdef double complex q
-    cdef double larger = sqrt(0.5 * (fabs(square.real) + sqrt(_norm(square)))), smaller
-    larger = 1e-100 if larger < 1e-100 else larger
-    smaller = fabs(square.imag) / (2 * larger)
-    q.real = larger if square.real >= 0 else smaller
-    q.imag = smaller if square.real >= 0 else larger
-    q.real = -q.real if square.imag < 0 and q.imag > 0 else q.real
-    return q
-
-
 cdef inline double complex _flux(const medium* m, Py_ssize_t w, int pol) noexcept nogil:
     # whose real part is the flux along z of a wave E = 1
     cdef double complex n = _at(m.n, w), q = _at(m.q, w)
-    return _over(q * _conj(n), n) if pol else q
+    return over(q * conj(n), n) if pol else q
 
 
 cdef inline double _per_incident(const medium* first, Py_ssize_t w, int pol) noexcept nogil:
@@ -152,12 +122,12 @@ cdef cloned _media(
         if near:
             for w in range(LANES):
                 size = fabs(m.q[w]) + fabs(m.q[LANES + w])
-                shift = inside * min(1.0, sqrt(_norm(_at(m.n, w)))) * largest[w]
+                shift = inside * min(1.0, sqrt(norm(_at(m.n, w)))) * largest[w]
                 shift = shift / (1 + largest[w] * depth[w] * depth[w])
                 m.shift[w] = shift if 2 * size < shift else 0
                 m.q[w] += m.shift[w]
         for w in range(LANES):
-            square = _root(_at(m.q, w))
+            square = square_root(_at(m.q, w))
             _put(m.q, w, square)
             decay[w] = -square.imag * depth[w]
             angle[w] = square.real * depth[w]
@@ -166,7 +136,7 @@ cdef cloned _media(
         else:
             for w in range(LANES):
                 size = -1 if m.q[w] + m.q[LANES + w] < 0 else 1
-                _put(m.q, w, _scaled(_at(m.q, w), size))
+                _put(m.q, w, scaled(_at(m.q, w), size))
                 _put(m.phase, w, 1)
 
 
@@ -180,7 +150,7 @@ cdef void _group(
     _media(count, media, rows, n, thickness, incidence, found)
     for w in range(LANES):
         a, low = incidence[min(w, count - 1)].a, incidence[min(w, count - 1)].low
-        _put(sine_square, w, a * a + low * (_scaled(a, 2) + low))
+        _put(sine_square, w, a * a + low * (scaled(a, 2) + low))
 
 
 cdef inline inlined _cross(
@@ -197,19 +167,19 @@ cdef inline inlined _cross(
         product = (x - y) * (x + y)
         if pol:  # h times n² of both
             x, y = x * x, y * y
-            if _norm(x) <= _norm(y):
+            if norm(x) <= norm(y):
                 root, z, other = h * h, x, y
                 root.real = root.real - m.shift[w]
             else:
                 root, z, other = b * b, y, x
                 root.real = root.real - behind.shift[w]
             product = product * (_at(sine_square, w) * z - root * other)
-            product = product + _scaled(y * y, m.shift[w]) - _scaled(x * x, behind.shift[w])
+            product = product + scaled(y * y, m.shift[w]) - scaled(x * x, behind.shift[w])
             h, b = h * y, b * x
         else:
             product.real = product.real + (m.shift[w] - behind.shift[w])
         s, d = h + b, h - b
-        s_size, d_size = _norm(s), _norm(d)
+        s_size, d_size = norm(s), norm(d)
         larger = d if s_size < d_size else s
         s = product if 4 * s_size < d_size else s * larger
         d = product if 4 * d_size < s_size else d * larger
@@ -217,12 +187,12 @@ cdef inline inlined _cross(
         f, b = s * x + d * y, d * x + s * y
         # a power of 2 rounds nothing
         hl_exponent(fabs(f.real) + fabs(f.imag) + fabs(b.real) + fabs(b.imag), &size)
-        x = _scaled(_at(m.phase, w), size)
+        x = scaled(_at(m.phase, w), size)
         b = b * x
-        _put(forward, w, _scaled(f, size))
+        _put(forward, w, scaled(f, size))
         _put(far, w, b)
         _put(backward, w, b * _at(m.phase, w))
-        x = _scaled(h * larger * x, 2)
+        x = scaled(h * larger * x, 2)
         _put(ratio, w, x)
         _put(through, w, _at(through, w) * x)
 
@@ -254,11 +224,11 @@ cdef cloned _sweep(
                 waves[j].forward[w], waves[j].backward[w] = forward[w], far[w]
                 waves[j].ratio[w] = ratio[w]
     for w in range(LANES):
-        f = _over(1, _at(forward, w))
+        f = over(1, _at(forward, w))
         _put(r, w, _at(backward, w) * f)
         f = f * _at(through, w)
         if pol:
-            f = f * _over(_at(found[0].n, w), _at(found[media - 1].n, w))
+            f = f * over(_at(found[0].n, w), _at(found[media - 1].n, w))
         _put(t, w, f)
 
 
@@ -276,12 +246,12 @@ cdef cloned _amplitudes(
     cdef double complex e, f
     _sweep(media, found, sine_square, pol, r, t, waves)
     for w in range(LANES):
-        _put(factor, w, _over(1, _at(waves[0].forward, w)))
+        _put(factor, w, over(1, _at(waves[0].forward, w)))
     for j in range(media):
         for w in range(LANES):
             f = e = _at(factor, w)
             if pol:
-                e = e * _over(_at(found[0].n, w), _at(found[j].n, w))
+                e = e * over(_at(found[0].n, w), _at(found[j].n, w))
             if j < media - 1:
                 _put(forward, w, e * _at(waves[j].forward, w))
                 _put(backward, w, e * _at(waves[j].backward, w))
@@ -353,7 +323,7 @@ cdef inline void _product(
     double complex x, double y, double rest, double complex* product, double complex* low,
 ) noexcept nogil:
     # x (y + rest), and what it lacks
-    product[0] = _scaled(x, y)
+    product[0] = scaled(x, y)
     low[0].real = fma(x.real, y, -product[0].real) + x.real * rest
     low[0].imag = fma(x.imag, y, -product[0].imag) + x.imag * rest
 
@@ -413,9 +383,9 @@ def solve(
                     last = _flux(&found[media - 1], w, first + p).real
                     per_incident = _per_incident(&found[0], w, first + p)
                     outside[0, p, b + w], outside[1, p, b + w] = r, t
-                    powers[0, p, b + w] = _norm(r)
-                    powers[1, p, b + w] = _norm(t) * last * per_incident
-                    powers[2, p, b + w] = 1 - _norm(r) + 2 * flux.imag * r.imag * per_incident
+                    powers[0, p, b + w] = norm(r)
+                    powers[1, p, b + w] = norm(t) * last * per_incident
+                    powers[2, p, b + w] = 1 - norm(r) + 2 * flux.imag * r.imag * per_incident
             b += count
     free(found)
 
@@ -436,7 +406,7 @@ def waves(
                    <const incident*> &incidence[b, 0], found, sine_square)
             for w in range(count):
                 for j in range(media):
-                    kz[b + w, j] = _scaled(_at(found[j].q, w), incidence[b + w, 0])
+                    kz[b + w, j] = scaled(_at(found[j].q, w), incidence[b + w, 0])
             for p in range(amplitudes.shape[0]):
                 _amplitudes(count, media, found, sine_square, first + p, found_waves,
                             &amplitudes[p, b, 0, 0])
@@ -450,18 +420,18 @@ cdef void _form(
 ) noexcept nogil:
     # A, B and the parts of C in one medium
     cdef double complex n = _at(m.n, w), q = _at(m.q, w), flux
-    cdef double absorbed, size = _norm(n), sine_size = sqrt(_norm(_at(sine_square, w)))
+    cdef double absorbed, size = norm(n), sine_size = sqrt(norm(_at(sine_square, w)))
     form[0] = form[1] = form[2] = form[3] = 0
     if what == INTENSITY:
         form[0] = sine_size / size if pol else 1
-        form[1] = _norm(q) / size if pol else 0
+        form[1] = norm(q) / size if pol else 0
     elif what == POYNTING:
-        flux = _scaled(_flux(m, w, pol), 0.5 * per_incident)
+        flux = scaled(_flux(m, w, pol), 0.5 * per_incident)
         form[2], form[3] = flux.real, -flux.imag
     else:
         absorbed = k0 * (n * n).imag * per_incident
         form[0] = absorbed * sine_size / size if pol else absorbed
-        form[1] = absorbed * _norm(q) / size if pol else 0
+        form[1] = absorbed * norm(q) / size if pol else 0
 
 
 cdef double _integral(
@@ -475,8 +445,8 @@ cdef double _integral(
     cdef double depth = k0 * thickness, decay = 2 * m.q[LANES + w] * depth, angle = m.q[w] * depth
     cdef double each = -expm1(-decay) / decay if decay != 0 else 1
     cdef double between = phase.imag / angle if angle != 0 else phase.real
-    each = each * (_norm(f) + _norm(b))
-    between = 2 * between * (f * _conj(b)).real
+    each = each * (norm(f) + norm(b))
+    between = 2 * between * (f * conj(b)).real
     return thickness * (form[0] * (each + between) + form[1] * (each - between))
 
 
@@ -564,7 +534,7 @@ cdef int _add(
                     item = p * stacks + b + w
                     k0, per_incident = incidence[b + w].k0, _per_incident(&found[0], w, first + p)
                     for j in range(media):
-                        kz[j] = _scaled(_at(found[j].q, w), k0)
+                        kz[j] = scaled(_at(found[j].q, w), k0)
                         edges[j] = thickness[rows[2 * (b + w) + 1], j] + (edges[j - 1] if j else 0)
                         _form(what, first + p, &found[j], w, k0, sine_square, per_incident,
                               forms + 4 * j)
