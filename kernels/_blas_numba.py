@@ -5,6 +5,7 @@ is part of the name: cached code must never meet a BLAS of the other width.
 """
 
 import llvmlite.binding
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -25,6 +26,8 @@ def _int_bits():
 
 
 INT_BITS = _int_bits()
+#: The dtype of LAPACK's integers.
+BLAS_INT = np.intc if INT_BITS == 32 else np.int64
 _INT = ir.IntType(INT_BITS)
 _LETTERS = {types.float32: "s", types.float64: "d", types.complex64: "c", types.complex128: "z"}
 

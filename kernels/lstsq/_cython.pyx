@@ -1,9 +1,10 @@
 from libc.math cimport NAN, fabs, fma, frexp, isfinite, ldexp, sqrt
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy
 
 from blas cimport gemm, geqp3, gesdd, getrf, getrs, gram, number, orgqr, potrf, trsm, trsv
 from blas_types cimport blas_int
+from memory cimport scratch, transpose
 
 from hotloops.kernels import lstsq as kernel
 
@@ -14,13 +15,6 @@ cdef extern from "vmath.h" nogil:
 
 
 cdef int LU = kernel.LU, CHOLESKY = kernel.CHOLESKY, QR = kernel.QR, SVD = kernel.SVD
-
-
-cdef void* _scratch(Py_ssize_t size, Py_ssize_t item) except? NULL:
-    cdef void* scratch = malloc(max(size, 1) * item)
-    if scratch == NULL:
-        raise MemoryError(f"{size * item} bytes of scratch")
-    return scratch
 
 
 cdef inline double _size(number z) noexcept nogil:
@@ -105,7 +99,7 @@ def prepare(
     double alpha, number[:, :, ::1] out, double[:, ::1] scale,
 ):
     cdef Py_ssize_t k, m = a.shape[1], n = a.shape[2]
-    cdef double* total = <double*> _scratch(n, sizeof(double))
+    cdef double* total = <double*> scratch(n, sizeof(double))
     with nogil:
         for k in range(k0, k1):
             _prepare[number](m, n, &a[k, 0, 0], &root[k, 0] if root.shape[1] else NULL, alpha,
@@ -116,27 +110,18 @@ def prepare(
 # --- factors --------------------------------------------------------------------------------
 
 
-cdef cloned _columns(Py_ssize_t m, Py_ssize_t n, const number* a, number* out) noexcept nogil:
-    # out (n, m) = A^T
-    cdef Py_ssize_t i, j, start
-    for start in range(0, m, 16):
-        for j in range(n):
-            for i in range(start, min(start + 16, m)):
-                out[j * m + i] = a[i * n + j]
-
-
 def factor_lu(
     Py_ssize_t k0, Py_ssize_t k1, const number[:, :, ::1] a, number[:, :, ::1] right,
     Py_ssize_t[:, ::1] order, double[::1] ratio,
 ):
     cdef Py_ssize_t k, i, j, n = a.shape[1]
-    cdef double* largest = <double*> _scratch(n, sizeof(double))
+    cdef double* largest = <double*> scratch(n, sizeof(double))
     cdef double pivot
     cdef blas_int* pivots
     with nogil:
         for k in range(k0, k1):
             pivots = <blas_int*> &order[k, 0]
-            _columns[number](n, n, &a[k, 0, 0], &right[k, 0, 0])
+            transpose[number](n, n, &a[k, 0, 0], n, &right[k, 0, 0], n)
             for j in range(n):
                 largest[j] = 0
                 for i in range(n):
@@ -172,7 +157,7 @@ def factor_cholesky(
     double[::1] ratio,
 ):
     cdef Py_ssize_t k, n = a.shape[1]
-    cdef double* diagonal = <double*> _scratch(n, sizeof(double))
+    cdef double* diagonal = <double*> scratch(n, sizeof(double))
     with nogil:
         for k in range(k0, k1):
             memcpy(&right[k, 0, 0], &a[k, 0, 0], n * n * sizeof(number))
@@ -185,7 +170,7 @@ def factor_normal(
     double[::1] ratio,
 ):
     cdef Py_ssize_t k, m = a.shape[1], n = a.shape[2]
-    cdef double* diagonal = <double*> _scratch(n, sizeof(double))
+    cdef double* diagonal = <double*> scratch(n, sizeof(double))
     with nogil:
         for k in range(k0, k1):
             gram[number](m, n, <number*> &a[k, 0, 0], n, &right[k, 0, 0], n)
@@ -281,15 +266,15 @@ def factor_qr(
 ):
     cdef Py_ssize_t k, j, m = left.shape[1], n = left.shape[2], size = 2 * n + 64 * (n + 1)
     cdef double root_of_epsilon = 3.4e-4 if number is float or number is floatcomplex else 1.5e-8
-    cdef double* real = <double*> _scratch(2 * n, sizeof(double))
+    cdef double* real = <double*> scratch(2 * n, sizeof(double))
     cdef Py_ssize_t* place = NULL
     cdef number* product = NULL
     cdef number* tau
     cdef double least, most, pivot
     try:
-        product = <number*> _scratch(n * n + (n + size + m * n if householder else 0),
-                                     sizeof(number))
-        place = <Py_ssize_t*> _scratch(m, sizeof(Py_ssize_t))
+        product = <number*> scratch(n * n + (n + size + m * n if householder else 0),
+                                    sizeof(number))
+        place = <Py_ssize_t*> scratch(m, sizeof(Py_ssize_t))
         with nogil:
             tau = product + n * n
             for k in range(k0, k1):
@@ -325,12 +310,12 @@ def factor_svd(
     cdef number best = 0
     cdef blas_int info = gesdd[number](m, n, &best, NULL, &left[0, 0, 0], &right[0, 0, 0], &best,
                                        -1, NULL, NULL)
-    cdef double* real = <double*> _scratch(reals + 8 * q, sizeof(double))
+    cdef double* real = <double*> scratch(reals + 8 * q, sizeof(double))
     cdef void* values = real
     cdef number* work = NULL
     try:
         size = <Py_ssize_t> _size[number](best) + 1
-        work = <number*> _scratch(size + m * n, sizeof(number))
+        work = <number*> scratch(size + m * n, sizeof(number))
         with nogil:
             for k in range(k0, k1):
                 memcpy(work + size, &a[k, 0, 0], m * n * sizeof(number))
@@ -460,7 +445,7 @@ def solve(
 ):
     cdef Py_ssize_t k, m = b.shape[1], n = x.shape[1], q = right.shape[1], columns = c1 - c0
     # numbers, and in the place of n of twice their size as many integers
-    cdef number* y = <number*> _scratch((n + q) * columns + 2 * n, sizeof(number))
+    cdef number* y = <number*> scratch((n + q) * columns + 2 * n, sizeof(number))
     cdef blas_int* pivots = <blas_int*> (y + (n + q) * columns)
     with nogil:
         for k in range(k0, k1):
@@ -588,7 +573,7 @@ def residual(
     number[:, :, ::1] f, number[:, :, ::1] h,
 ):
     cdef Py_ssize_t k, c, m = a.shape[1], n = a.shape[2], p = b.shape[2]
-    cdef double* sums = <double*> _scratch(4 * n, sizeof(double))
+    cdef double* sums = <double*> scratch(4 * n, sizeof(double))
     with nogil:
         for k in range(k0, k1):
             for c in range(c0, c1):

@@ -4,11 +4,9 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
-from .._blas_numba import INT_BITS, gemm, geqp3, gesdd, getrf, getrs, gram, orgqr, potrf, trsm, trsv
+from .._blas_numba import BLAS_INT, gemm, geqp3, gesdd, getrf, getrs, gram, orgqr, potrf, trsm, trsv
 from .._jit_numba import inlined, jit
 from . import CHOLESKY, LU, QR, SVD
-
-_INT = np.intc if INT_BITS == 32 else np.int64
 
 
 @inlined
@@ -83,7 +81,7 @@ def _columns(a, out):
 def _widen(order):
     # the pivots that LAPACK left there, counted from 0: from the last, as each may be narrower than
     # its place
-    pivots = order.view(_INT)
+    pivots = order.view(BLAS_INT)
     for j in range(len(order) - 1, -1, -1):
         order[j] = pivots[j] - 1
 
@@ -304,7 +302,7 @@ def _add_gradient(kind, columns, right, order, h, c0, y):
 def solve(k0, k1, c0, c1, kind, left, right, order, scale, b, h, x):
     p, n, q, columns = b.shape[2], x.shape[1], right.shape[1], c1 - c0
     y, z = np.empty(max(n, q) * columns, x.dtype), np.empty(n * columns, x.dtype)
-    pivots = np.empty(n, _INT)
+    pivots = np.empty(n, BLAS_INT)
     for k in range(k0, k1):
         if kind == LU:
             for j in range(n):

@@ -1,19 +1,13 @@
 from libc.math cimport fabs
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from blas cimport eliminate, getrf_panel, getrs, laswp, number
 from blas_types cimport blas_int
+from memory cimport scratch, transpose
 
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
-
-
-cdef blas_int* _pivots(Py_ssize_t count) except? NULL:
-    cdef blas_int* pivots = <blas_int*> malloc(max(count, 1) * sizeof(blas_int))
-    if pivots == NULL:
-        raise MemoryError
-    return pivots
 
 
 cdef void _number(
@@ -23,18 +17,6 @@ cdef void _number(
     cdef Py_ssize_t k
     for k in range(count):
         pivots[k] = order[k] - first + 1
-
-
-cdef cloned _transpose(
-    Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, number* out, Py_ssize_t ldout,
-) noexcept nogil:
-    # out (n, m) = A^T, in squares of 16, of which the rows are in cache
-    cdef Py_ssize_t r, c, i, j
-    for c in range(0, n, 16):
-        for r in range(0, m, 16):
-            for j in range(c, min(c + 16, n)):
-                for i in range(r, min(r + 16, m)):
-                    out[j * ldout + i] = a[i * lda + j]
 
 
 cdef cloned _largest(
@@ -59,7 +41,7 @@ def columns(
 ):
     cdef Py_ssize_t m = a.shape[0]
     with nogil:
-        _transpose[number](m, j1 - j0, &a[0, j0], a.shape[1], &lu[j0, 0], m)
+        transpose[number](m, j1 - j0, &a[0, j0], a.shape[1], &lu[j0, 0], m)
         _largest[number](m, j1 - j0, &a[0, j0], a.shape[1], &largest[j0])
 
 
@@ -67,7 +49,7 @@ def panel(
     Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t first, number[:, ::1] lu, Py_ssize_t[::1] order,
 ):
     cdef Py_ssize_t k, n = lu.shape[1]
-    cdef blas_int* pivots = _pivots(k1 - k0)
+    cdef blas_int* pivots = <blas_int*> scratch(k1 - k0, sizeof(blas_int))
     with nogil:
         getrf_panel[number](n - first, k1 - k0, &lu[k0, first], n, pivots)
         for k in range(k1 - k0):
@@ -80,7 +62,7 @@ def update(
     const Py_ssize_t[::1] order, Py_ssize_t first, number[:, ::1] lu,
 ):
     cdef Py_ssize_t n = lu.shape[1]
-    cdef blas_int* pivots = _pivots(k1 - k0)
+    cdef blas_int* pivots = <blas_int*> scratch(k1 - k0, sizeof(blas_int))
     with nogil:
         _number(k1 - k0, &order[k0], first, pivots)
         laswp[number](j1 - j0, &lu[j0, first], n, k1 - k0, pivots)
@@ -94,7 +76,7 @@ def exchange(
     number[:, ::1] lu,
 ):
     cdef Py_ssize_t n = lu.shape[1]
-    cdef blas_int* pivots = _pivots(n - first)
+    cdef blas_int* pivots = <blas_int*> scratch(n - first, sizeof(blas_int))
     with nogil:
         _number(n - first, &order[first], first, pivots)
         laswp[number](j1 - j0, &lu[j0, first], n, n - first, pivots)
@@ -106,16 +88,15 @@ def solve(
     const number[:, ::1] b, number[:, ::1] x,
 ):
     cdef Py_ssize_t n = lu.shape[0], count = c1 - c0, p = b.shape[1]
-    cdef blas_int* pivots = _pivots(n)
-    cdef number* y = <number*> malloc(max(n * count, 1) * sizeof(number))
+    cdef blas_int* pivots = <blas_int*> scratch(n, sizeof(blas_int))
+    cdef number* y = NULL
     try:
-        if y == NULL:
-            raise MemoryError
+        y = <number*> scratch(n * count, sizeof(number))
         with nogil:
             _number(n, &order[0], 0, pivots)
-            _transpose[number](n, count, &b[0, c0], p, y, n)
+            transpose[number](n, count, &b[0, c0], p, y, n)
             getrs[number](n, count, <number*> &lu[0, 0], n, pivots, y, n)
-            _transpose[number](count, n, y, n, &x[0, c0], p)
+            transpose[number](count, n, y, n, &x[0, c0], p)
     finally:
         free(y)
         free(pivots)

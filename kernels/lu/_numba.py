@@ -1,9 +1,7 @@
 import numpy as np
 
-from .._blas_numba import INT_BITS, eliminate, getrf_panel, getrs, laswp
+from .._blas_numba import BLAS_INT, eliminate, getrf_panel, getrs, laswp
 from .._jit_numba import inlined, jit
-
-_INT = np.intc if INT_BITS == 32 else np.int64
 
 
 @jit
@@ -24,7 +22,7 @@ def columns(j0, j1, a, lu, largest):
 @inlined
 def _numbered(order, first):
     # as LAPACK counts the rows from `first` on
-    pivots = np.empty(len(order), _INT)
+    pivots = np.empty(len(order), BLAS_INT)
     for k in range(len(order)):
         pivots[k] = order[k] - first + 1
     return pivots
@@ -32,7 +30,7 @@ def _numbered(order, first):
 
 @jit
 def panel(k0, k1, first, lu, order):
-    n, pivots = lu.shape[1], np.empty(k1 - k0, _INT)
+    n, pivots = lu.shape[1], np.empty(k1 - k0, BLAS_INT)
     getrf_panel(n - first, k1 - k0, lu[k0:, first:], n, pivots)
     for k in range(k1 - k0):
         order[k0 + k] = first + pivots[k] - 1

@@ -1,43 +1,21 @@
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from blas cimport gemqrt, geqrt, gram, number, trsm
-
-
-cdef extern from "vmath.h" nogil:
-    ctypedef void cloned "HL_CLONES void"
-
-
-cdef void* _scratch(Py_ssize_t size, Py_ssize_t item) except? NULL:
-    cdef void* scratch = malloc(max(size, 1) * item)
-    if scratch == NULL:
-        raise MemoryError(f"{size * item} bytes of scratch")
-    return scratch
-
-
-cdef cloned _transpose(
-    Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, number* out, Py_ssize_t ldout,
-) noexcept nogil:
-    # out (n, m) = A^T, in squares of 16, of which the rows are in cache
-    cdef Py_ssize_t r, c, i, j
-    for c in range(0, n, 16):
-        for r in range(0, m, 16):
-            for j in range(c, min(c + 16, n)):
-                for i in range(r, min(r + 16, m)):
-                    out[j * ldout + i] = a[i * lda + j]
+from memory cimport scratch, transpose
 
 
 def columns(Py_ssize_t j0, Py_ssize_t j1, const number[:, ::1] a, number[:, ::1] columns):
     cdef Py_ssize_t m = a.shape[0]
     with nogil:
-        _transpose[number](m, j1 - j0, &a[0, j0], a.shape[1], &columns[j0, 0], m)
+        transpose[number](m, j1 - j0, &a[0, j0], a.shape[1], &columns[j0, 0], m)
 
 
 def panel(
     Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t first, number[:, ::1] columns, number[:, ::1] t,
 ):
     cdef Py_ssize_t m = columns.shape[1], width = k1 - k0
-    cdef number* work = <number*> _scratch(width * width, sizeof(number))
+    cdef number* work = <number*> scratch(width * width, sizeof(number))
     with nogil:
         memset(&t[k0, 0], 0, width * t.shape[1] * sizeof(number))
         geqrt[number](m - first, width, &columns[k0, first], m, &t[k0, 0], t.shape[1], work)
@@ -49,7 +27,7 @@ def update(
     const number[:, ::1] t, Py_ssize_t first, number[:, ::1] columns,
 ):
     cdef Py_ssize_t m = columns.shape[1]
-    cdef number* work = <number*> _scratch((j1 - j0) * (k1 - k0), sizeof(number))
+    cdef number* work = <number*> scratch((j1 - j0) * (k1 - k0), sizeof(number))
     with nogil:
         gemqrt[number](m - first, j1 - j0, k1 - k0, <number*> &panel[k0, first], m,
                        <number*> &t[k0, 0], t.shape[1], &columns[j0, first], m, work, True)
@@ -62,7 +40,7 @@ def orthogonal(
 ):
     cdef Py_ssize_t i, j, m = q.shape[0], n = r.shape[0], width = t.shape[1], count = j1 - j0
     cdef Py_ssize_t k = (first + count - 1) // width * width  # the reflections behind do nothing
-    cdef number* y = <number*> _scratch(count * (m + width), sizeof(number))
+    cdef number* y = <number*> scratch(count * (m + width), sizeof(number))
     cdef number* work = y + count * m
     with nogil:
         memset(y, 0, count * m * sizeof(number))
@@ -72,8 +50,8 @@ def orthogonal(
             gemqrt[number](m - k, count, min(width, n - k), <number*> &columns[k, k], m,
                            <number*> &t[k, 0], width, y + k, m, work, False)
             k -= width
-        _transpose[number](count, m, y, m, &q[0, j0], q.shape[1])
-        _transpose[number](count, n, &columns[first, 0], m, &r[0, j0], r.shape[1])
+        transpose[number](count, m, y, m, &q[0, j0], q.shape[1])
+        transpose[number](count, n, &columns[first, 0], m, &r[0, j0], r.shape[1])
         for i in range(first, n):
             for j in range(min(i - first, count)):
                 r[i, j0 + j] = 0
@@ -85,7 +63,7 @@ def divide(
     number[:, ::1] q, number[:, ::1] product,
 ):
     cdef Py_ssize_t i, j, m = i1 - i0, n = a.shape[1]
-    cdef number* part = <number*> _scratch(n * n, sizeof(number))
+    cdef number* part = <number*> scratch(n * n, sizeof(number))
     with nogil:
         memcpy(&q[i0, 0], &a[i0, 0], m * n * sizeof(number))
         trsm[number](m, n, <number*> &r[0, 0], n, &q[i0, 0], n, True)

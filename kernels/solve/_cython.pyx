@@ -5,6 +5,7 @@ from cython cimport floating
 
 from blas cimport getrf, getrs, number, potrf, potrs
 from blas_types cimport blas_int
+from memory cimport transpose
 
 from hotloops.kernels import solve as kernel
 
@@ -70,18 +71,6 @@ def side_by_side(
     free(rows)
 
 
-cdef void _transpose(
-    Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, number* t, Py_ssize_t ldt,
-) noexcept nogil:
-    # t (n, m) = a (m, n) transposed, in squares of 16, of which the rows are in cache
-    cdef Py_ssize_t r, c, i, j
-    for r in range(0, m, 16):
-        for c in range(0, n, 16):
-            for i in range(r, min(r + 16, m)):
-                for j in range(c, min(c + 16, n)):
-                    t[j * ldt + i] = a[i * lda + j]
-
-
 cdef bint _is_finite(bint positive, Py_ssize_t n, const number* a) noexcept nogil:
     cdef number nothing = 0
     cdef Py_ssize_t i, j
@@ -100,7 +89,7 @@ cdef void _by_lapack(
     cdef bint finite = _is_finite(positive, n, a)
     failed[0] = 0
     if finite:
-        _transpose(n, n, a, n, factor, n)
+        transpose(n, n, a, n, factor, n)
         failed[0] = (potrf(n, factor, n) if positive else getrf(n, factor, n, pivots)) != 0
     if failed[0] or not finite:
         for i in range(n * columns):
@@ -108,12 +97,12 @@ cdef void _by_lapack(
         return
     while start < columns:
         count = min(width, columns - start)
-        _transpose(n, count, b + start, columns, piece, n)
+        transpose(n, count, b + start, columns, piece, n)
         if positive:
             potrs(n, count, factor, n, piece, n)
         else:
             getrs(n, count, factor, n, pivots, piece, n)
-        _transpose(count, n, piece, n, x + start, columns)
+        transpose(count, n, piece, n, x + start, columns)
         start += count
 
 

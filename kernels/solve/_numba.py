@@ -1,11 +1,10 @@
 import numpy as np
 
-from .._blas_numba import INT_BITS, getrf, getrs, potrf, potrs
+from .._blas_numba import BLAS_INT, getrf, getrs, potrf, potrs
 from .._jit_numba import inlined, jit
 from . import GROUP, PIECE
 
 LANES = GROUP
-BLAS_INT = np.int32 if INT_BITS == 32 else np.int64
 SIDE = 16  # of the squares in which a matrix is transposed, whose rows are in cache
 
 # A number of the systems side by side is `parts` rows of LANES in a flat array: 1, or the real
