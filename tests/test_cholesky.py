@@ -103,7 +103,7 @@ def test_a_panel_does_not_wait_for_the_tiles_behind_the_one_before():
 
 
 def test_workers_do_not_matter():
-    a, b = definite(500), make((100, 500), seed=1)
+    a, b = definite(700), make((100, 700), seed=1)
 
     def results(workers):
         kept = {"backend": "cython", "workers": workers}
@@ -123,7 +123,7 @@ def test_workers_do_not_matter():
 
 
 def test_a_gaussian_process_does_not_depend_on_the_workers():
-    X = make((450, 3))
+    X = make((700, 3))
     y, Z = np.sin(X).sum(axis=1), make((200, 3), seed=2)
 
     def results(workers):

@@ -13,7 +13,7 @@ from ..kernels.cholesky import PANEL
 
 _DOUBLE = np.dtype(np.float64)
 _MULTIPLICATION = 0.06  # ns, in a product
-_ONE = 384  # rows of a matrix, up to which one block is as fast as many
+_ONE = 640  # rows of a matrix, up to which one block is as fast as many
 _ROWS = 64  # of right-hand sides, or of an inverse, at once
 
 

@@ -4,7 +4,7 @@ import functools
 import itertools
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +18,7 @@ from .tiles import Tile
 from .workers import number_of_workers
 
 _Array = np.ndarray
+_Known: TypeAlias = "tuple[Step | HostStep, Line | None, bool]"  # its outputs are 0 if True
 _PARTIALS = 8  # sums of a reduction
 
 
@@ -220,7 +221,7 @@ def _run_singles(steps: list["_Bound"], workers: int) -> None:
     guard = any(step.guard for step in steps)
     source: threads.Source
     if workers > 1 and not tiles.is_short(sum(step.time for step in steps)):
-        source = threads.Tasks(steps, tasks.waits([step.pieces() for step in steps]))
+        source = threads.Tasks(steps, _waits(tuple([step.known for step in steps])))
     elif guard:
         source = threads.Chains([steps])
     else:
@@ -228,6 +229,31 @@ def _run_singles(steps: list["_Bound"], workers: int) -> None:
             step()
         return
     threads.run(source, len(steps), workers, guard)
+
+
+def _names(step: Step, line: Line) -> list[str]:
+    """The names of the arrays that are the arguments of a step's block."""
+    if not step.names:
+        return line.arrays
+    return [step.names.get(name, name) for name in line.arrays]
+
+
+@functools.lru_cache(maxsize=32)
+def _waits(steps: tuple["_Known", ...]) -> list[list[int]]:
+    """What each of the steps waits for, which takes as long as a short task: of those that a
+    subject keeps, it is found once."""
+    return tasks.waits([_pieces(*known) for known in steps])
+
+
+def _pieces(step: Step | HostStep, line: Line | None, nothing: bool) -> tasks.Access:
+    """The pieces of arrays that a step reads, and those that it writes."""
+    if isinstance(step, HostStep):
+        return [(name, ()) for name in step.reads], [(name, ()) for name in step.writes]
+    assert line is not None  # as host steps alone have none
+    names = _names(step, line)
+    if nothing:
+        return [], [(name, ()) for name in names[line.count :]]
+    return tasks.pieces(line, names, step.tiles[0])
 
 
 def _bind(
@@ -249,14 +275,11 @@ class _BoundHostStep:
 
     def __init__(self, step: HostStep, arrays: dict[str, Any]) -> None:
         self._step, self._arrays = step, arrays
+        self.known: _Known = step, None, False
 
     def __call__(self) -> None:
         step = self._step
         step.function(*(self._arrays[name] for name in (*step.reads, *step.writes)))
-
-    def pieces(self) -> tasks.Access:
-        """The pieces that the step reads and those that it writes: its arrays, each whole."""
-        return [(name, ()) for name in self._step.reads], [(name, ()) for name in self._step.writes]
 
     def run(self, workers: int) -> None:
         """Run the step, on this thread."""
@@ -267,8 +290,7 @@ class _BoundStep:
     """A step with its block function and the arrays that are its arguments."""
 
     __slots__ = (
-        "_block", "_line", "_names", "_nothing", "_tiles", "_values", "guard", "single",
-        "time",
+        "_block", "_line", "_nothing", "_tiles", "_values", "guard", "known", "single", "time",
     )  # fmt: skip
 
     def __init__(
@@ -279,15 +301,14 @@ class _BoundStep:
         backend: backends.Backend,
         arrays: dict[str, Any],
     ) -> None:
-        self._line, self._tiles, names = line, step.tiles, line.arrays
+        self._line, self._tiles = line, step.tiles
         self._block = backend.block(call.subject, step.block, call.dtype)
-        if step.names:
-            names = [step.names.get(name, name) for name in names]
-        self._names, self._values = names, [arrays[name] for name in names]
+        self._values = [arrays[name] for name in _names(step, line)]
         self.time = step.time
         self.guard = bool(step.multiplications and threads_blas(step.multiplications, call.dtype))
         self._nothing = not step.tiles or self._has_no_terms()
         self.single = self._nothing or len(step.tiles) == 1
+        self.known: _Known = step, line, self._nothing
 
     def make_ready(self, backend: backends.Backend) -> None:
         """Have inputs as the backend takes them, those too that other steps write."""
@@ -316,12 +337,6 @@ class _BoundStep:
 
     def _outputs(self) -> list[Array]:
         return self._values[self._line.count :]
-
-    def pieces(self) -> tasks.Access:
-        """The pieces of arrays that the step reads and those that it writes."""
-        if self._nothing:
-            return [], [(name, ()) for name in self._names[self._line.count :]]
-        return tasks.pieces(self._line, self._names, self._tiles[0])
 
     def _on(self, tile: Tile, outputs: Iterable[Array]) -> Callable[[], object]:
         """The block with the arguments of this tile."""
