@@ -124,7 +124,7 @@ def test_workers_do_not_matter():
 
 
 LARGE = {
-    "lu": (400, 400), "cholesky": (200, 200), "normal": (2000, 80), "qr": (3000, 130),
+    "lu": (400, 400), "cholesky": (650, 650), "normal": (1500, 650), "qr": (3000, 130),
     "svd": (2000, 80), "auto": (400, 390),
 }  # fmt: skip
 

@@ -13,7 +13,8 @@ from ..kernels.cholesky import PANEL
 
 _DOUBLE = np.dtype(np.float64)
 _MULTIPLICATION = 0.06  # ns, in a product
-_ONE = 640  # rows of a matrix, up to which one block is as fast as many
+#: From how many rows on tiles on several workers are quicker than one block.
+LARGE = 640
 _ROWS = 64  # of right-hand sides, or of an inverse, at once
 
 
@@ -25,11 +26,18 @@ def factor(
     positive is left, and L has no meaning from there on. Panels are `width` columns wide."""
     n, dtype = len(a), a.dtype
     if width is None:
-        width = PANEL if n > _ONE else max(n, 1)
+        width = PANEL if n >= LARGE else max(n, 1)
     arrays = {"a": Output((n, n), dtype), "share": Output((n,), _DOUBLE)}
     call = Call("cholesky", dtype, arrays, _factor(n, width), ("a", "share"))
     found: tuple[Array, Array] = run(call, backend, workers, out=a)
     return found
+
+
+def upper(a: Array, backend: str | None = None, workers: int | None = None) -> tuple[Array, Array]:
+    """R in the upper triangle of A = Rᴴ R (n, n), of which the upper triangle is read and kept, and
+    the shares that `factor` tells."""
+    lower, share = factor(np.array(a.conj().T, order="C"), backend, workers)
+    return np.array(lower.conj().T, order="C"), share
 
 
 def _diagonal(a: Array, diagonal: Array) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from .. import _rows
 from .._run import Call, Output, Step, run, tiles
 from .._typing import Array
+from . import cholesky
 from .panels import panels, tasks
 
 _TALL = 3  # rows for each column, from which on inner products are quicker than reflections
@@ -85,8 +86,8 @@ def by_inner_products(
     (m, n), kept = a.shape, (backend, workers)
     # so high that the sums of a piece, which have an array of their own, cost less than the piece
     rows = tiles.grid((m,), (-(-m // (2 * max(1, min(8, m // (8 * n))))),))
-    first, share = _cholesky(_rows.inner_products(a, *kept, pieces=rows), *kept)
-    if not share > np.finfo(a.dtype).eps ** 0.5:
+    first, share = cholesky.upper(_rows.inner_products(a, *kept, pieces=rows), *kept)
+    if not share.min() > np.finfo(a.dtype).eps ** 0.5:
         return None
     work = n * n * rows[0][1]
     arrays = {"a": a, "r": first, "q": Output((m, n), a.dtype), "product": Output((n, n), a.dtype)}
@@ -94,22 +95,10 @@ def by_inner_products(
     q, product = run(Call("qr", a.dtype, arrays, [step], ("q", "product")), *kept)
     if not np.abs(product - np.eye(n)).max() < 0.01:
         return None
-    second, _ = _cholesky(product, *kept)
+    second, _ = cholesky.upper(product, *kept)
     step = Step("correct", rows, _COST * m * n * n, work)
     run(Call("qr", a.dtype, {"r": second, "q": Output((m, n), a.dtype)}, [step], ("q",)), *kept,
         out=q)  # fmt: skip
     r = np.triu(second)
     _rows.multiply(r, np.triu(first), *kept)
     return q, r
-
-
-def _cholesky(
-    a: Array, backend: str | None = None, workers: int | None = None
-) -> tuple[Array, float]:
-    """R with Rᴴ R = a, of which the upper triangle is read, and the smallest share of a diagonal
-    element that the elimination of those before it leaves."""
-    n = len(a)
-    arrays = {"a": a[None], "right": Output((1, n, n), a.dtype), "ratio": Output((1,), np.float64)}
-    step = Step("factor_cholesky", [(0, 1)], _COST * n**3, n**3)
-    right, ratio = run(Call("lstsq", a.dtype, arrays, [step], ("right", "ratio")), backend, workers)
-    return right[0], float(ratio[0])

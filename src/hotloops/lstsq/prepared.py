@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import _rows
 from .._factors import qr
+from .._factors.cholesky import LARGE, upper
 from .._typing import Array
 from .problem import Problem
 from .singular import real_dtype, singular_values
@@ -79,7 +80,7 @@ class Prepared:
         """R (K, n, n) in double precision, RᴴR the columns' inner products, and of each matrix the
         smallest share of a column that those before it leave."""
         problem, (_, height, n) = self.problem, self.rows.shape
-        if self.many:
+        if self.many or _in_tiles(self.rows):
             products = [_rows.inner_products(one, *problem.kept) for one in self.rows]
             return cholesky(problem, np.stack(products))
         inputs = {"a": self.rows}
@@ -150,8 +151,16 @@ class Prepared:
 def cholesky(problem: Problem, a: Array) -> tuple[Array, Array]:
     """R (K, n, n) with RᴴR = A, and of each matrix the smallest share of a diagonal element that
     the elimination of those before it leaves."""
-    n = a.shape[1]
+    n = a.shape[2]
+    if _in_tiles(a):
+        right, share = upper(a[0], *problem.kept)
+        return right[None], share.min(keepdims=True)
     found: tuple[Array, Array] = problem.made(
         "factor_cholesky", n**3 / 6, {"a": a}, right=(n, n), ratio=()
     )
     return found
+
+
+def _in_tiles(a: Array) -> bool:
+    """Whether this is one matrix, whose Cholesky factor several workers make."""
+    return len(a) == 1 and a.shape[2] >= LARGE
