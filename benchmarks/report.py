@@ -94,9 +94,41 @@ def tiny(benchmarks):
     ])  # fmt: skip
 
 
+def load(benchmarks):
+    """The table of calls beside other work: how many times as long as alone they take."""
+    lines = []
+    for information in (b["extra_info"] for b in benchmarks if "load" in b["extra_info"]):
+        seconds = information["seconds"]
+        alone, beside = seconds["alone"], seconds["beside processes"]
+        slower = {name: beside[name] / alone[name] for name in alone}
+        ours, ruler = slower.pop("hotloops"), slower.pop("ruler")
+        best = min(slower, key=beside.get, default=None)
+        cells = [
+            information["load"],
+            *(duration(times["hotloops"]) for times in (alone, beside)),
+            f"{ours:.3g}×",
+            f"{ours / ruler:.3g}",
+            *([duration(beside[best]) + f" ({best})", f"{slower[best]:.3g}×"] if best else "––"),
+        ]
+        for other in ("after torch", "beside Python"):
+            times = seconds.get(other)
+            cells.append(f"{times['hotloops'] / alone['hotloops']:.3g}×" if times else "–")
+        lines.append("| " + " | ".join(cells) + " |")
+    if not lines:
+        return ""
+    head = (
+        "call", "alone", "beside processes that factor matrices, one a core", "slower",
+        "over `ard_kernel`'s slowdown", "the quickest peer beside them", "slower", "after torch",
+        "beside a thread of Python",
+    )  # fmt: skip
+    return "\n".join(["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1), *lines])
+
+
 def main(source, target=None):
     data = json.loads(pathlib.Path(source).read_text())
-    for name, table in (("figures", report(data)), ("tiny calls", tiny(data["benchmarks"]))):
+    every = data["benchmarks"]
+    for name, table in (("figures", report(data)), ("tiny calls", tiny(every)),
+                        ("load", load(every))):  # fmt: skip
         if table:
             put(table, name, target)
 
