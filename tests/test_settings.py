@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import hotloops as hl
-from hotloops._run import each, number_of_workers, resolve
+from hotloops._run import each, number_of_workers, resolve, workers
 from hotloops._run.workers import available_cpus
 
 # set_…, get_…, two values that are not the default
@@ -272,6 +272,26 @@ def test_the_workers_of_a_call():
         assert number_of_workers(2) == 2
     assert number_of_workers(-1) == available_cpus()
     assert number_of_workers(10**6) == 128
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "max 100000\n"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ({}, 8),
+    ],
+)
+def test_the_quota_of_the_control_group_counts(files, expected, tmp_path, monkeypatch):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    monkeypatch.setattr(workers.pathlib, "Path", lambda root: tmp_path)
+    assert available_cpus.__wrapped__() == expected
 
 
 def test_repr():
