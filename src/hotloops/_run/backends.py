@@ -89,7 +89,7 @@ class Backend:
         """An array that blocks read, as they take it: C-contiguous, aligned, in native order."""
         return _arrays.ready(array)
 
-    @property
+    @functools.cached_property
     def takes_calls(self) -> bool:
         """Whether it may carry out whole calls."""
         return type(self).run is not Backend.run

@@ -46,6 +46,17 @@ class Output:
             return array
         return array.view(self.seen_as)
 
+    def made(self, out: Array | None, given: Mapping[str, Any]) -> tuple[Array, Array]:
+        """A new array, or the caller's `out`, which must share no memory with what was `given`; and
+        it as blocks see it."""
+        if out is not None:
+            out = _arrays.output(out, self.shape, self.dtype, **given)
+            return out, self.seen(np.asarray(out))
+        array = np.empty(self.shape, self.dtype)
+        if self.seen_shape is None and self.seen_as is None:
+            return array, array
+        return array, self.seen(array)
+
 
 class Step:
     """A block over its tiles: bounds for each axis of its line, then the tile's own numbers.
@@ -117,34 +128,72 @@ def run(
     carrier = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
+    made = None if carrier.takes_calls else _made_directly(call, carrier, out, given)
+    if made is None:
+        made = _made(call, carrier, workers, out, given)
+    returns = call.returns
+    return made[returns[0]] if len(returns) == 1 else tuple([made[name] for name in returns])
+
+
+def _made(
+    call: Call,
+    backend: backends.Backend,
+    workers: int | None,
+    out: Array | None,
+    given: dict[str, Any],
+) -> dict[str, Array]:
+    """The arrays that a call makes."""
     arrays, made = dict(call.arrays), {}
-    as_they_are, returns = carrier.reads_any, call.returns
     for name, value in arrays.items():
-        kind = type(value)
-        if kind is _Array:
+        if type(value) is _Array:
+            arrays[name] = backend.ready(value)
+        elif type(value) is Output:
+            given_out = out if name == call.returns[0] else None
+            made[name], arrays[name] = value.made(given_out, given)
+    if any(made[name].size for name in call.returns) and not backend.run(call, arrays):
+        _carry_out(call, backend, workers, arrays)
+    return made
+
+
+def _made_directly(
+    call: Call, backend: backends.Backend, out: Array | None, given: dict[str, Any]
+) -> dict[str, Array] | None:
+    """The arrays that a call of one tile makes, where its block needs nothing around it; None where
+    it does. It is what a small call consists of, so it looks at each argument once."""
+    line = _line_of_one_tile(call)
+    if line is None:
+        return None
+    arrays, inputs = call.arrays, []
+    as_they_are = backend.reads_any
+    for name, required in line.reads:
+        value = arrays[name]
+        if type(value) is _Array:
+            if required and not value.size:  # the sums that it takes are empty
+                return None
             # most are C-contiguous and aligned: known at once of those that may be written
             if not (as_they_are and value.flags.carray):
-                arrays[name] = carrier.ready(value)
-        elif kind is Output:
-            if out is not None and name == returns[0]:
-                made[name] = _arrays.output(out, value.shape, value.dtype, **given)
-                arrays[name] = value.seen(np.asarray(out))
-            else:
-                made[name] = array = np.empty(value.shape, value.dtype)
-                arrays[name] = value.seen(array)
-    first = made[returns[0]]
-    empty = not first.size and not any(made[name].size for name in returns)
-    if not (empty or carrier.run(call, arrays)):
-        _carry_out(call, carrier, workers, arrays)
-    return first if len(returns) == 1 else tuple(made[name] for name in returns)
+                value = backend.ready(value)
+        elif type(value) is Output:
+            return None
+        inputs.append(value)
+    made, outputs, some = {}, [], 0
+    for name in line.writes:
+        made[name], seen = arrays[name].made(out if name == call.returns[0] else None, given)
+        outputs.append(seen)
+        some += seen.size
+    if some:
+        for k in line.sums:
+            outputs[k][...] = 0
+        step: Any = call.steps[0]
+        block, tile = backend.block(call.subject, step.block, call.dtype), step.tiles[0]
+        block(*tile[: line.cut], *inputs, *tile[line.cut :], *outputs)
+    return made
 
 
 def _carry_out(
     call: Call, backend: backends.Backend, workers: int | None, arrays: dict[str, Any]
 ) -> None:
     """Run a step of many tiles by itself; of those of one tile each, what may run at once."""
-    if len(call.steps) == 1 and _ran_directly(call, call.steps[0], backend, arrays):
-        return
     bound = [_bind(step, call, backend, arrays) for step in call.steps]
     workers = number_of_workers(workers)
     for single, steps in itertools.groupby(bound, operator.attrgetter("single")):
@@ -155,31 +204,14 @@ def _carry_out(
                 step.run(workers)
 
 
-def _line_of_one_tile(call: Call, step: Step | HostStep, arrays: Mapping[str, Any]) -> Line | None:
-    """The line of a step's block, if the step is one tile of it and needs nothing else."""
-    if type(step) is not Step or len(step.tiles) != 1 or step.names:
+def _line_of_one_tile(call: Call) -> Line | None:
+    """The line of a call's block, if the call is one tile of it and BLAS keeps to one thread."""
+    step = call.steps[0]
+    if len(call.steps) > 1 or type(step) is not Step or len(step.tiles) != 1 or step.names:
         return None
-    line = lines(call.subject)[step.block]
-    if line.sums or (step.multiplications and threads_blas(step.multiplications, call.dtype)):
+    if step.multiplications and threads_blas(step.multiplications, call.dtype):
         return None
-    inputs = line.inputs_of(arrays)
-    for k in line.required:
-        value = inputs[k]
-        if type(value) is _Array and not value.size:
-            return None
-    return line
-
-
-def _ran_directly(
-    call: Call, step: Step | HostStep, backend: backends.Backend, arrays: dict[str, Any]
-) -> bool:
-    """Run a step of one tile without more ado, where it needs none; whether it did."""
-    line = _line_of_one_tile(call, step, arrays)
-    if line is None or type(step) is not Step:
-        return False
-    block, tile = backend.block(call.subject, step.block, call.dtype), step.tiles[0]
-    block(*tile[: line.cut], *line.inputs_of(arrays), *tile[line.cut :], *line.outputs_of(arrays))
-    return True
+    return lines(call.subject)[step.block]
 
 
 def bound(
@@ -187,9 +219,13 @@ def bound(
 ) -> Callable[[Array], Array]:
     """The function of the array `name` that carries out a call of one step and one result with it:
     what surrounds a call takes as long as a small block, and is done here once."""
-    carrier, step = backends.resolve(backend, call.subject), call.steps[0]
-    line = _line_of_one_tile(call, step, call.arrays)
-    if line is None or type(step) is not Step or carrier.takes_calls:
+    carrier, line = backends.resolve(backend, call.subject), _line_of_one_tile(call)
+    if (
+        carrier.takes_calls
+        or line is None
+        or line.sums
+        or any(required and not np.size(call.arrays[name]) for name, required in line.reads)
+    ):
 
         def again(array: Array) -> Any:
             arrays = {**call.arrays, name: array}
@@ -199,12 +235,12 @@ def bound(
 
         return again
 
+    step: Any = call.steps[0]
     ready, tile, place = carrier.ready, step.tiles[0], line.arrays.index(name)
-    block, output = (
-        carrier.block(call.subject, step.block, call.dtype),
-        call.arrays[call.returns[0]],
-    )
-    inputs = [ready(x) if type(x) is _Array else x for x in line.inputs_of(call.arrays)]
+    block = carrier.block(call.subject, step.block, call.dtype)
+    output = call.arrays[call.returns[0]]
+    values = [call.arrays[name] for name, _ in line.reads]
+    inputs = [ready(x) if type(x) is _Array else x for x in values]
     before = *tile[: line.cut], *inputs[:place]
     after = *inputs[place + 1 :], *tile[line.cut :]
 

@@ -2,10 +2,8 @@
 
 import functools
 import importlib
-import operator
 import pkgutil
 import typing
-from collections.abc import Callable, Mapping, Sequence
 
 
 class Argument(typing.NamedTuple):
@@ -37,8 +35,8 @@ class Line:
         self.cut = 2 * len(axes)  # bounds that a tile begins with
         self.required = [k for k, argument in enumerate(inputs) if not argument.optional]
         self.sums = [k for k, argument in enumerate(outputs) if argument.mark == "+"]
-        self.inputs_of = _getter(self.arrays[: self.count])
-        self.outputs_of = _getter(self.arrays[self.count :])
+        self.reads = [(argument.name, not argument.optional) for argument in inputs]
+        self.writes = self.arrays[self.count :]
 
     @property
     def signature(self) -> list[str]:
@@ -53,13 +51,6 @@ class Line:
         array has a letter for."""
         words = "".join(word for a in self.arguments for word in a.letters)
         return "".join(axis for axis in self.axes if axis in words)
-
-
-def _getter(names: Sequence[str]) -> Callable[[Mapping[str, typing.Any]], Sequence[typing.Any]]:
-    """The function that gives the arrays of these names, in their order."""
-    if len(names) > 1:
-        return operator.itemgetter(*names)
-    return lambda arrays: [arrays[name] for name in names]
 
 
 def _argument(text: str) -> Argument:
