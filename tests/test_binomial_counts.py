@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import hotloops as hl
 from hotloops.binomial import _checks
+from hotloops.binomial import counts as counting
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -269,3 +270,19 @@ def test_bad_input(arguments, keywords, error, message):
         hl.binomial_counts(*arguments, **keywords)
     if state:
         assert rng.bit_generator.state == state
+
+
+@pytest.mark.parametrize("draws", [1000, 2**50])
+def test_a_table_that_is_kept_changes_nothing(draws, backend):
+    def counted():
+        return hl.binomial_counts(9, 0.3, draws, rng=1, backend=backend)
+
+    first = counted()
+    counting._kept_table.cache_clear()
+    fresh = counted()
+    kept = counting._kept_table.cache_info().hits
+    np.testing.assert_array_equal(first, fresh)
+    np.testing.assert_array_equal(counted(), fresh)
+    assert counting._kept_table.cache_info().hits == kept + 1
+    with pytest.raises(ValueError, match="workers must be at least 1"):
+        hl.binomial_counts(9, 0.3, draws, backend=backend, workers=0)

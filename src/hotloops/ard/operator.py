@@ -142,6 +142,9 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc] 
 
     def dot(self, V: Any) -> Any:
         """The product with a vector, a matrix, a scalar or an operator."""
+        if type(V) is np.ndarray and V.ndim == 2:  # SciPy would look at it four times
+            _check_factor(V, (self.shape[1],), (self.shape[1], "columns"))
+            return self._matmat(V)
         if not (np.isscalar(V) or isinstance(V, scipy.sparse.linalg.LinearOperator)):
             _check_factor(V, (self.shape[1],), (self.shape[1], "columns"))
         return super().dot(V)

@@ -1,12 +1,14 @@
 """How often draws of a binomial variable give each of its values."""
 
+import functools
 from typing import Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays
-from .._run import Call, Output, Step, each, run
+from .._run import Call, Output, Step, each, number_of_workers, resolve, run
+from .._run.backends import Backend
 from .._typing import Array, Counts, Rng
 from ..kernels.binomial import width
 from . import _checks, _stream
@@ -18,6 +20,7 @@ _METHODS = ("multinomial", "stream")
 _MOST_DRAWS = 2**57  # for which NumPy's sampler squares distances from the mean within 64 bits
 _RARE = 2**-26  # probability of what is drawn apart
 _MANY = 2**40  # draws for which it is: fewer hardly see that NumPy < 2.4 rounds 1 - p
+_KEPT = 2**10  # numbers of a table, at most, that is kept for later calls
 _ROOM = 2**13  # numbers in the tables that are held at a time, unless one has more
 
 
@@ -139,6 +142,14 @@ def _multinomial(
 ) -> None:
     """Write into counts (len(p), n + 1) those of `draws` draws for each p, from the tables of some
     p at a time."""
+    counts[...] = 0
+    if len(p) == 1:
+        table = _kept_table if width(n) <= _KEPT else _table
+        values, probabilities = table(
+            n, p.item(), resolve(backend, "binomial"), number_of_workers(workers)
+        )
+        _draw_from_one(draws, values, probabilities, rng, counts[0])
+        return
     rows = max(1, _ROOM // width(n))
 
     def draw(k: int) -> None:
@@ -172,6 +183,17 @@ def _tables(
     return tables
 
 
+def _table(n: int, p: float, backend: Backend, workers: int) -> tuple[Array, Array]:
+    """The values of one p by their probabilities, ascending, and these."""
+    first, values, probabilities = _tables(n, np.array([p]), backend.name, workers)
+    start = first.item()
+    return values[0, start:], probabilities[0, start:]
+
+
+# those asked for again and again, which take longer to make than to draw from
+_kept_table = functools.lru_cache(maxsize=16)(_table)
+
+
 def _draw(
     draws: int,
     first: Array,
@@ -180,12 +202,8 @@ def _draw(
     rng: np.random.Generator,
     counts: Array,
 ) -> None:
-    """Write the counts of `draws` draws from each table into its row of `counts`."""
-    counts[...] = 0
-    if draws <= _MANY and len(first) == 1:  # in a tenth of the time
-        table = slice(first[0], None)
-        counts.put(values[0, table], rng.multinomial(draws, probabilities[0, table]))
-    elif draws <= _MANY:
+    """Write the counts of `draws` draws from each table into its row of zeros."""
+    if draws <= _MANY:
         # zeros in front of a table take nothing from the stream
         least, columns = min(first.tolist(), default=0), np.arange(values.shape[1])
         probabilities[columns < first[:, None]] = 0
@@ -194,7 +212,17 @@ def _draw(
         counts[row, values[row, column + least]] = drawn[row, column]
     else:
         for k, start in enumerate(first.tolist()):
-            _draw_many(draws, values[k, start:], probabilities[k, start:], rng, counts[k])
+            _draw_from_one(draws, values[k, start:], probabilities[k, start:], rng, counts[k])
+
+
+def _draw_from_one(
+    draws: int, values: Array, probabilities: Array, rng: np.random.Generator, counts: Array
+) -> None:
+    """Write the counts of `draws` draws from one table into zeros."""
+    if draws <= _MANY:
+        counts.put(values, rng.multinomial(draws, probabilities))
+    else:
+        _draw_many(draws, values, probabilities, rng, counts)
 
 
 def _draw_many(
