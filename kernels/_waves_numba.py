@@ -11,6 +11,7 @@ from ._vmath_numba import SINCOS_LIMIT, exp, sincos
 STRIP = 128
 GROUP = 8
 PADDED = STRIP + GROUP
+BUNCH = 512
 
 Waves = collections.namedtuple(
     "Waves",
@@ -62,6 +63,36 @@ def _layers(n, z, interfaces, layer):
             lower = interfaces[m - 1] if m > 0 else -math.inf
             upper = interfaces[m] if m < len(interfaces) else math.inf
         layer[i] = m
+
+
+@jit
+def by_layer(n, z, interfaces, layer, place):
+    """Places of n <= BUNCH points, such that those of one layer are neighbours: where they are, if
+    most neighbours share a layer already, or layers are too many to be shared."""
+    for i in range(n):
+        place[i] = i
+        layer[i] = 0
+    if len(interfaces) >= BUNCH:
+        return
+    rest = len(interfaces)
+    while rest:
+        half = (rest + 1) // 2
+        for i in range(n):
+            layer[i] += half * (interfaces[layer[i] + half - 1] <= z[i])
+        rest -= half
+    changes = 0
+    for i in range(1, n):
+        changes += layer[i] != layer[i - 1]
+    if GROUP * changes <= n:
+        return
+    first = np.zeros(len(interfaces) + 2, np.intp)
+    for i in range(n):
+        first[layer[i] + 1] += 1
+    for m in range(len(interfaces)):
+        first[m + 1] += first[m]
+    for i in range(n):
+        place[i] = first[layer[i]]
+        first[layer[i]] += 1
 
 
 @jit

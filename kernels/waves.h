@@ -17,6 +17,10 @@
 #define HL_STRIP 128
 #define HL_GROUP 8
 #define HL_PADDED (HL_STRIP + HL_GROUP)
+/* Points in no order go by bunches of up to HL_BUNCH, each bunch layer by layer. */
+#define HL_BUNCH 512
+/* So few interfaces are compared with every plane. */
+#define HL_FEW 64
 
 typedef struct {
   ptrdiff_t layer[HL_STRIP];
@@ -42,13 +46,21 @@ static inline HL_INLINE ptrdiff_t hl_end(ptrdiff_t start, ptrdiff_t stop, ptrdif
   return stop < n && stop - start < HL_GROUP / 2 ? stop : hl_groups(start, stop);
 }
 
-/* layer[i] = the number of interfaces <= z[i], of count >= 1 ascending ones: by halves. */
+/* layer[i] = the number of interfaces <= z[i], of count >= 1 ascending ones: of a few each is
+   compared with a group of planes, which stays in registers; many are halved. */
 static inline HL_INLINE void hl_search(
     ptrdiff_t n, const double *z, ptrdiff_t count, const double *interfaces, ptrdiff_t *layer) {
-  for (ptrdiff_t i = 0; i < n; i++) layer[i] = 0;
+  ptrdiff_t done = count <= HL_FEW ? n / HL_GROUP * HL_GROUP : 0;
+  for (ptrdiff_t i = 0; i < done; i += HL_GROUP) {
+    int64_t below[HL_GROUP] = {0};
+    for (ptrdiff_t m = 0; m < count; m++)
+      for (int j = 0; j < HL_GROUP; j++) below[j] += interfaces[m] <= z[i + j];
+    for (int j = 0; j < HL_GROUP; j++) layer[i + j] = below[j];
+  }
+  for (ptrdiff_t i = done; i < n; i++) layer[i] = 0;
   for (ptrdiff_t rest = count, half; rest; rest -= half) {
     half = (rest + 1) / 2;
-    for (ptrdiff_t i = 0; i < n; i++)
+    for (ptrdiff_t i = done; i < n; i++)
       layer[i] += interfaces[layer[i] + half - 1] <= z[i] ? half : 0;
   }
 }
@@ -68,6 +80,24 @@ static inline HL_INLINE void hl_layers(
     layer[i] = m;
   }
   hl_search(n - i, z + i, count, interfaces, layer + i);
+}
+
+/* Places of n <= HL_BUNCH points, such that those of one layer are neighbours: where they are, if
+   most neighbours share a layer already, or layers are too many to be shared. */
+static HL_CLONES void hl_by_layer(
+    ptrdiff_t n, const double *z, ptrdiff_t count, const double *interfaces, ptrdiff_t *place) {
+  ptrdiff_t layer[HL_BUNCH], next[HL_BUNCH] = {0}, changes = 0;
+  for (ptrdiff_t i = 0; i < n; i++) place[i] = i;
+  if (count >= HL_BUNCH) return;
+  hl_search(n, z, count, interfaces, layer);
+  for (ptrdiff_t i = 1; i < n; i++) changes += layer[i] != layer[i - 1];
+  if (HL_GROUP * changes <= n) return;
+  for (ptrdiff_t i = 0; i < n; i++) next[layer[i]]++;
+  for (ptrdiff_t m = 0, before = 0, here; m <= count; m++, before += here) {
+    here = next[m];
+    next[m] = before;
+  }
+  for (ptrdiff_t i = 0; i < n; i++) place[i] = next[layer[i]]++;
 }
 
 /* re + i im = exp(decay + i angle) for n numbers, n a multiple of HL_GROUP; no decay: 0. */

@@ -422,6 +422,24 @@ def test_every_tile(backend, batch, planes, columns):
     assert largest_error(out, profile[..., None, :] * phase[..., None, :, None]) < 1e-15
 
 
+@pytest.mark.parametrize("n", [7, 600])
+@pytest.mark.parametrize("what", ["field", "intensity"])
+def test_points_in_any_order(backend, n, what):
+    rng = np.random.default_rng(15)
+    waves = stack(16, n)
+    z = np.sort(rng.uniform(-1, waves["interfaces"][-1] + 1, 1300))
+    z[-1], x = np.nan, rng.uniform(-2, 2, 1300)
+    keywords = {"kx": 0.7, "grid": False, "what": what, "backward_reference": "far"}
+    keywords |= {"backend": backend, **waves}
+    expected = hl.layered_field(z, x=[0.0], **keywords | {"grid": True})[:, 0]
+    if what == "field":
+        expected = expected * np.exp(0.7j * x)[:, None]
+    allowed = {"rtol": 0, "atol": 3e-15 * np.nanmax(np.abs(expected))}
+    for order in (np.arange(1300), rng.permutation(1300)):
+        result = hl.layered_field(z[order], x=x[order], **keywords)
+        np.testing.assert_allclose(result, expected[order], **allowed)
+
+
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_profiles_of_every_length(backend, reference):
     for batch, planes in (((), 1), ((), 9001), ((4,), 3001), ((6001,), 2)):

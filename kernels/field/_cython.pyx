@@ -13,6 +13,7 @@ cdef extern from "waves.h" nogil:
     enum:
         HL_STRIP
         HL_PADDED
+        HL_BUNCH
     ctypedef struct hl_waves:
         Py_ssize_t* layer
         double* forward_re
@@ -22,6 +23,9 @@ cdef extern from "waves.h" nogil:
     Py_ssize_t hl_groups(Py_ssize_t start, Py_ssize_t stop)
     Py_ssize_t hl_end(Py_ssize_t start, Py_ssize_t stop, Py_ssize_t n)
     Py_ssize_t hl_run(Py_ssize_t start, Py_ssize_t n, const Py_ssize_t* layer)
+    void hl_by_layer(
+        Py_ssize_t n, const double* z, Py_ssize_t count, const double* interfaces,
+        Py_ssize_t* place)
     void hl_phases(
         Py_ssize_t n, const double* k, const double* path, double* re, double* im)
     void hl_waves_at(
@@ -148,18 +152,33 @@ cdef void _points(
     const Stack* s, Py_ssize_t beams, Py_ssize_t waves, const Py_ssize_t* row, Py_ssize_t n,
     const double* z, const double* x, Py_ssize_t parts, floating* out,
 ) noexcept nogil:
-    # out (n, 6) = the sum over waves, or (n, 1) = that of intensities over beams
-    cdef Py_ssize_t c, i, k
-    cdef strip[6] f
-    if parts == 1:
-        _sum_squares(s, beams, waves, row, n, z, x, f[0])
-    else:
-        memset(f, 0, sizeof(f))
-        for k in range(waves):
-            _add(s, row + 7 * k, n, z, x, f)
+    # out (n, 6) = the sum over waves, or (n, 1) = that of intensities over beams; n <= HL_BUNCH
+    # points in any order, taken by the layers of the first wave
+    cdef Py_ssize_t c, i, k, m, start, table = row[0] if beams * waves > 0 else 0
+    cdef Py_ssize_t place[HL_BUNCH]
+    cdef double depth[HL_BUNCH]
+    cdef double position[HL_BUNCH]
+    cdef strip[24] f  # those of each strip
+    hl_by_layer(n, z, s.count, s.interfaces + table * s.count, place)
     for i in range(n):
+        depth[place[i]] = z[i]
+    if x != NULL:
+        for i in range(n):
+            position[place[i]] = x[i]
+    for start in range(0, n, 128):
+        k, m = 6 * (start // HL_STRIP), min(n - start, HL_STRIP)
+        if parts == 1:
+            _sum_squares(s, beams, waves, row, m, depth + start,
+                         NULL if x == NULL else position + start, f[k])
+        else:
+            memset(f + k, 0, 6 * sizeof(strip))
+            for i in range(waves):
+                _add(s, row + 7 * i, m, depth + start, NULL if x == NULL else position + start,
+                     f + k)
+    for i in range(n):
+        k, m = 6 * (place[i] // HL_STRIP), place[i] % HL_STRIP
         for c in range(parts):
-            out[i * parts + c] = <floating> f[c][i]
+            out[i * parts + c] = <floating> f[k + c][m]
 
 
 def points(
@@ -179,11 +198,11 @@ def points(
     with nogil:
         for i in range(s0, s1):
             for b in range(b0, b1):
-                for p in range(p0, p1, 128):
+                for p in range(p0, p1, 512):
                     if x.shape[0] > 0:
                         position = &x[p]
                     _points[floating](&s, beams, waves, &rows[b, 0, 0, 0] + 7 * first,
-                                      min(p1 - p, HL_STRIP), &z[p], position, out.shape[3],
+                                      min(p1 - p, HL_BUNCH), &z[p], position, out.shape[3],
                                       &out[i, b, p, 0])
 
 

@@ -4,7 +4,18 @@ import numpy as np
 
 from .._blas_numba import gemm
 from .._jit_numba import inlined, jit
-from .._waves_numba import GROUP, PADDED, STRIP, end, new_waves, phases, run, waves_at
+from .._waves_numba import (
+    BUNCH,
+    GROUP,
+    PADDED,
+    STRIP,
+    by_layer,
+    end,
+    new_waves,
+    phases,
+    run,
+    waves_at,
+)
 
 COLUMNS = 1024  # whose phases stay in the first cache
 WAVES = 128  # of one matrix product
@@ -87,22 +98,37 @@ def _sum_squares(rows, z, x, stack, incoherent, scratch, f, total):
 
 @jit
 def _points(p0, p1, rows, z, x, stack, incoherent, scratch, start, stop, out):
-    f, total = np.empty((6, PADDED)), np.empty(PADDED)
-    for p in range(p0, p1, STRIP):
-        end = min(p + STRIP, p1)
-        depth, position = z[p:end], x[p:end]
-        if out.shape[1] == 1:
-            beams = rows[start:stop]
-            _sum_squares(beams, depth, position, stack, incoherent, scratch, f, total)
-            for i in range(end - p):
-                out[p + i, 0] = total[i]
-        else:
-            _clear(f)
-            for k in range(start, stop):
-                _add(rows[0, k], depth, position, stack, scratch, f)
-            for i in range(end - p):
+    # bunches of points in any order, taken by the layers of the first wave
+    intensity = out.shape[1] == 1
+    waves = rows[start:stop] if intensity else rows[:, start:stop]
+    table = waves[0, 0, 0] if waves.size else 0
+    layer, place = np.empty(BUNCH, np.intp), np.empty(BUNCH, np.intp)
+    depth, position = np.empty(BUNCH), np.empty(min(len(x), BUNCH))
+    total, f = np.empty(BUNCH + GROUP), np.empty((BUNCH // STRIP, 6, PADDED))
+    for p in range(p0, p1, BUNCH):
+        n = min(BUNCH, p1 - p)
+        by_layer(n, z[p : p + n], stack[0][table], layer, place)
+        for i in range(n):
+            depth[place[i]] = z[p + i]
+        if len(x):
+            for i in range(n):
+                position[place[i]] = x[p + i]
+        for q in range(0, n, STRIP):
+            stop = min(q + STRIP, n)
+            places = depth[q:stop], position[q:stop], stack
+            strip = f[q // STRIP]
+            if intensity:
+                _sum_squares(waves, *places, incoherent, scratch, strip, total[q:])
+            else:
+                _clear(strip)
+                for k in range(waves.shape[1]):
+                    _add(waves[0, k], *places, scratch, strip)
+        for i in range(n):
+            if intensity:
+                out[p + i, 0] = total[place[i]]
+            else:
                 for c in range(6):
-                    out[p + i, c] = f[c, i]
+                    out[p + i, c] = f[place[i] // STRIP, c, place[i] % STRIP]
 
 
 @jit
