@@ -64,6 +64,35 @@ def test_stream_of_any_length(bits, draws):
         assert_numpys(12, 0.2, draws, ours, theirs, workers=2)
 
 
+@pytest.mark.parametrize("n", [101, 1000, 20_000])
+@pytest.mark.parametrize("bits", BITS[:3])
+@pytest.mark.parametrize("lost", [False, True])
+def test_stream_of_rejections_in_blocks(bits, n, lost, monkeypatch):
+    left = []
+    at_once, between = _stream._draw_at_once, _stream._between
+
+    def counted(n, p, draws, *args):
+        left.append(at_once(n, p, draws, *args) / draws)
+        return round(left[-1] * draws)
+
+    monkeypatch.setattr(_stream, "_draw_at_once", counted)
+    if lost:  # an end that no draw meets
+        monkeypatch.setattr(_stream, "_between", lambda *args: between(*args) or -1)
+    assert_numpys(n, 0.6, 50_003, halved(bits), halved(bits), workers=2)
+    assert left == [1.0] if lost else 0 < left[0] < 0.06
+
+
+@pytest.mark.parametrize("bits", BITS[:3])
+def test_doubles_between_two_states(bits):
+    start = halved(bits)
+    end = halved(bits)
+    for doubles in (0, 1, 2, 5, 1000, 1001, 1002, 1003):
+        end.bit_generator.state = start.bit_generator.state
+        end.random(doubles)
+        assert _stream._between(start.bit_generator, end.bit_generator.state) == doubles
+    assert _stream._between(end.bit_generator, start.bit_generator.state) < 0
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stream_of_many_p(backend, workers):
     p = np.array([[0.1, 0.9, 0.0], [1.0, 0.45, 0.7]])  # 100 of 0.45 and 0.7 are more than 30

@@ -5,6 +5,7 @@ elsewhere NumPy makes some draws at a time. Either takes exactly the doubles tha
 """
 
 import functools
+import math
 import threading
 import types
 from collections.abc import Callable
@@ -23,6 +24,8 @@ _CALL = 2**23  # draws of a call of the kernel, between which Ctrl-C is heard
 _BLOCK = 2**17  # draws at least of a block: half a millisecond with a table, some ten without
 _COST = 4  # ns of a draw with a table
 _TABLE = 4e6  # ns that a table takes
+_PROBE = 2**13  # draws that say how many doubles one takes
+_SHARE = 0.97  # of the draws that are made at once, in case that they take fewer doubles
 _DRAW, _TRIAL = 15, 6  # ns of NumPy's draw beyond _COST, and of each of its n min(p, 1 - p) trials
 
 # NumPy's own: their doubles are multiples of 2**-53
@@ -33,6 +36,8 @@ _KNOWN = (
     np.random.Philox,
     np.random.SFC64,
 )
+# half of 64 bits, kept for draws of 32, is none of the doubles' business
+_HALF = ("has_uint32", "uinteger")
 _ADVANCE = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox)
 
 
@@ -76,17 +81,19 @@ def _count_all(
         _in_turn(_draw_each, tiles.grid(p.shape, (several,)), n, p, draws, generator, counts)
         return
     apart = workers > 1 and type(bits) in _ADVANCE and draws > _BLOCK
+    apart = apart and resolve(backend, "binomial").compiled
     for row, q in zip(counts, p.tolist(), strict=True):
         row[...] = 0
         table = _table_for(n, q, draws, bits, backend)
         if table is not None and apart:
             _count_at_once(table, draws, bits, backend, workers, row)
-            continue
-        bounds = tiles.grid((draws,), (_block(draws),))
-        if table is None:
-            _in_turn(_draw, bounds, n, q, generator, row)
-        else:
+        elif table is not None:
+            bounds = tiles.grid((draws,), (_block(draws),))
             _in_turn(_count, bounds, table, bits, backend, row)
+        else:
+            left = _draw_at_once(n, q, draws, bits, workers, row) if apart else draws
+            bounds = tiles.grid((left,), (_block(left),))
+            _in_turn(_draw, bounds, n, q, generator, row)
 
 
 def _table_for(n: int, p: float, draws: int, bits: _Bits, backend: str) -> _sampler.Table | None:
@@ -123,11 +130,15 @@ def _draw(
 ) -> None:
     """Add the counts of draws that NumPy makes, some at a time."""
     for a in range(start, stop, _CHUNK):
-        values = generator.binomial(n, p, min(_CHUNK, stop - a))
-        if n < _CHUNK:
-            counts += np.bincount(values, minlength=n + 1)
-        else:
-            np.add.at(counts, values, 1)
+        _add(generator.binomial(n, p, min(_CHUNK, stop - a)), counts)
+
+
+def _add(values: Array, counts: Array) -> None:
+    """Add the counts of these draws."""
+    if len(counts) <= _CHUNK:
+        counts += np.bincount(values, minlength=len(counts))
+    else:
+        np.add.at(counts, values, 1)
 
 
 def _draw_each(
@@ -235,6 +246,96 @@ def _ahead(kind: Any, state: Any, doubles: int) -> _Bits:
 def _skip(bits: _Bits, doubles: int) -> None:
     """Send a bit generator ahead by so many doubles."""
     state = bits.state
-    # half of 64 bits, kept for draws of 32, is none of the doubles' business
-    half = {key: state[key] for key in ("has_uint32", "uinteger")}
-    bits.state = _ahead(type(bits), state, doubles).state | half
+    bits.state = _ahead(type(bits), state, doubles).state | {key: state[key] for key in _HALF}
+
+
+# --- the same without a table ---------------------------------------------------------------
+
+
+def _draw_at_once(n: int, p: float, draws: int, bits: _Bits, workers: int, counts: Array) -> int:
+    """Add the counts of nearly all of as many draws, send the bit generator to where the others
+    begin, and return how many these are.
+
+    How many doubles a draw takes varies, so it is the stream that blocks share out. NumPy's
+    rejection takes doubles in pairs until one is accepted, and what a pair gives depends on nothing
+    before it: whoever begins at a pair ends his first draw where one of the stream's draws ends. A
+    block goes from one such end to another. If a draw of its ever passes that one by, nothing is
+    counted and all draws are left.
+    """
+    kind: Any = type(bits)
+    state = bits.state
+    probe = _ahead(kind, state, 0)
+    np.random.Generator(probe).binomial(n, p, _PROBE)
+    taken = _between(_ahead(kind, state, 0), probe.state) / _PROBE  # doubles by a draw
+    blocks = -(-draws // _block(draws))
+    pairs = int(_SHARE * draws * taken / blocks) // 2
+    if not pairs:  # n or p is 0
+        return draws
+    starts = [_ahead(kind, state, 2 * pairs * k) for k in range(blocks + 1)]
+    for start in starts[1:]:
+        np.random.Generator(start).binomial(n, p)
+    ends = [start.state for start in starts[1:]]
+    hits, made, adding = np.zeros_like(counts), [0] * blocks, threading.Lock()
+
+    def draw(k: int) -> None:
+        made[k] = _draw_until(ends[k], starts[k], taken, n, p, hits, adding)
+
+    each(draw, blocks, workers)
+    if not all(made) or sum(made) > draws:
+        return draws
+    counts += hits
+    bits.state = ends[-1] | {key: state[key] for key in _HALF}
+    return draws - sum(made)
+
+
+def _draw_until(
+    end: Any, bits: _Bits, taken: float, n: int, p: float, hits: Array, adding: threading.Lock
+) -> int:
+    """Add the counts of the draws as far as this state and return how many they are; 0 if it is
+    none of their ends. A draw takes about `taken` doubles."""
+    generator, made = np.random.Generator(bits), 0
+    while (doubles := _between(bits, end)) > 0:
+        left = doubles / taken
+        # so many that they hardly pass the end: their number varies by half its root
+        draws = max(1, int(left - 3 * math.sqrt(left)))
+        for start in range(0, draws, _CHUNK):
+            if stopped():
+                return 0
+            values = generator.binomial(n, p, min(_CHUNK, draws - start))
+            with adding:
+                _add(values, hits)
+        made += draws
+    return 0 if doubles else made
+
+
+def _between(bits: _Bits, end: Any) -> int:
+    """How many doubles after the bit generator's this state is, up to 2**50; negative if it is
+    not."""
+    kind: Any = type(bits)
+    if kind is np.random.Philox:
+        return _place(end) - _place(bits.state)
+    number, last = bits.state["state"]["state"], end["state"]["state"]
+    # a step is number -> factor number + term; so are two, four, … of them, which change no bits
+    # lower than the one of their count
+    factor, term, steps, found = _factor(kind), end["state"]["inc"], 1, 0
+    while number != last and steps < 2**50:
+        if (number ^ last) & steps:
+            number = (factor * number + term) % 2**128
+            found += steps
+        factor, term, steps = factor * factor % 2**128, (factor + 1) * term % 2**128, 2 * steps
+    return found if number == last else -1
+
+
+@functools.cache
+def _factor(kind: Any) -> int:
+    """What a step of these congruential generators multiplies by."""
+    bits = kind(0)
+    bits.state = bits.state | {"state": {"state": 1, "inc": 0}}
+    bits.random_raw()
+    return int(bits.state["state"]["state"])
+
+
+def _place(state: Any) -> int:
+    """The number of the double that a Philox generator makes next."""
+    counter = sum(int(word) << 64 * k for k, word in enumerate(state["state"]["counter"]))
+    return 4 * counter + int(state["buffer_pos"])
