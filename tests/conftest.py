@@ -6,6 +6,8 @@ import tempfile
 import numpy as np
 import pytest
 
+from hotloops._run.lines import subjects
+
 # Numba compiles once for all processes of a run
 if "HOTLOOPS_NUMBA_CACHE" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="hotloops-")
@@ -14,6 +16,7 @@ if "HOTLOOPS_NUMBA_CACHE" not in os.environ:
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 BACKENDS = ("cython", "numba", "numpy")
+SUBJECTS = set(subjects())
 USES = {"gp": "ard", "sklearn": "ard"}  # whose kernel the tests of these run
 COMPLEX = {"field", "optics"}  # kernels of complex numbers alone
 
@@ -24,28 +27,38 @@ def pytest_xdist_auto_num_workers(config):
     return None if all(map(pathlib.Path.is_dir, names)) else 0
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_xdist_make_scheduler(config, log):
     """What runs in one process: the tests of a kernel in one version, which is compiled once and
-    whose results are remembered; and the others of a file. And what takes long: Numba's compiling
-    for one more dtype."""
+    whose results are remembered; and the others of a file. (Groups by xdist's own marks are lost
+    with pytest 9.2, whose node ids plugins do not change.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return _group(nodeid)
+
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes long is slow: Numba's compiling for one more dtype; or begins first: its other
+    compiling."""
     for item in items:
         if _compiles_again(item):
             item.add_marker(pytest.mark.slow)
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: not _group(item.nodeid).endswith("numba"))
 
 
 def _compiles_again(item):
     """Whether the test needs blocks of Numba's for other numbers than one dtype of doubles and one
     of integers."""
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    if parameters.get("backend") != "numba":
+    subject, _, version = _group(item.nodeid).rpartition("-")
+    if version != "numba":
         return False
-    dtypes = [value for value in parameters.values() if _is_dtype(value)]
-    compiled = "dl" if _subject(item) not in COMPLEX else "D"
+    dtypes = [value for value in item.callspec.params.values() if _is_dtype(value)]
+    compiled = "D" if subject in COMPLEX else "dl"
     return bool(
-        item.get_closest_marker("every_dtype")
+        item.get_closest_marker("other_dtypes")
         or any(np.dtype(dtype).char not in compiled for dtype in dtypes)
     )
 
@@ -55,19 +68,18 @@ def _is_dtype(value):
     return isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, numbers))
 
 
-def _group(item):
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    if "backend" not in parameters:
-        return item.path.stem
-    return f"{_subject(item)}-{parameters['backend']}"
+def _group(nodeid):
+    """The name of what the test runs with: the kernel and the version, or the file."""
+    path, _, name = nodeid.partition("::")
+    parameters = name.partition("[")[2].rstrip("]").split("-")
+    version = next((value for value in parameters if value in BACKENDS), None)
+    return f"{_subject(path, parameters)}-{version}" if version else path
 
 
-def _subject(item):
-    """The kernel that a test runs."""
-    parameters = item.callspec.params
-    case = parameters.get("case")
-    subject = getattr(case, "subject", parameters.get("subject", item.path.stem.split("_")[1]))
-    return USES.get(subject, subject)
+def _subject(path, parameters):
+    """The kernel that a parameter names, or the file."""
+    home = pathlib.Path(path).stem.split("_")[1]
+    return next((value for value in parameters if value in SUBJECTS), USES.get(home, home))
 
 
 @pytest.fixture(params=BACKENDS)

@@ -258,7 +258,7 @@ def _bytes_of_each(cases, backend):
         ]
 
 
-@pytest.mark.every_dtype
+@pytest.mark.other_dtypes
 @pytest.mark.parametrize("subject", subjects())
 def test_from_a_forked_child(subject, backend):
     cases = [(case, dtype) for case, dtype in EACH if case.subject == subject]
@@ -312,7 +312,11 @@ def test_growth_is_seen_in_native_code():
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (case.subject == "sparse"))
+        pytest.param(
+            case,
+            id=f"{case.subject}-{case.name}",
+            marks=[pytest.mark.slow] * (case.subject == "sparse"),
+        )
         for case in _cases.timed()
     ],
 )

@@ -137,7 +137,7 @@ def test_integers_wrap_and_booleans_combine(backend, dtype, m, n, l):
     np.testing.assert_array_equal(result, double_loop(A, B, 5))
 
 
-@pytest.mark.every_dtype
+@pytest.mark.other_dtypes
 @pytest.mark.parametrize("of_A", "?bBhHiIlLqQfdFD")
 def test_mixed_dtypes_are_numpys(backend, of_A):
     for of_B in "?bBhHiIlLqQfdFD":
