@@ -104,6 +104,54 @@ def test_what_waits_for_what(toy):
     assert set(found[7]) >= {4, 6}
 
 
+def drawn_pieces(rng, most):
+    """Pieces of two arrays: boxes of up to two axes, some of them whole."""
+    pieces = []
+    for _ in range(rng.integers(most + 1)):
+        starts = rng.integers(0, 9, rng.integers(3))
+        box = (
+            (int(x), int(x + rng.integers(1, 5))) if rng.random() < 0.8 else None for x in starts
+        )
+        pieces.append((str(rng.choice(["one", "two"])), tuple(box)))
+    return pieces
+
+
+def overlap(some, others):
+    """Whether a piece of some and one of others have an element in common."""
+    return any(
+        name == other
+        and all(x is None or y is None or max(x[0], y[0]) < min(x[1], y[1])
+                for x, y in zip(box, other_box, strict=False))
+        for name, box in some for other, other_box in others
+    )  # fmt: skip
+
+
+def test_a_step_waits_for_all_that_it_meets():
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        steps = [(drawn_pieces(rng, 2), drawn_pieces(rng, 2)) for _ in range(10)]
+        reached = []
+        for (reads, writes), direct in zip(steps, tasks.waits(steps), strict=True):
+            before = steps[: len(reached)]
+            meets = {
+                k for k, (read, written) in enumerate(before)
+                if overlap(reads + writes, written) or overlap(writes, read)
+            }  # fmt: skip
+            assert set(direct) <= meets
+            reached.append(set(direct).union(*(reached[k] for k in direct)))
+            assert meets <= reached[-1]
+            for k in direct:  # none that another of them waits for
+                assert not any(k in reached[other] for other in direct)
+
+
+def test_what_thousands_of_steps_wait_for():
+    row = [([("a", ((k, k + 1), None))], [("b", ((k, k + 1), (0, 9)))]) for k in range(3000)]
+    found = tasks.waits([*row, ([("b", ())], [("a", ())]), *row])
+    assert found[:3000] == [[]] * 3000
+    assert found[3000] == [*range(2999, -1, -1)]
+    assert found[3001:] == [[3000]] * 3000
+
+
 def test_an_error_in_a_task_ends_the_call(toy):
     with pytest.raises(np.linalg.LinAlgError):
         factored(-np.eye(64), 8, 3)
