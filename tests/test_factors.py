@@ -61,6 +61,17 @@ def test_lu_of_whole_numbers(backend):
     np.testing.assert_allclose(x, exact, rtol=0, atol=1e-12 * np.abs(exact).max())
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_lu_tells_what_is_not_finite(value, backend):
+    a = make((20, 20))
+    a[3, [0, 13]] = -value
+    largest = lu.factor(a, backend, width=8)[2]
+    a[3, [0, 13]] = 0
+    expected = np.abs(a).max(axis=0)
+    expected[[0, 13]] = value
+    np.testing.assert_array_equal(largest, expected)
+
+
 def test_lu_goes_on_after_a_pivot_of_zero(backend):
     a = make((20, 20))
     a[:, 5] = 0
@@ -108,12 +119,12 @@ def test_nearly_dependent_columns_have_no_plain_qr(shape, backend):
 
 
 def test_workers_do_not_matter():
-    square, tall = make((450, 450)), make((5000, 110))
+    square, tall = make((460, 460)), make((5000, 110))
 
     def results(workers):
         factors = lu.factor(square, "cython", workers)
         yield from factors
-        yield lu.solve(*factors[:2], tall[:450], "cython", workers)
+        yield lu.solve(*factors[:2], tall[:460], "cython", workers)
         yield from qr.factor(square, "cython", workers)
         yield from qr.factor(tall, "cython", workers)
 
@@ -124,7 +135,7 @@ def test_workers_do_not_matter():
 
 
 LARGE = {
-    "lu": (400, 400), "cholesky": (650, 650), "normal": (1500, 650), "qr": (3000, 130),
+    "lu": (460, 460), "cholesky": (650, 650), "normal": (1500, 650), "qr": (3000, 130),
     "svd": (2000, 80), "auto": (400, 390),
 }  # fmt: skip
 
@@ -179,14 +190,14 @@ def test_heavy_rows_of_a_large_matrix():
 
 
 def test_a_large_singular_matrix_has_no_lu():
-    a = make((390, 390))
+    a = make((460, 460))
     a[:, 5] = a[:, 7]
     with pytest.raises(np.linalg.LinAlgError, match=r"^A is singular"):
         hl.LeastSquares(a, method="lu")
 
 
 def test_workers_do_not_matter_to_linalg():
-    a = make((3000, 90))
+    a, square = make((3000, 90)), make((460, 460))
     found = []
     for workers in (1, 2, 7):
         with hl.set_workers(workers):
@@ -194,6 +205,7 @@ def test_workers_do_not_matter_to_linalg():
             found.append([
                 components.components_, components.explained_variance_,
                 hl.linalg.whiten(a).transform(a), hl.linalg.safe_solve(a[:90] + np.eye(90), a[0]),
+                hl.linalg.safe_solve(square, square[:100].T),
                 hl.linalg.projection(a[:120]), hl.linalg.condition_report(a).condition,
             ])  # fmt: skip
     for one in found[1:]:

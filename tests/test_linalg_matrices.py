@@ -5,6 +5,7 @@ import pytest
 import scipy.linalg
 from linalg_oracles import dtypes, numbers
 
+import hotloops as hl
 from hotloops import linalg
 
 # --- matrices -------------------------------------------------------------------------------
@@ -82,6 +83,27 @@ def test_safe_solve_says_what_is_ill():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         linalg.safe_solve(scipy.linalg.hilbert(5), np.ones(5))
+
+
+def test_safe_solve_of_a_large_matrix(backend):
+    with hl.set_backend(backend):
+        _solve_safely()
+
+
+def _solve_safely():
+    a, x = numbers(20, (460, 460), np.float64), numbers(21, (460, 70), np.float64)
+    for right in (x, x[:, 0]):
+        result = linalg.safe_solve(np.asfortranarray(a), a @ right)
+        np.testing.assert_allclose(result, right, atol=1e-10)
+    condition = np.linalg.cond(a, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        linalg.safe_solve(a, x, max_cond=condition * (1 + 1e-9))
+    with pytest.warns(scipy.linalg.LinAlgWarning, match="ill-conditioned"):
+        linalg.safe_solve(a, x, max_cond=condition / 3)
+    a[:, 5] = 0
+    with pytest.raises(np.linalg.LinAlgError, match=r"pivot 6 of 460 is 0\. hl\.LeastSquares"):
+        linalg.safe_solve(a, x)
 
 
 def test_safe_solve_of_a_norm_that_overflows():

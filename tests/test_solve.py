@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hotloops as hl
+from hotloops import solve as module
 from hotloops._run import resolve
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
+EPS = np.finfo(float).eps
 METHODS = ["gen", "pos"]
 
 
@@ -306,9 +308,63 @@ def test_what_is_not_finite_stays_in_its_system(backend, value, n, dtype, method
     np.testing.assert_array_equal(np.delete(x, 9, axis=0), np.delete(expected, 9, axis=0))
 
 
+# --- large ones, whose factors all workers make ---------------------------------------------
+
+
+LARGE = {"gen": 460, "pos": 650}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_large_system(backend, method):
+    A = systems(1, 1, LARGE[method], method=method)
+    b, kept = right_hand_sides(1, A, 3), {"assume_a": method, "backend": backend}
+    x = hl.solve_many(A, b, **kept)
+    assert backward_error(hermitian(A) if method == "pos" else A, b, x) < 8 * EPS
+    one = hl.solve_many(A[0], b[0, :, 1], **kept)
+    np.testing.assert_allclose(one, x[0, :, 1], rtol=1e-9, atol=1e-12)
+    b[0, 7, 1] = np.nan
+    some = hl.solve_many(A, b, **kept)
+    assert np.isnan(some[..., 1]).any()
+    np.testing.assert_allclose(some[..., ::2], x[..., ::2], rtol=1e-9, atol=1e-12)
+    A[0, 9, 5] = -np.inf
+    assert np.isnan(hl.solve_many(A, b, **kept)).all()
+    A[0, 9, 5], A[0, 9, 9], A[0, :, 1] = 1, -1, 0
+    out, what = np.ones_like(b), "positive definite" if method == "pos" else "singular"
+    with pytest.raises(np.linalg.LinAlgError, match=f"A is .*{what} at 1 of 1 indices: 0"):
+        hl.solve_many(A, b, out=out, **kept)
+    assert np.isnan(out).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_large_systems_are_solved_in_turn(backend, method, monkeypatch):
+    A = systems(1, 6, 60, method=method)
+    A[2, 40, 3], A[3, 1:, 1] = np.nan, 0
+    A[3, 1, 1] = -1 if method == "pos" else 0
+    A[3, 1, 0] = A[3, 0, 1] = 0
+    b, found = right_hand_sides(1, A, 2), []
+    for border in (61, 60):
+        monkeypatch.setattr(module, "_LARGE", border)
+        found.append(np.ones_like(b))
+        with pytest.raises(np.linalg.LinAlgError, match="at 1 of 6 indices: 3"):
+            hl.solve_many(A, b, assume_a=method, out=found[-1], backend=backend)
+        assert np.isnan(found[-1]).all(axis=(1, 2)).tolist() == [k in (2, 3) for k in range(6)]
+    np.testing.assert_allclose(*found, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_workers_do_not_matter_to_a_large_system(method):
+    A = systems(1, 1, LARGE[method], method=method)
+    b = right_hand_sides(1, A, 100)
+    one, *others = (
+        hl.solve_many(A, b, assume_a=method, backend="cython", workers=k) for k in (1, 2, 7)
+    )
+    for other in others:
+        assert other.tobytes() == one.tobytes()
+
+
 def test_the_upper_triangle_is_not_read(backend):
-    for n in (4, 60):
-        A = systems(1, 6, n, np.complex128, "pos")
+    for n in (4, 60) if backend != "cython" else (4, 60, 650):
+        A = systems(1, 1 if n > 60 else 6, n, np.complex128, "pos")
         b = right_hand_sides(1, A, 1)
         expected = hl.solve_many(A, b, assume_a="pos", backend=backend)
         A[:, np.arange(n) > np.arange(n)[:, None]] = np.nan

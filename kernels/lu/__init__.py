@@ -6,7 +6,7 @@ Stored by columns, which the blocks eliminate in panels: lu (n, n) has the colum
 rows, and in the end L below the diagonal and U above. Of a panel, the columns k0 to k1, `first` is
 the place of k0 in A, where its diagonal begins.
 
-    columns    lu = the columns j0 to j1 of A; of each the largest part of an element
+    columns    lu = the columns j0 to j1 of A; of each the largest part of an element, NaN if one is
     panel      L and U of a panel, its rows exchanged; order: the row that each row changed with
     update     the columns j0 to j1 behind a panel: the same exchanges, U = L1⁻¹ A1, A2 - L2 U
     exchange   the exchanges of the panels behind, from row `first` on, in the L of columns before

@@ -19,10 +19,15 @@ cdef void _number(
         pivots[k] = order[k] - first + 1
 
 
+cdef inline double _larger(double x, double y) noexcept nogil:
+    # NaN if one of them is
+    return x if x >= y or x != x else y
+
+
 cdef cloned _largest(
     Py_ssize_t m, Py_ssize_t n, const number* a, Py_ssize_t lda, double* largest,
 ) noexcept nogil:
-    # the largest part of an element in each column of A (m, n)
+    # the largest part of an element in each column of A (m, n), NaN where one is
     cdef Py_ssize_t i, j
     cdef double size
     for j in range(n):
@@ -32,8 +37,8 @@ cdef cloned _largest(
             if number is float or number is double:
                 size = fabs(a[i * lda + j])
             else:
-                size = max(fabs(a[i * lda + j].real), fabs(a[i * lda + j].imag))
-            largest[j] = size if size > largest[j] else largest[j]
+                size = _larger(fabs(a[i * lda + j].real), fabs(a[i * lda + j].imag))
+            largest[j] = _larger(largest[j], size)
 
 
 def columns(

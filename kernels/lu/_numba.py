@@ -4,6 +4,12 @@ from .._blas_numba import BLAS_INT, eliminate, getrf_panel, getrs, laswp
 from .._jit_numba import inlined, jit
 
 
+@inlined
+def _larger(x, y):
+    # NaN if one of them is
+    return x if x >= y or x != x else y
+
+
 @jit
 def columns(j0, j1, a, lu, largest):
     # in squares of 16, of which the rows are in cache
@@ -15,7 +21,8 @@ def columns(j0, j1, a, lu, largest):
     for j in range(j0, j1):
         size = 0.0
         for i in range(len(a)):
-            size = max(size, abs(float(lu[j, i].real)), abs(float(lu[j, i].imag)))
+            size = _larger(size, abs(float(lu[j, i].real)))
+            size = _larger(size, abs(float(lu[j, i].imag)))
         largest[j] = size
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays
+from ._factors import cholesky, lu
 from ._run import Call, Output, Step, run, tiles
 from ._run.tiles import Tile
 from ._typing import Array, Numbers
@@ -20,6 +21,7 @@ _Shape: TypeAlias = tuple[int, ...]
 
 _SMALL = 48  # rows, and columns of b, up to which systems side by side are faster than LAPACK
 _FEW = 4  # systems that take LAPACK as long as a group takes
+_LARGE = 2500  # rows from which on several systems are solved in turn, each by all workers
 _LAPACK_LIMIT = 2**31  # rows and columns
 _NAMED = 8  # systems without a solution that an error names
 _BYTE = np.dtype(np.uint8)
@@ -116,9 +118,9 @@ def solve_many(
 
     Cost: n³ / 3 + c n² multiplications for each system, with "pos" n³ / 6 + c n². Four and more
     systems of up to 48 rows and columns of b are eliminated side by side, in the lanes of the CPU's
-    vectors; others take a call to LAPACK each, on one thread. The workers share the systems: for
-    one large system `numpy.linalg.solve`, whose threads share its matrix, is faster. An A that is
-    broadcast is eliminated for each b it meets: as columns of one b they are solved sooner.
+    vectors; others take a call to LAPACK each, on one thread. The workers share the systems; of one
+    system of some hundreds of rows, and of each of 2500 and more, they share the matrix. An A that
+    is broadcast is eliminated for each b it meets: as columns of one b they are solved sooner.
 
     Memory: the result; copies of A and b where they are broadcast or are not C-contiguous arrays of
     the result's dtype; and for each worker a matrix and 2.5 MB.
@@ -163,34 +165,67 @@ def solve_many(
         nothing = Call("solve", dtype, {"x": Output(shape, dtype)}, [], ("x",))
         x: Numbers = run(nothing, backend, workers, out=out, A=matrices, b=given)
         return x
-    parts: _Shape
-    if max(n, columns) <= _SMALL and systems >= _FEW:
-        block, group, multiplications = "side_by_side", GROUP, 0
-        parts, seen_as = (1,), _REAL[dtype]
+    all_A = _of_all(matrices, of_A, batch, dtype).reshape(systems, n, n)
+    all_b = _of_all(given, of_b, batch, dtype).reshape(systems, n, columns)
+    positive = assume_a == "pos"
+    failed: Array
+    if n >= (_LARGE if systems > 1 else cholesky.LARGE if positive else lu.LARGE):
+        x = _arrays.output(out, shape, dtype, A=matrices, b=given)
+        every = zip(all_A, all_b, np.asarray(x).reshape(all_b.shape), strict=True)
+        solve = _by_cholesky if positive else _by_lu
+        failed = np.array([solve(*one, backend, workers) for one in every])
     else:
-        block, group, multiplications = "one_by_one", 1, n * n * max(n, columns)
-        parts, seen_as = (), dtype
-    all_A = _of_all(matrices, of_A, batch, dtype).reshape(systems, n, n, *parts)
-    all_b = _of_all(given, of_b, batch, dtype).reshape(systems, n, columns, *parts)
-    call = Call(
-        "solve",
-        seen_as,
-        {
-            "a": all_A if dtype is seen_as else all_A.view(seen_as),
-            "b": all_b if dtype is seen_as else all_b.view(seen_as),
-            "positive": assume_a == "pos",
-            "x": Output(shape, dtype, all_b.shape, seen_as),
-            "failed": Output((systems,), _BYTE),
-        },
-        [Step(block, _bounds(systems, n, columns, group), multiplications=multiplications)],
-        ("x", "failed"),
-    )
-    x, failed = run(call, backend, workers, out=out, A=matrices, b=given)
+        call = _small(all_A, all_b, positive, Output(shape, dtype))
+        x, failed = run(call, backend, workers, out=out, A=matrices, b=given)
     if np.count_nonzero(failed):
-        raise np.linalg.LinAlgError(
-            _complaint(failed, batch, assume_a, all_A.reshape(systems, n, n))
-        )
+        raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a, all_A))
     return x
+
+
+def _small(a: Array, b: Array, positive: bool, x: Output) -> Call:
+    """The call that solves each system on one thread, from a (S, n, n) and b (S, n, c)."""
+    systems, n, columns = b.shape
+    side_by_side = max(n, columns) <= _SMALL and systems >= _FEW
+    seen_as = b.dtype
+    if side_by_side:  # the parts of a number have an axis
+        a, b, seen_as = a.reshape(*a.shape, 1), b.reshape(*b.shape, 1), _REAL[b.dtype]
+    arrays = {
+        "a": a if seen_as is a.dtype else a.view(seen_as),
+        "b": b if seen_as is b.dtype else b.view(seen_as),
+        "positive": positive, "x": Output(x.shape, x.dtype, b.shape, seen_as),
+        "failed": Output((systems,), _BYTE),
+    }  # fmt: skip
+    if side_by_side:
+        step = Step("side_by_side", _bounds(systems, n, columns, GROUP))
+    else:
+        work = n * n * max(n, columns)
+        step = Step("one_by_one", _bounds(systems, n, columns, 1), multiplications=work)
+    return Call("solve", seen_as, arrays, [step], ("x", "failed"))
+
+
+def _by_lu(a: Array, b: Array, x: Array, backend: str | None, workers: int | None) -> bool:
+    """Solve one system by factors that all workers make; whether it has failed, in which case x
+    has NaN, as it has where A is not finite."""
+    factors, order, largest = lu.factor(a, backend, workers)
+    finite, regular = np.isfinite(largest).all(), factors.diagonal().all()
+    if finite and regular:
+        lu.solve(factors, order, b, backend, workers, out=x)
+    else:
+        x[...] = np.nan
+    return bool(finite and not regular)
+
+
+def _by_cholesky(a: Array, b: Array, x: Array, backend: str | None, workers: int | None) -> bool:
+    """The same of a positive definite A, of which the lower triangle is read."""
+    lower, share = cholesky.factor(a.copy(), backend, workers)
+    if not (share > 0).all():  # as where A is not finite
+        x[...] = np.nan
+        return bool(np.isfinite(np.tril(a)).all())
+    rows = np.array(b.conj().T, order="C")
+    for adjoint in (True, False):
+        cholesky.solve(lower, rows, adjoint=adjoint, backend=backend, workers=workers)
+    x[...] = rows.conj().T
+    return False
 
 
 def _batch(before_A: _Shape, before_b: _Shape, of_A: _Shape, of_b: _Shape) -> _Shape:

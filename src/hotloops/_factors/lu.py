@@ -9,20 +9,24 @@ from .._typing import Array
 from .panels import panels, tasks
 
 #: From how many rows on panels on several workers are quicker than LAPACK on one.
-LARGE = 384
+LARGE = 448
 
-_WIDTH = 128  # of a panel: what the others wait for grows with it, and so does the rate of products
+# of a panel, in a matrix of less than 1000 rows and in others: what the others wait for grows with
+# it, and so does the rate of products
+_WIDTHS = 96, 128
 _WIDE = 2  # panels of columns that one task updates, at most
 _COST = 0.03  # ns: a multiplication
 _COLUMNS = 64  # of b in a block
 
 
 def factor(
-    a: Array, backend: str | None = None, workers: int | None = None, *, width: int = _WIDTH
+    a: Array, backend: str | None = None, workers: int | None = None, *, width: int | None = None
 ) -> tuple[Array, Array, Array]:
     """LU of a (n, n) by columns, the row that each row changed with, and of each column of a the
-    largest part of an element: see `hotloops.kernels.lu`."""
+    largest part of an element: see `hotloops.kernels.lu`. Panels are `width` columns wide."""
     n = len(a)
+    if width is None:
+        width = _WIDTHS[n >= 1000]
     arrays = {
         "a": a, "lu": Output((n, n), a.dtype), "order": Output((n,), np.intp),
         "largest": Output((n,), np.float64),
@@ -35,7 +39,7 @@ def factor(
 @functools.lru_cache
 def _steps(n: int, width: int) -> list[Step]:
     """The steps of a matrix of n rows, in a valid serial order."""
-    steps = [Step("columns", [tile], n * (tile[1] - tile[0])) for tile in panels(n, _WIDE * width)]
+    steps: list[Step] = []
     for columns, panel in tasks(n, width, _WIDE * width):
         first, own = panel[0], panel[1] - panel[0]
         if columns is None:
@@ -45,6 +49,8 @@ def _steps(n: int, width: int) -> list[Step]:
             work = own * (columns[1] - columns[0]) * (n - first)
             tile = (*columns, *panel, first)
             steps.append(Step("update", [tile], _COST * work, work, panel="lu"))
+    head, *others = (Step("columns", [t], n * (t[1] - t[0])) for t in panels(n, width))
+    steps[:1] = [head, steps[0], *others]  # the first panel is made meanwhile
     for panel in panels(n, width)[:-1]:
         work = (panel[1] - panel[0]) * (n - panel[1])
         steps.append(Step("exchange", [(*panel, panel[1])], work))
@@ -52,13 +58,19 @@ def _steps(n: int, width: int) -> list[Step]:
 
 
 def solve(
-    lu: Array, order: Array, b: Array, backend: str | None = None, workers: int | None = None
+    lu: Array,
+    order: Array,
+    b: Array,
+    backend: str | None = None,
+    workers: int | None = None,
+    *,
+    out: Array | None = None,
 ) -> Array:
     """x (n, p) with A x = b (n, p), from the factors of A."""
     n, p = b.shape
     arrays = {"lu": lu, "order": order, "b": b, "x": Output(b.shape, b.dtype)}
     step = _solution(n, p)
-    x: Array = run(Call("lu", b.dtype, arrays, [step], ("x",)), backend, workers)
+    x: Array = run(Call("lu", b.dtype, arrays, [step], ("x",)), backend, workers, out=out)
     return x
 
 

@@ -9,6 +9,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _rows
+from .._factors import lu
 from .._factors.serial import serial
 from .._typing import Floats
 from .._warnings import warn
@@ -264,8 +265,7 @@ def safe_solve(
     right-hand sides that come one after the other see `LeastSquares`, for many small systems
     `solve_many`.
 
-    Cost: that of `scipy.linalg.solve` on one thread; Ctrl-C waits for it. Of a large matrix
-    `LeastSquares` with method="lu" makes the factors on all workers.
+    Cost: that of `scipy.linalg.solve`; the workers share a large matrix.
 
     Examples
     --------
@@ -286,19 +286,25 @@ def safe_solve(
     max_cond = _arrays.scalar("max_cond", max_cond, minimum=1)
     _arrays.choice("on_ill", on_ill, ("warn", "raise"))
     dtype = _arrays.common_dtype(a, right)
-    a, right = finite("A", a.astype(dtype)), finite("b", right.astype(dtype))
+    a, right = finite("A", a.astype(dtype, order="C")), finite("b", right.astype(dtype))
     if not right.size:
         return right
-    getrf, getrs, gecon = scipy.linalg.get_lapack_funcs(("getrf", "getrs", "gecon"), (a, right))
-    with np.errstate(over="ignore"):
-        norm = np.abs(a).sum(axis=0).max()
-    lu, pivots, zero = serial(lambda: getrf(a), a.size * len(a))
-    if zero:
+    names = "getrf", "getrs", "gecon", "lange"
+    getrf, getrs, gecon, lange = scipy.linalg.get_lapack_funcs(names, (a,))
+    large = len(a) >= lu.LARGE
+    if large:
+        columns, order, _ = lu.factor(a)
+        factors = columns.T
+    else:
+        factors, order, _ = serial(lambda: getrf(a), a.size * len(a))
+    zeros = np.flatnonzero(factors.diagonal() == 0)
+    if len(zeros):
         raise np.linalg.LinAlgError(
-            f"A is singular: pivot {zero} of {len(a)} is 0. hl.LeastSquares(A).solve(b) is the "
-            f"least-squares solution of least norm; see hl.linalg.condition_report(A)"
+            f"A is singular: pivot {zeros[0] + 1} of {len(a)} is 0. hl.LeastSquares(A).solve(b) is "
+            f"the least-squares solution of least norm; see hl.linalg.condition_report(A)"
         )
-    reciprocal, _ = gecon(lu, norm)
+    norm = lange("I", a.T)
+    reciprocal, _ = serial(lambda: gecon(factors, norm), a.size)
     limit = min(max_cond, 1 / float(np.finfo(dtype).eps))
     if reciprocal * limit < 1:
         condition = f"about {1 / reciprocal:.1e}" if reciprocal > 0 else "beyond all numbers"
@@ -309,5 +315,9 @@ def safe_solve(
         if on_ill == "raise":
             raise np.linalg.LinAlgError(message)
         warn(message, scipy.linalg.LinAlgWarning)
-    x: Floats = serial(lambda: getrs(lu, pivots, right)[0], a.size * right.size // len(a))
+    x: Floats
+    if large:
+        x = lu.solve(columns, order, right.reshape(len(a), -1)).reshape(right.shape)
+    else:
+        x = serial(lambda: getrs(factors, order, right)[0], a.size * right.size // len(a))
     return x
