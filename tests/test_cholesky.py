@@ -1,9 +1,5 @@
 """Cholesky's factor by tiles: against what defines it, and against exact arithmetic."""
 
-import os
-import signal
-import threading
-
 import numpy as np
 import pytest
 from lstsq_oracles import exactly, inverted, make
@@ -141,21 +137,3 @@ def test_a_gaussian_process_does_not_depend_on_the_workers():
     for workers in (2, 7):
         for one, other in zip(serial, results(workers), strict=True):
             assert one.tobytes() == other.tobytes()
-
-
-def test_ctrl_c_stops_a_factor_between_its_tiles(ctrl_c, monkeypatch):
-    from hotloops._run import threads
-
-    a, ended, count = definite(1000), [], threads._Job._count
-
-    def counted(job, caller):
-        ended.append(caller)
-        if len(ended) == 5:
-            signal.raise_signal(signal.SIGINT) if caller else os.kill(os.getpid(), signal.SIGINT)
-        count(job, caller)
-
-    monkeypatch.setattr(threads._Job, "_count", counted)
-    assert threading.current_thread() is threading.main_thread()
-    with pytest.raises(KeyboardInterrupt):
-        cholesky.factor(a, workers=1)
-    assert len(ended) < 10

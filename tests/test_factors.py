@@ -1,6 +1,8 @@
 """Factors of one large matrix, made of tasks: against exact arithmetic and what defines them."""
 
 import itertools
+import re
+import signal
 
 import numpy as np
 import pytest
@@ -8,7 +10,8 @@ import scipy.linalg
 from lstsq_oracles import exactly, inverted, make
 
 import hotloops as hl
-from hotloops._factors import lu, panels, qr
+from hotloops._factors import cholesky, lu, panels, qr
+from hotloops._run import threads
 
 EPS = np.finfo(float).eps
 
@@ -211,3 +214,68 @@ def test_workers_do_not_matter_to_linalg():
     for one in found[1:]:
         for x, y in zip(found[0], one, strict=True):
             np.testing.assert_array_equal(x, y)
+
+
+# --- interruption and progress --------------------------------------------------------------
+
+
+CALLS = {
+    "lu": lambda workers: lu.factor(make((600, 600)), workers=workers),
+    "cholesky": lambda workers: cholesky.factor(1e3 * np.eye(900) + 1, workers=workers),
+    "qr": lambda workers: qr.by_panels(make((400, 400)), workers=workers, width=32),
+    "solve_many": lambda workers: hl.solve_many(make((600, 600)), make(600), workers=workers),
+}
+
+
+@pytest.fixture
+def ended(monkeypatch):
+    """For each task that has ended, whether the caller ran it; after so many of the caller's own
+    as `ended.most`, there is Ctrl-C."""
+
+    class Ended(list):
+        most = None
+
+    ended, count = Ended(), threads._Job._count
+
+    def counted(job, caller):
+        ended.append(caller)
+        if caller and sum(ended) == ended.most:
+            signal.raise_signal(signal.SIGINT)
+        count(job, caller)
+
+    monkeypatch.setattr(threads._Job, "_count", counted)
+    return ended
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("name", CALLS)
+def test_ctrl_c_stops_factors_between_their_tasks(name, workers, ended, ctrl_c):
+    expected = CALLS[name](workers)
+    tasks = len(ended)
+    assert tasks > 20
+    ended.clear()
+    ended.most = 2
+    with pytest.raises(KeyboardInterrupt):
+        CALLS[name](workers)
+    stopped = len(ended)
+    assert stopped == 2 if workers == 1 else 2 <= stopped < tasks / 2
+    assert threads.nested() is None
+    ended.most = None
+    for one, other in zip(expected, CALLS[name](workers), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(ended) == stopped + tasks  # of the call that was stopped, no task has run since
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("name", ["lu", "cholesky", "qr"])
+def test_progress_goes_from_task_to_task(name, workers, ended, capsys):
+    with hl.progress(delay=0, mininterval=0, miniters=1):
+        CALLS[name](workers)
+    counts, totals = zip(*re.findall(r"(\d+)/(\d+)", capsys.readouterr().err), strict=True)
+    counts, (total,) = [*map(int, counts)], {*map(int, totals)}
+    assert total == len(ended)
+    assert counts == sorted(counts)
+    assert counts[-1] == total
+    if workers == 1:
+        assert set(counts) == {*range(total + 1)}
+    assert len(set(counts)) > 3
