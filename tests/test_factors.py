@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 import scipy.linalg
+import threadpoolctl
 from lstsq_oracles import exactly, inverted, make
 
 import hotloops as hl
@@ -213,6 +214,29 @@ def test_workers_do_not_matter_to_linalg():
             ])  # fmt: skip
     for one in found[1:]:
         for x, y in zip(found[0], one, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_the_threads_of_blas_do_not_matter():
+    a, wide, b = make((700, 700)), make((300, 700)), make((700, 3), seed=1)
+    metric = a[:300] @ a[:300].T + np.eye(300)
+
+    def results():
+        yield from hl.LeastSquares(a).slogdet()
+        least = hl.LeastSquares(wide)
+        yield from (least.solve(b[:300]), least.pinv(), least.leverage())
+        heavy = hl.LeastSquares(a[:, :400], method="normal")
+        yield from (heavy.solve(b), heavy.leverage())
+        model = hl.gp.GaussianProcessRegressor(optimizer=None).fit(a[:300, :2], b[:300, 0])
+        yield model.sample_y(a[:, :2], 2, random_state=0)
+        yield from (hl.ard_kernel(a[:50, :300], metric=metric), hl.linalg.safe_solve(a, b))
+
+    found = []
+    for count in (1, 2, 3):
+        with threadpoolctl.threadpool_limits(count):
+            found.append(list(results()))
+    for other in found[1:]:
+        for x, y in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(x, y)
 
 

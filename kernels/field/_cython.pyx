@@ -4,6 +4,8 @@ from libc.string cimport memset
 
 from blas cimport gemm
 
+from hotloops.kernels import field as kernel
+
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
@@ -12,6 +14,7 @@ cdef extern from "vmath.h" nogil:
 cdef extern from "waves.h" nogil:
     enum:
         HL_STRIP
+        HL_GROUP
         HL_PADDED
         HL_BUNCH
     ctypedef struct hl_waves:
@@ -34,8 +37,12 @@ cdef extern from "waves.h" nogil:
 
 
 cdef enum:
-    COLUMNS = 1024  # whose phases stay in the first cache
-    WAVES = 128  # of one matrix product
+    COLUMNS = 1024
+    WAVES = 128
+
+if (HL_STRIP, COLUMNS, WAVES, 7) != (128, kernel.COLUMNS, kernel.WAVES, len(kernel.OPERANDS)):
+    # which loops of fixed steps are written with, and C must know when it compiles
+    raise ImportError("_cython.pyx, waves.h and __init__.py have different numbers")
 
 
 ctypedef double[HL_PADDED] strip
@@ -238,8 +245,8 @@ cdef void _one_wave(
 ) noexcept nogil:
     # out (nz, nx, 6) = coherent · f(z) exp(i kx x)
     cdef Py_ssize_t c, i, j, m, n, start
-    cdef double re[1032]  # COLUMNS and one group
-    cdef double im[1032]
+    cdef double[COLUMNS + HL_GROUP] re
+    cdef double[COLUMNS + HL_GROUP] im
     cdef strip[6] f
     cdef double[6] plane
     for start in range(0, nx, 1024):

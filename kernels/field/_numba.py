@@ -16,9 +16,7 @@ from .._waves_numba import (
     run,
     waves_at,
 )
-
-COLUMNS = 1024  # whose phases stay in the first cache
-WAVES = 128  # of one matrix product
+from . import COLUMNS, WAVES
 
 
 @inlined

@@ -22,7 +22,7 @@ cdef double* _scratch(Py_ssize_t size) except? NULL:
 
 cdef inline Py_ssize_t _height(Py_ssize_t width) noexcept nogil:
     # how many rows of so many numbers are taken at a time
-    return max(64, CHUNK // width)
+    return max(256, CHUNK // width)
 
 
 cdef cloned _convert(Py_ssize_t size, const number* a, double* out) noexcept nogil:

@@ -9,7 +9,7 @@ _CHUNK = 65536  # numbers in double precision that are at work at a time: a cach
 @inlined
 def _height(width):
     # how many rows of so many numbers are taken at a time
-    return max(64, _CHUNK // width)
+    return max(256, _CHUNK // width)
 
 
 @inlined

@@ -17,6 +17,7 @@ from ._typing import Array
 _HEIGHT = 4096  # rows of a piece of many that is factored, at least
 _PIECES = 8  # of fewer rows, for several workers
 _LEAST = 256  # rows of such a piece
+_LOW = 512  # rows of a piece that is summed, at least
 _LARGE = 1e7  # multiplications from which on there are such pieces
 
 
@@ -51,19 +52,12 @@ def products(a: Array, b: Array, backend: str | None = None, workers: int | None
     return _summed("products", dtype, arrays, (n, p), m, cost, m * n * p, backend, workers)
 
 
-def inner_products(
-    a: Array,
-    backend: str | None = None,
-    workers: int | None = None,
-    *,
-    pieces: Sequence[Tile] = (),
-) -> Array:
-    """The upper triangle of aᴴ a in double precision: a (m, n), in `pieces` of the rows or in those
-    that follow from the shape."""
+def inner_products(a: Array, backend: str | None = None, workers: int | None = None) -> Array:
+    """The upper triangle of aᴴ a in double precision: a (m, n)."""
     m, n = a.shape
     cost = 0.3 * n + 0.05 * n * n
     return _summed(
-        "inner_products", a.dtype, {"a": a}, (n, n), m, cost, m * n * n, backend, workers, pieces
+        "inner_products", a.dtype, {"a": a}, (n, n), m, cost, m * n * n, backend, workers
     )
 
 
@@ -77,13 +71,21 @@ def sums(
 
 def _summed(
     block: str, dtype: np.dtype[Any], arrays: dict[str, Any], shape: tuple[int, ...], m: int,
-    cost: float, work: int, backend: str | None, workers: int | None, pieces: Sequence[Tile] = (),
+    cost: float, work: int, backend: str | None, workers: int | None,
 ) -> Array:  # fmt: skip
     """What a block adds up over m rows, each of `cost` ns."""
     arrays["total"] = _output(shape, dtype)
-    step = Step(block, pieces or tiles.rows(m, cost), m * cost, work)
+    step = Step(block, _pieces(m, cost), m * cost, work)
     total: Array = run(Call("rows", dtype, arrays, [step], ("total",)), backend, workers)
     return total
+
+
+def _pieces(m: int, cost: float) -> list[Tile]:
+    """Pieces of m rows, each of `cost` ns, that have sums of their own: so high that these cost
+    less than the piece, whatever the number of columns."""
+    if tiles.is_short(m * cost):
+        return [(0, m)]
+    return tiles.grid((m,), (max(_LOW, tiles.split(m, cost)),))
 
 
 def _output(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Output:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from . import _arrays
 from ._run import Call, HostStep, Output, Step, run, tiles
 from ._typing import Array, Complexes, Floats, Numbers
+from .kernels.field import COLUMNS, OPERANDS, WAVES
 
 __all__ = ["layered_field"]
 
@@ -28,10 +29,8 @@ _FAR_HINT = (
 # of what is not given: kx, and the weights
 _ZERO, _ONE, _REAL_ONE = np.zeros((), _COMPLEX128), np.ones((), _COMPLEX128), np.ones(())
 _WHAT = ("field", "intensity")
-_COLUMNS = 1024  # of a tile: 48 KB of each of its planes
 _BEAM = 128, 512  # planes and columns of a tile that sums waves: 5 MB with its tables
 _LONG_SUM = 4096  # waves, of which so large a tile would take long
-_WAVES = 128  # of one matrix product
 _FEW = 2048  # points that are too few to share out
 _SHARES = 64  # of a sum, at most
 
@@ -341,7 +340,8 @@ def _batch(stack: Mapping[str, Array]) -> tuple[tuple[int, ...], Array]:
     n = stack["interfaces"].shape[-1] + 1
     tails = (n - 1,), (n,), (n, 2), (n, 2, 3), (), (), ()
     leads = []
-    for (name, array), tail in zip(stack.items(), tails, strict=True):
+    for name, tail in zip(OPERANDS, tails, strict=True):
+        array = stack[name]
         lead = array.shape[: array.ndim - len(tail)]
         if lead + tail != array.shape:
             expected = ", ".join(map(str, ("...", *tail)))
@@ -355,7 +355,9 @@ def _batch(stack: Mapping[str, Array]) -> tuple[tuple[int, ...], Array]:
     try:
         batch = np.broadcast_shapes(*leads)
     except ValueError:
-        got = ", ".join(f"{name} {lead}" for name, lead in zip(stack, leads, strict=True) if lead)
+        got = ", ".join(
+            f"{name} {lead}" for name, lead in zip(OPERANDS, leads, strict=True) if lead
+        )
         raise ValueError(f"leading axes must broadcast, got {got}") from None
     rows = np.empty((*batch, len(leads)), np.intp)
     for k, lead in enumerate(leads):
@@ -422,12 +424,12 @@ def _grid_call(
         height = _BEAM[0] // 4 if beams * waves > _LONG_SUM else _BEAM[0]
         height, width = min(planes, height), min(columns, _BEAM[1])
         # a complex one counts as 8; the components are one product
-        multiplications = 8 * 3 * height * width * min(waves, _WAVES)
+        multiplications = 8 * 3 * height * width * min(waves, WAVES)
     else:
-        width = min(columns, _COLUMNS)
+        width = min(columns, COLUMNS)
         count = tiles.split(fields * planes, 200 * beams + (16 if parts > 1 else 48) * width)
         height = min(planes, count)
-        multiplications = height * width * min(beams, _WAVES) if parts == 1 else 0
+        multiplications = height * width * min(beams, WAVES) if parts == 1 else 0
     tile = max(1, count // planes), height, width
     bounds = tiles.grid((fields, planes, columns), tile)
     step = Step("grid", bounds, multiplications=multiplications)

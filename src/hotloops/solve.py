@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays
 from ._factors import cholesky, lu
+from ._factors.serial import serial
 from ._run import Call, Output, Step, run, tiles
 from ._run.tiles import Tile
 from ._typing import Array, Numbers
@@ -285,7 +286,7 @@ def _complaint(failed: Array, batch: _Shape, assume_a: _Kind, matrices: Array) -
 
 def _spectrum(matrix: Array) -> str:
     """What keeps a matrix from being positive definite."""
-    values = np.linalg.eigvalsh(matrix, UPLO="L")
+    values = serial(lambda: np.linalg.eigvalsh(matrix, UPLO="L"), len(matrix) ** 3)
     rounding = len(values) * np.finfo(values.dtype).eps * np.abs(values).max()
     if values[0] >= -rounding:
         return "is singular"

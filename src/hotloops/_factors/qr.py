@@ -84,11 +84,11 @@ def by_inner_products(
     """Q and R by Cholesky's factors of the columns' inner products, and once more; None where the
     columns are too near to dependence for those."""
     (m, n), kept = a.shape, (backend, workers)
-    # so high that the sums of a piece, which have an array of their own, cost less than the piece
-    rows = tiles.grid((m,), (-(-m // (2 * max(1, min(8, m // (8 * n))))),))
-    first, share = cholesky.upper(_rows.inner_products(a, *kept, pieces=rows), *kept)
+    first, share = cholesky.upper(_rows.inner_products(a, *kept), *kept)
     if not share.min() > np.finfo(a.dtype).eps ** 0.5:
         return None
+    # so high that the product of a piece, which is summed, costs less than the piece
+    rows = tiles.grid((m,), (-(-m // (2 * max(1, min(8, m // (8 * n))))),))
     work = n * n * rows[0][1]
     arrays = {"a": a, "r": first, "q": Output((m, n), a.dtype), "product": Output((n, n), a.dtype)}
     step = Step("divide", rows, 2 * _COST * m * n * n, work)

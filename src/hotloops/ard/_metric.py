@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays
+from .._factors.serial import serial
 from .._typing import Array, Floats
 
 #: How many features are the coordinates themselves, D or 0; the scale of each feature; and the
@@ -110,6 +111,6 @@ def _cholesky(metric: Array, d: int) -> Array:
             f"diagonal; {advice}"
         )
     try:
-        return np.linalg.cholesky(metric / 2 + metric.T / 2)
+        return serial(lambda: np.linalg.cholesky(metric / 2 + metric.T / 2), d**3)
     except np.linalg.LinAlgError:
         raise ValueError(f"metric must be positive definite, and is not; {advice}") from None

@@ -8,6 +8,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _rows, _run
+from .._factors.serial import serial
 from .._run import Call, Output, Step, run, tiles
 from .._typing import Array
 from ._pairs import Pairs
@@ -207,7 +208,10 @@ def _by_points(
     gradients["factors"] = projected.astype(pairs.dtype)
     if pairs.given["metric"] is not None:
         # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P
-        half = scipy.linalg.solve_triangular(p.T, projected.T, lower=False).T / 2
+        half = serial(
+            lambda: scipy.linalg.solve_triangular(p.T, projected.T, lower=False).T / 2,
+            p.size * len(p),
+        )
         gradients["metric"] = ((half + half.T) / 2).astype(pairs.dtype)
     return gradients
 

@@ -1,10 +1,12 @@
 """A⁻¹, A the covariance of a Gaussian process at its training points: two ways of solving."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from .._factors import cholesky as factors
+from .._factors.serial import serial
 from .._typing import Array
 from .._warnings import warn
 from ._checks import scale_exponent
@@ -81,7 +83,8 @@ class ConjugateGradients:
     def _precondition(self, r: Array) -> Array:
         """P⁻¹ r."""
         w = r / self.root
-        x: Array = (w - self.t.T @ (self.t @ w)) / self.root
+        work = 2 * self.t.size * math.prod(w.shape[1:])
+        x: Array = (w - serial(lambda: self.t.T @ (self.t @ w), work)) / self.root
         return x
 
     def solve(self, b: Array) -> tuple[Array, float, int]:

@@ -4,12 +4,14 @@ All of it follows the units of the data: of 2ᵏ times the values what is in the
 2ᵏ times as large, to the bit.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import _arrays
+from .._factors.serial import serial
 from .._typing import Array
 from ._checks import scale_exponent
 from ._likelihood import Likelihood
@@ -187,7 +189,8 @@ def starts(likelihood: Likelihood, names: Sequence[str]) -> list[Values]:
     found = []
     for factor in _LENGTHS if "length_scale" in names else np.ones(1):
         trial = parameters.inside(values | {"length_scale": factor * values["length_scale"]})
-        d, u = np.linalg.eigh(likelihood.covariance(trial | {"variance": 1.0})(X))
+        k = likelihood.covariance(trial | {"variance": 1.0})(X)
+        d, u = serial(functools.partial(np.linalg.eigh, k), len(k) ** 3)
         power = ((u.T @ y) ** 2).sum(axis=1)
         # what rounding leaves of an eigenvalue of 0 may be negative
         a = v * np.maximum(d, 1e-15 * len(d)) + s + likelihood.jitter

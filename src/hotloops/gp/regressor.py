@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays, _feature_names
+from .._factors.serial import serial
 from .._typing import Floats, Rng
 from .._warnings import warn
 from ..ard._profile import Kind
@@ -486,8 +487,10 @@ class GaussianProcessRegressor(Regressor):
             return np.empty((*mean.shape, n_samples))
         covariance = self._posterior.covariance(points)
         # semidefinite it is to rounding, which a fixed tolerance does not know
-        draws: Floats = rng.multivariate_normal(
-            np.zeros(n), covariance, (targets, n_samples), check_valid="ignore"
+        shape = targets, n_samples
+        draws: Floats = serial(
+            lambda: rng.multivariate_normal(np.zeros(n), covariance, shape, check_valid="ignore"),
+            n**3,
         )
         draws = mean[..., None] + np.moveaxis(draws, -1, 0).reshape(*mean.shape, n_samples)
         samples: Floats = self.y_std_[..., None] * draws + self.y_mean_[..., None]

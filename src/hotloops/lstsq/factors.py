@@ -244,10 +244,13 @@ class Normal(Factor):
         return [cls(problem, right, left=prepared.left(prepared.rows), scale=prepared.scale)]
 
     def _orthogonal(self) -> Array:
-        sides = zip(self.right, self.left, strict=True)
-        return np.stack(
-            [solve_triangular(r, rows.T, trans="C", check_finite=False).T for r, rows in sides]
-        )
+        def solved() -> Array:
+            sides = zip(self.right, self.left, strict=True)
+            return np.stack(
+                [solve_triangular(r, rows.T, trans="C", check_finite=False).T for r, rows in sides]
+            )
+
+        return serial(solved, self.left.size * self.right.shape[1])
 
 
 class QR(Factor):
@@ -314,10 +317,15 @@ def _inverse_half(vh: Array, sigma: Array, scale: Array, rank: int) -> tuple[Arr
     # rows that grow smaller, and pivots: however far apart, each has all its digits
     rows = scale.argsort()
     v = (vh[:rank] / scale).conj().T[rows]
-    basis, factor, order = qr(v, mode="economic", pivoting=True, check_finite=False)
-    inverse = np.diag(1 / sigma[:rank])[order]
-    inverse = solve_triangular(factor, inverse, trans="C", check_finite=False)
-    half[:rank, rows] = (basis @ inverse).T
+
+    def least() -> Array:
+        basis, factor, order = qr(v, mode="economic", pivoting=True, check_finite=False)
+        inverse = np.diag(1 / sigma[:rank])[order]
+        inverse = solve_triangular(factor, inverse, trans="C", check_finite=False)
+        product: Array = basis @ inverse
+        return product
+
+    half[:rank, rows] = serial(least, v.size * rank).T
     size = 2.0 ** min(np.frexp(np.abs(half).max())[1], 1020)
     return half / size, size
 

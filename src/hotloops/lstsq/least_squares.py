@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays
+from .._factors.serial import serial
 from .._run import kept
 from .._typing import Array, Floats, Numbers
 from .problem import (
@@ -317,7 +318,8 @@ class LeastSquares:
         shape = (*problem.batch, *problem.a.shape[1:])
         if shape[-1] != shape[-2]:
             raise ValueError(f"slogdet needs a square A, got shape {shape}")
-        return np.linalg.slogdet(problem.a.reshape(shape))
+        a = problem.a.reshape(shape)
+        return serial(lambda: np.linalg.slogdet(a), a.size * shape[-1])
 
     def pinv(self) -> Numbers:
         """The matrix that takes b to x: the pseudo-inverse A⁺ where there are no weights and no

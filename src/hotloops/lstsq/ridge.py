@@ -73,7 +73,8 @@ def _path_of(
         with np.errstate(all="ignore"):
             errors /= root
         none = weights[item] == 0
-        errors[:, none] = b[none] - problem.a[item, none] @ x
+        unweighted = problem.a[item, none]
+        errors[:, none] = b[none] - serial(lambda: unweighted @ x, unweighted.size * k * p)
 
 
 def _singular(
