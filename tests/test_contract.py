@@ -305,7 +305,7 @@ def _growth_of_malloc(size):
 
 
 def test_growth_is_seen_in_native_code():
-    for size in (2**24, 2**27):
+    for size in (2**26, 2**27):  # up to 2**25 malloc may return memory that was in use before
         assert abs(in_forked_child(_growth_of_malloc, size) - size) < 2**22
 
 

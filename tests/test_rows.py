@@ -272,6 +272,7 @@ def test_gradients_of_many_rows(backend):
 # --- the table of errors --------------------------------------------------------------------
 
 
+@pytest.mark.slow  # Numba compiles for single precision
 def test_the_table_of_errors(monkeypatch):
     monkeypatch.syspath_prepend(str(pathlib.Path(__file__).parents[1] / "benchmarks"))
     accuracy = __import__("accuracy")

@@ -206,8 +206,10 @@ def _carry_out(
 
 def _line_of_one_tile(call: Call) -> Line | None:
     """The line of a call's block, if the call is one tile of it and BLAS keeps to one thread."""
+    if len(call.steps) != 1:
+        return None
     step = call.steps[0]
-    if len(call.steps) > 1 or type(step) is not Step or len(step.tiles) != 1 or step.names:
+    if type(step) is not Step or len(step.tiles) != 1 or step.names:
         return None
     if step.multiplications and threads_blas(step.multiplications, call.dtype):
         return None
