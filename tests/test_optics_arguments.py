@@ -2,6 +2,7 @@
 
 import doctest
 import pickle
+import types
 
 import numpy as np
 import pytest
@@ -168,6 +169,11 @@ def test_from_tmm(backend):
     n[0] = 1.5
     film = hl.optics.from_tmm(coh_tmm_data("s", n, d, 0.1 + 0j, 100), backend=backend)
     assert film.r == solve(n, d, 100, 0.1, pol="s", backend=backend).r
+
+
+def test_from_any_mapping():
+    data = coh_tmm_data("p", [1, 2 + 4j, 1], [np.inf, 2, np.inf], 0.1, 100)
+    assert hl.optics.from_tmm(types.MappingProxyType(data)).r == hl.optics.from_tmm(data).r
 
 
 def test_from_what_is_not_of_tmm():

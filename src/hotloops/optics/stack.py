@@ -190,7 +190,7 @@ def from_tmm(
 
     Parameters
     ----------
-    coh_tmm_data : dict
+    coh_tmm_data : mapping
         What ``tmm.coh_tmm(pol, n_list, d_list, th_0, lam_vac)`` returned.
     backend, workers
         As for `solve_stack`.
@@ -203,7 +203,7 @@ def from_tmm(
     Raises
     ------
     TypeError
-        If `coh_tmm_data` is no such dictionary.
+        If `coh_tmm_data` is no such mapping.
     ValueError
         As for `solve_stack`.
 
@@ -217,8 +217,9 @@ def from_tmm(
     0.081718
     """
     names = ("pol", "n_list", "d_list", "th_0", "lam_vac")
-    if not isinstance(coh_tmm_data, dict) or not set(names) <= set(coh_tmm_data):
-        got = sorted(coh_tmm_data) if isinstance(coh_tmm_data, dict) else repr(coh_tmm_data)
+    is_mapping = isinstance(coh_tmm_data, Mapping)
+    if not is_mapping or not set(names) <= set(coh_tmm_data):
+        got = sorted(coh_tmm_data) if is_mapping else repr(coh_tmm_data)
         raise TypeError(
             f"coh_tmm_data must be the dictionary that tmm.coh_tmm returns, with "
             f"{', '.join(names)}; got {got}"
