@@ -11,11 +11,12 @@ numbers at a time, and compute in double precision:
                      and Q if there is a place for it
     multiply         q becomes q factors[k0], rounded to its precision
 
-The last two are of a piece of rows i0 to i1 and of the matrix k0, k1 = k0 + 1, that is its own. So
-the R of all pieces, below one another, have the R of the whole, and their Q times the pieces of
-that Q are the Q of the whole (TSQR: Demmel, Grigori, Hoemmen & Langou, *Communication-optimal
-parallel and sequential QR and LU factorizations*, SIAM J. Sci. Comput. 34 (2012) A206). A piece has
-at least as many rows as columns.
+`triangular` and `multiply` treat one piece, the rows i0 to i1, and the one matrix factors[k0] that
+belongs to this piece; k1 is k0 + 1. Where the R of all pieces stand below one another, the R of
+that tall matrix is the R of the whole, and the Q of a piece, times the rows of the tall matrix's Q
+that belong to it, is its part of the Q of the whole (TSQR: Demmel, Grigori, Hoemmen & Langou,
+*Communication-optimal parallel and sequential QR and LU factorizations*, SIAM J. Sci. Comput. 34
+(2012) A206). A piece has at least as many rows as columns.
 
 Shapes: a (m, n), b (m, p), q (m, n), or (0, n) where it is not wanted. What is in double precision
 has a last axis of 1 for real numbers, of 2 for the parts of complex ones: total (n, c), (n, p, c)

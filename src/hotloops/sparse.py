@@ -502,7 +502,8 @@ def _stored(
 
 
 def _flat(places: list[Array], sizes: list[int], count: int) -> Array:
-    """One index in place of those along several axes, or none."""
+    """For each of `count` elements, one index into several axes of these sizes taken as one axis;
+    zeros where there is no axis."""
     if not places:
         return np.zeros(count, np.int32)
     return places[0] if len(places) == 1 else np.ravel_multi_index(places, sizes)

@@ -19,7 +19,8 @@ def most_likely(
     start: Start,
     rng: np.random.Generator | np.random.RandomState,
 ) -> Parameters:
-    """The most likely hyperparameters, of what is not given from the best of a grid.
+    """The most likely hyperparameters. The search begins where the user says; for those of which
+    the user gives no value, at the best point of a grid.
 
     The search runs in units of the data. Where all comes from the data these are rounded there:
     the steps are the same then, whatever the user's units are. Where numbers are given, the

@@ -100,7 +100,10 @@ def pca(X: ArrayLike, n_components: float | None = None) -> PrincipalComponents:
     (``svd_flip`` with ``u_based_decision=False``): in each component the entry of largest modulus
     is positive. Components of equal variances are any basis of theirs.
 
-    Cost: 2 N D² operations of LAPACK, on the threads of its BLAS. Memory: a centred copy of X.
+    Cost: 2 N D² operations for the QR factor, which the workers share where X is large and N at
+    least 4 D; then a singular value decomposition of that factor, or where N ≤ D of the centred
+    data, on one thread. Memory: a centred copy of X, which is not made where N exceeds 8192 and
+    8 D.
 
     Source: Jolliffe, *Principal Component Analysis*, 2002, section 3.5.
 

@@ -84,8 +84,9 @@ class Problem:
         return np.maximum(self.rcond * largest, self.floor)
 
     def made(self, block: str, work: float, inputs: Mapping[str, Any], **shapes: Any) -> Any:
-        """What a block makes of each of the matrices `a` among its inputs, by `work`
-        multiplications: arrays (K, ...) of the shapes given."""
+        """The outputs of a block that treats each of the K matrices `a` among its inputs by itself,
+        with `work` multiplications for each. `shapes` names the outputs, and gives the shape that
+        each has for one matrix."""
         a, arrays = inputs["a"], dict(inputs)
         for name, shape in shapes.items():
             arrays[name] = Output((len(a), *shape), _DTYPES.get(name, a.dtype))
@@ -116,7 +117,7 @@ class Problem:
 
 @functools.lru_cache
 def _step(block: str, count: int, work: float) -> Step:
-    """A block for each of so many matrices, by so many multiplications each."""
+    """The step that runs a block over `count` matrices, with `work` multiplications for each."""
     cost = 1000 + 0.1 * work
     return Step(block, tiles.rows(count, cost), count * cost, work)
 

@@ -65,7 +65,8 @@ def refined(factor: Factor, b: Array) -> Array:
 def residual(
     problem: Problem, scale: Array, b: Array, x: Array, r: Array, n: int
 ) -> tuple[Array, Array]:
-    """The kernel's f, and h of n rows, in blocks of matrices and columns."""
+    """f = b − r − A x, and the gradient h = S (Aᴴ W r − alpha x), as `kernels.lstsq` has them: f
+    (K, m, p), and h (K, n, p), or without an element where n is 0 and no gradient is wanted."""
     a, (count, _, p) = problem.a, b.shape
     arrays = {
         "a": a, "weights": problem.weights, "alpha": problem.alpha, "scale": scale, "b": b, "x": x,

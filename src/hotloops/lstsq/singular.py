@@ -25,8 +25,9 @@ def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def rank_tolerance(a: Array) -> float:
-    """What the roundings of the elements of A, and of its factorisation, may make of a singular
-    value that is 0, in units of the largest: sums over its longer side cost nothing."""
+    """The size to which rounding, of the elements of A and in its factorisation, may bring a
+    singular value that is 0, as a share of the largest one. It grows with the shorter side of A
+    alone: sums over the longer side are made in pieces, and their rounding does not grow."""
     m, n = a.shape[-2:]
     return int(max(10, min(m, n))) * epsilon(a.dtype)
 

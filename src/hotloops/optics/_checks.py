@@ -62,8 +62,8 @@ def _other_axis(n: Array, d: Array) -> str:
 
 
 def media(n: Complexes) -> None:
-    """Refuse indices of a size that products cannot hold, and gain in the outer media; warn of gain
-    in a layer."""
+    """Refuse indices so large or small that products of them overflow or vanish, and gain in the
+    outer media; warn of gain in a layer."""
     if not n.size:
         return
     least, largest = _range(n.real)
@@ -151,7 +151,8 @@ def incidence(n0: Array, kx: Complexes) -> None:
 
 
 def along(kx: Array, wavelength: Floats) -> None:
-    """Refuse kx of a size that products cannot hold."""
+    """Refuse a wave vector kx along the layers that is so large that products of it with the other
+    sizes overflow."""
     if not kx.size or not wavelength.size:
         return
     largest, longest = np.fmax.reduce(np.abs(kx), axis=None), wavelength.max().item()
@@ -163,7 +164,8 @@ def along(kx: Array, wavelength: Floats) -> None:
 
 
 def batch(n: Array, d: Array, wavelength: Array, **along: Array) -> tuple[int, ...]:
-    """The shape of the stacks; `along`: theta or kx."""
+    """The shape of the batch of stacks: that to which the leading axes of n and d, the wavelength,
+    and theta or kx, which comes as a keyword of its name, broadcast."""
     ((name, array),) = along.items()
     leads = {
         "n": n.shape[:-1],

@@ -27,8 +27,10 @@ class StackSolution:
     """The waves in a stack of layers, as `solve_stack` finds them.
 
     Shapes: (...) are the axes of the stacks, first of them, for pol="both", one of two; N media.
-    All is in double precision. What is not in the first list is computed when first asked for, and
-    kept.
+    All is in double precision. For one stack, where the shape (...) is (), the numbers r, t, R, T,
+    power_entering, A and kx are NumPy's scalars, float64 or complex128, and so is what a method
+    gives at one depth z. r, t, R, T, power_entering and A are there from the start; the other
+    attributes are computed when they are first asked for, and kept.
 
     Attributes
     ----------
@@ -331,7 +333,8 @@ class StackSolution:
         return result
 
     def _depth(self, what: int, depths: ArrayLike, incoherent_weights: ArrayLike | None) -> Array:
-        """What `depth` sums up at these depths, of each stack or weighted."""
+        """A quantity (INTENSITY, POYNTING or ABSORPTION) at these depths: of each stack, or summed
+        over the stacks with weights."""
         z: Array = _arrays.coordinates("z", depths)
         if not z.ndim:
             return self._depth(what, z[None], incoherent_weights)[..., 0][()]
@@ -364,7 +367,8 @@ class StackSolution:
         groups: int,
         K: int,
     ) -> Array:
-        """The weighted sums of K stacks each, shape (*lead, Nz), for blocks (sums, groups, Nz)."""
+        """A quantity at depths z, summed with weights over the K stacks of each group: an array of
+        shape (*lead, Nz), which the blocks fill as one of shape (sums, groups, Nz)."""
         stacks, planes, count = groups * K, len(z), self._count
         bounds: list[tuple[int, ...]]
         result: Array
