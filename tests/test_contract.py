@@ -135,7 +135,7 @@ def _backwards(array):
 
 def _memmap(array, folder):
     path = folder / "array"
-    array.tofile(path)
+    path.write_bytes(array.tobytes() + b" ")  # an empty file cannot be mapped
     return np.memmap(path, array.dtype, "r", shape=array.shape)
 
 

@@ -3,10 +3,12 @@
 import copy
 import functools
 import inspect
+import itertools
 
 import numpy as np
 import pytest
 from helpers import small_blocks
+from hotloops.kernels.ard import NOWHERE
 
 from hotloops import _cases
 from hotloops._run import backends
@@ -57,26 +59,49 @@ def test_every_block_has_a_line(subject, backend):
 
 # --- what the shared cases ask of the blocks -------------------------------------------------
 
-MOST = 6  # calls of a block that are looked at, of each dtype
-
 
 class Recorder(backends.Backend):
-    """A backend that keeps the arguments of the blocks that it has NumPy's carry out."""
+    """A backend that keeps the arguments of the blocks that it has NumPy's carry out: one call of
+    each situation."""
 
     def __init__(self):
         super().__init__("recorder", lambda subject: resolve("numpy", subject).load(subject))
-        self.seen = {}
+        self.case, self.seen = None, {}
 
     def block(self, subject, name, dtype):
-        function = super().block(subject, name, dtype)
+        function, line = super().block(subject, name, dtype), notation.lines(subject)[name]
 
         def recorded(*args):
-            calls = self.seen.setdefault((subject, name), {}).setdefault(dtype, [])
-            if len(calls) < MOST:
-                calls.append(copy.deepcopy(args))
+            calls = self.seen.setdefault((subject, name), {}).setdefault(dtype, {})
+            situation = self.case, _situation(line, args)
+            if situation not in calls:
+                calls[situation] = copy.deepcopy(args)
             function(*args)
 
         return recorded
+
+
+def _situation(line, args):
+    """What a block may branch on: whether its bounds begin at 0, which arrays are empty, and of
+    what kind the numbers of the tile are."""
+    bounds = tuple(start == 0 for start in args[: 2 * len(line.axes) : 2])
+    return bounds, *_empty(line, args).items(), *_kinds(line, args).items()
+
+
+def _empty(line, args):
+    """{argument: whether it is empty} of those that may be."""
+    first = 2 * len(line.axes)
+    values = (*args[first : first + line.count], *args[first + line.count + len(line.numbers) :])
+    pairs = zip(line.arguments, values, strict=True)
+    return {argument.name: np.size(value) == 0 for argument, value in pairs if argument.optional}
+
+
+def _kinds(line, args):
+    """{number: false or true, or 0, another or NOWHERE, as 0, 1 or 2} of the tile's own numbers."""
+    first = 2 * len(line.axes) + line.count
+    values = args[first : first + len(line.numbers)]
+    pairs = zip(line.numbers, values, strict=True)
+    return {name: (value != 0) + (value == NOWHERE) for name, value in pairs}
 
 
 @functools.cache
@@ -87,14 +112,26 @@ def recorded(subject):
         patch.setattr(backends, "_backends", backends._backends | {"recorder": recorder})
         for case in _cases.CASES:
             if case.subject == subject:
+                recorder.case = case.name
                 for dtype in case.tolerance:
                     case.call(case.arguments("tiny", dtype), backend="recorder", workers=1)
-    return {name: calls for (_, name), calls in recorder.seen.items()}
+    return {
+        name: {dtype: list(calls.values()) for dtype, calls in seen.items()}
+        for (_, name), seen in recorder.seen.items()
+    }
 
 
 @pytest.mark.parametrize(("subject", "name"), BLOCKS)
 def test_every_block_has_a_case(subject, name):
-    assert recorded(subject).get(name)
+    """And each of its arrays that may be empty is so in one and not in another; a tile's own number
+    that is true in one is false in another, and a diagonal meets one and misses another."""
+    line = notation.lines(subject)[name]
+    calls = list(itertools.chain(*recorded(subject).get(name, {}).values()))
+    assert calls
+    seen = [_empty(line, args) | _kinds(line, args) for args in calls]
+    for name in seen[0]:
+        if name not in ("first", "place", "start", "stop"):  # where a tile lies
+            assert len({one[name] for one in seen}) > 1, name
 
 
 def _piece(argument, value, line, bounds):

@@ -53,6 +53,22 @@ def _inverse_question(a: Any, b: Any, width: int) -> Any:
     return b @ np.conjugate(np.transpose(b)) - 2 * np.linalg.inv(a)
 
 
+def _gram_make(rng: Any, dtype: Any, p: int, n: int) -> Arguments:
+    return {"v": numbers(rng, dtype, p, n)}
+
+
+def _gram(v: Any, **kept: Any) -> Array:
+    return cholesky.gram(np.require(_arrays.floating("v", v), requirements="C"), **kept)
+
+
+def _gram_question(v: Any) -> Any:
+    return np.array([[sum(row * np.conjugate(other)) for other in v] for row in v])
+
+
+def _gram_numpy(v: Any) -> Any:
+    return v @ np.conjugate(np.transpose(v))
+
+
 CASES = (
     Case(
         "cholesky", "solutions by tiles", _solved, _make, {"n": 43, "p": 3, "width": 8},
@@ -63,5 +79,9 @@ CASES = (
         "cholesky", "inverse by tiles", _inverse, _make, {"n": 43, "p": 3, "width": 8},
         {np.complex64: 1e-5, np.float32: 1e-5, np.complex128: 1e-14, np.float64: 1e-14},
         _inverse_question,
+    ),
+    Case(
+        "cholesky", "inner products of rows", _gram, _gram_make, {"p": 131, "n": 3},
+        {np.complex128: 1e-14, np.float64: 1e-14}, _gram_question, _gram_numpy,
     ),
 )  # fmt: skip

@@ -168,4 +168,8 @@ CASES = (
         )
         for name in ("tanh", "sigmoid")
     ),
+    Case(
+        "linalg", "multilayer perceptron of no features", linalg.mlp_forward, _mlp_make,
+        {"n": 40, "widths": (0, 5)}, {np.float64: 3e-15}, _mlp_question,
+    ),
 )  # fmt: skip

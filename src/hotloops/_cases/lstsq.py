@@ -76,7 +76,9 @@ def _least_norm_numpy(A: Array, b: Array, method: str) -> Array:
     return np.stack([_lstsq_numpy(*problem) for problem in zip(A, b, strict=True)])
 
 
-def _refined_question(A: Array, b: Array, weights: Array, alpha: float, refine: bool) -> Array:
+def _refined_question(
+    A: Array, b: Array, refine: bool, weights: Any = 1.0, alpha: float = 0.0
+) -> Array:
     weighted = A.conj().T * weights
     return np.linalg.inv(weighted @ A + alpha * np.eye(A.shape[1])) @ (weighted @ b)
 
@@ -133,6 +135,10 @@ CASES = (
         "lstsq", "refined, of weighted rows with a penalty", _lstsq, _lstsq_make,
         {"m": 40, "n": 6, "p": 5, "weighted": True, "alpha": 0.1, "refine": True},
         {np.complex128: 1e-13, np.float64: 1e-13}, _refined_question, _refined_numpy,
+    ),
+    Case(
+        "lstsq", "refined", _lstsq, _lstsq_make, {"m": 40, "n": 6, "p": 5, "refine": True},
+        {np.complex128: 1e-13, np.float64: 1e-13}, _refined_question,
     ),
     Case(
         "lstsq", "ridge path", _ridge, _lstsq_make,

@@ -30,18 +30,15 @@ def _stack_make(
     return arguments if nz is None else arguments | {"z": np.linspace(-0.1, d.sum() + 0.1, nz)}
 
 
-def _powers(
-    n: Array,
-    d: Array,
-    wavelength: Array,
-    theta: Array,
-    *,
-    backend: str | None = None,
-    workers: int | None = None,
-) -> Array:
-    found = optics.solve_stack(
-        n, d, wavelength, theta, pol="both", backend=backend, workers=workers
-    )
+def _along_make(rng: Generator, dtype: DType, **size: int) -> Arguments:
+    """The same stacks for waves that are given by kx."""
+    arguments = _stack_make(rng, dtype, **size)
+    sine = np.sin(arguments.pop("theta"))  # in air
+    return arguments | {"kx": 2 * np.pi / arguments["wavelength"] * sine}
+
+
+def _powers(*, backend: str | None = None, workers: int | None = None, **stack: Any) -> Array:
+    found = optics.solve_stack(**stack, pol="both", backend=backend, workers=workers)
     return np.stack([found.R, found.T])
 
 
@@ -112,6 +109,11 @@ def _powers_question(n: Array, d: Array, wavelength: Array, theta: Array) -> Arr
             flux = index * (cosine if pol == "s" else np.conj(cosine))
             powers[:, p, w, a] = abs(r) ** 2, abs(t) ** 2 * flux[-1].real / flux[0].real
     return powers
+
+
+def _along_question(n: Array, d: Array, wavelength: Array, kx: Array) -> Array:
+    theta = np.arcsin(kx * wavelength / (2 * np.pi))[0]  # the same at each wavelength
+    return _powers_question(n, d, wavelength, theta)
 
 
 def _amplitudes_question(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
@@ -259,6 +261,10 @@ CASES = (
         {"layers": 5, "wavelengths": 9, "angles": 7}, _OPTICS_TOLERANCE,
         _powers_question, _powers_numpy, {"layers": 20, "wavelengths": 200, "angles": 50},
         {"layers": 20, "wavelengths": 30, "angles": 10},
+    ),
+    Case(
+        "optics", "R and T of stacks by kx", _powers, _along_make,
+        {"layers": 5, "wavelengths": 4, "angles": 5}, _OPTICS_TOLERANCE, _along_question,
     ),
     Case(
         "optics", "absorption in the depth of a stack", _absorption, _stack_make,

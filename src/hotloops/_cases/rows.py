@@ -24,16 +24,16 @@ def _double(array: Any) -> Any:
 # --- sums -----------------------------------------------------------------------------------
 
 
-def _sums(a: Any, less: Any, **kept: Any) -> Any:
+def _sums(a: Any, less: Any = (), **kept: Any) -> Any:
     return _rows.sums(_arrays.floating("a", a), [*_arrays.floating("less", less)], **kept)
 
 
-def _sums_question(a: Any, less: Any) -> Any:
-    return np.array([sum(column) for column in (_double(a) - less.sum(axis=0)).T])
+def _sums_question(a: Any, less: Any = ()) -> Any:
+    return np.array([sum(column) for column in (_double(a) - np.sum(less, axis=0)).T])
 
 
-def _sums_numpy(a: Any, less: Any) -> Any:
-    return _double(a).sum(axis=0) - len(a) * less.sum(axis=0)
+def _sums_numpy(a: Any, less: Any = ()) -> Any:
+    return _double(a).sum(axis=0) - len(a) * np.sum(less, axis=0)
 
 
 def _products(a: Any, b: Any, **kept: Any) -> Any:
@@ -77,8 +77,9 @@ def _of_one_size(r: Any, q: Any) -> Any:
     return np.concatenate([r / root, q * root])
 
 
-def _factors_question(a: Any, less: Any) -> Any:
-    q, r = _double(a) - less.sum(axis=0), np.zeros((a.shape[1],) * 2, less.dtype)
+def _factors_question(a: Any, less: Any = ()) -> Any:
+    q = _double(a) - np.sum(less, axis=0)
+    r = np.zeros((a.shape[1],) * 2, q.dtype)
     for k in range(len(r)):  # Gram and Schmidt
         r[k, k] = np.linalg.norm(q[:, k])
         q[:, k] /= r[k, k]
@@ -93,6 +94,20 @@ def _factors_numpy(a: Any, less: Any) -> Any:
     return _of_one_size(r, rows @ np.linalg.inv(r))
 
 
+def _triangular(a: Any, **kept: Any) -> Any:
+    """R with a positive diagonal."""
+    r = _rows.triangular(np.require(_arrays.floating("a", a), requirements="C"), **kept)
+    return np.sign(r.diagonal().real)[:, None] * r
+
+
+def _triangular_question(a: Any) -> Any:
+    return _factors_question(a)[: a.shape[1]] * np.sqrt(len(a))
+
+
+def _triangular_numpy(a: Any) -> Any:
+    return np.linalg.cholesky(_double(a).conj().T @ _double(a)).conj().T
+
+
 _SUMS = {np.complex64: 1e-13, np.float32: 1e-13, np.complex128: 1e-13, np.float64: 1e-13}
 _FACTORS = {np.complex64: 1e-7, np.float32: 1e-7, np.complex128: 1e-13, np.float64: 1e-13}
 
@@ -100,6 +115,10 @@ CASES = (
     Case(
         "rows", "sums of columns", _sums, _make, {"m": 900, "n": 5, "less": 2}, _SUMS,
         _sums_question, _sums_numpy,
+    ),
+    Case(
+        "rows", "sums of columns as they are", _sums, _make, {"m": 903, "n": 5},
+        {np.complex64: 1e-13, np.float64: 1e-13}, _sums_question, _sums_numpy,
     ),
     Case(
         "rows", "products", _products, _make, {"m": 900, "n": 5, "p": 3}, _SUMS,
@@ -116,5 +135,9 @@ CASES = (
     Case(
         "rows", "orthogonal factors of pieces", _factors, _make, {"m": 9000, "n": 3, "less": 2},
         _FACTORS, _factors_question, _factors_numpy,
+    ),
+    Case(
+        "rows", "triangular factors of pieces", _triangular, _make, {"m": 9000, "n": 3},
+        {np.complex128: 1e-13, np.float64: 1e-13}, _triangular_question, _triangular_numpy,
     ),
 )  # fmt: skip
