@@ -111,7 +111,8 @@ def test_planes_in_any_order(backend, n, reference):
 
 
 @pytest.mark.parametrize(
-    ("waves", "planes", "columns"), [(129, 3, 2), (300, 1, 1), (2, 300, 5), (3, 7, 1100)]
+    ("waves", "planes", "columns"),
+    [(129, 3, 2), (257, 3, 2), (300, 1, 1), (2, 300, 5), (3, 7, 1100)],
 )
 def test_beams_of_every_tile(backend, waves, planes, columns):
     beam = waves_of(26, waves)
@@ -126,7 +127,7 @@ def test_beams_of_every_tile(backend, waves, planes, columns):
     assert largest_error(result, squares(expected)) < 1e-14
 
 
-@pytest.mark.parametrize("waves", [1, 2, 127, 128, 129, 300])
+@pytest.mark.parametrize("waves", [1, 2, 128, 255, 256, 257, 300])
 @pytest.mark.parametrize("kinds", [1, 2, 1000])
 def test_intensities_in_absorbing_surroundings(backend, waves, kinds):
     # Im kx, by which an intensity depends on x, is the same in neighbours or not

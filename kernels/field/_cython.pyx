@@ -38,9 +38,11 @@ cdef extern from "waves.h" nogil:
 
 cdef enum:
     COLUMNS = 1024
-    WAVES = 128
+    WAVES = 256
 
-if (HL_STRIP, COLUMNS, WAVES, 7) != (128, kernel.COLUMNS, kernel.WAVES, len(kernel.OPERANDS)):
+if (HL_STRIP, HL_BUNCH, COLUMNS, WAVES, 7) != (
+    128, 512, kernel.COLUMNS, kernel.WAVES, len(kernel.OPERANDS)
+):
     # which loops of fixed steps are written with, and C must know when it compiles
     raise ImportError("_cython.pyx, waves.h and __init__.py have different numbers")
 
@@ -317,37 +319,43 @@ cdef cloned _count_infinite(
     count[0] = total
 
 
-cdef cloned _interleave(
-    Py_ssize_t n, const double complex* x, const double complex* y, const double complex* z,
-    floating* out,
+# A product of complex matrices A B is three of real ones,
+#     re = Re A Re B - Im A Im B,  im = (Re A + Im A) (Re B + Im B) - Re A Re B - Im A Im B,
+# a quarter less than its definition. Each matrix is three real ones, a `plane` apart.
+
+
+cdef cloned _split(
+    Py_ssize_t n, const double* re, const double* im, double* out, Py_ssize_t plane,
 ) noexcept nogil:
-    # out (n, 3) from its columns
+    # a factor
     cdef Py_ssize_t i
     for i in range(n):
-        out[6 * i] = <floating> x[i].real
-        out[6 * i + 1] = <floating> x[i].imag
-        out[6 * i + 2] = <floating> y[i].real
-        out[6 * i + 3] = <floating> y[i].imag
-        out[6 * i + 4] = <floating> z[i].real
-        out[6 * i + 5] = <floating> z[i].imag
+        out[i], out[plane + i], out[2 * plane + i] = re[i], im[i], re[i] + im[i]
+
+
+cdef cloned _interleave(
+    Py_ssize_t n, Py_ssize_t component, const double* e, Py_ssize_t plane, floating* out,
+) noexcept nogil:
+    # out (n, 3) from the products of its components
+    cdef Py_ssize_t c, i
+    cdef double x, y
+    for i in range(n):
+        for c in range(3):
+            x, y = e[c * component + i], e[plane + c * component + i]
+            out[6 * i + 2 * c] = <floating> (x - y)
+            out[6 * i + 2 * c + 1] = <floating> (e[2 * plane + c * component + i] - x - y)
 
 
 cdef cloned _add_square_of(
-    Py_ssize_t n, double weight, const double* f, double* total,
+    Py_ssize_t n, double weight, const double* e, Py_ssize_t plane, double* total,
 ) noexcept nogil:
-    # total (n,) += weight |f|^2, f (n,) complex
+    # total (n,) += weight |product|^2
     cdef Py_ssize_t i
+    cdef double re, im
     for i in range(n):
-        total[i] += weight * (f[2 * i] * f[2 * i] + f[2 * i + 1] * f[2 * i + 1])
-
-
-cdef cloned _pair(
-    Py_ssize_t n, const double* re, const double* im, double complex* out,
-) noexcept nogil:
-    # out = re + i im
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i].real, out[i].imag = re[i], im[i]
+        re = e[i] - e[plane + i]
+        im = e[2 * plane + i] - e[i] - e[plane + i]
+        total[i] += weight * (re * re + im * im)
 
 
 cdef inline Py_ssize_t _apart(Py_ssize_t length) noexcept nogil:
@@ -357,34 +365,36 @@ cdef inline Py_ssize_t _apart(Py_ssize_t length) noexcept nogil:
 
 cdef void _beam(
     const Stack* s, Py_ssize_t waves, const Py_ssize_t* row, Py_ssize_t nz, const double* z,
-    Py_ssize_t nx, const double* x, double complex* a, double complex* b, double complex* out,
+    Py_ssize_t nx, const double* x, double* a, double* b, double* out,
 ) noexcept nogil:
-    # out (3, nz, nx) = the sum over the waves, WAVES at a time, of a (waves, 3, nz) =
-    # coherent · f(z) times b (waves, nx) = exp(i kx x)
+    # out (3, 3, nz, nx) = the products that make the sum over the waves, WAVES at a time, of
+    # a (waves, 3, nz) = coherent · f(z) times b (waves, nx) = exp(i kx x)
     cdef Py_ssize_t c, first, i, j, k, n, start, stop, height = _apart(3 * nz), width = _apart(nx)
+    cdef Py_ssize_t heights = min(WAVES, waves) * height, widths = min(WAVES, waves) * width
+    cdef Py_ssize_t plane = 3 * nz * width
     cdef Py_ssize_t present[3]
     cdef strip[6] f
     cdef strip re, im
-    for first in range(0, waves, 128):
+    for first in range(0, waves, 256):
         n = min(waves - first, WAVES)
         present[:] = [0, 0, 0]
         for k in range(n):
             for start in range(0, nx, 128):
                 j = min(nx - start, HL_STRIP)
                 hl_phases(j, <const double*> (s.kx + row[4]), x + start, re, im)
-                _pair(j, re, im, b + k * width + start)
+                _split(j, re, im, b + k * width + start, widths)
             for start in range(0, nz, 128):
                 j = min(nz - start, HL_STRIP)
                 memset(f, 0, sizeof(f))
                 _add(s, row, j, z + start, NULL, f)
                 for c in range(3):
-                    _pair(j, f[2 * c], f[2 * c + 1], a + k * height + c * nz + start)
+                    _split(j, f[2 * c], f[2 * c + 1], a + k * height + c * nz + start, heights)
                     _count_nonzero(j, f[2 * c], &present[c])
                     _count_nonzero(j, f[2 * c + 1], &present[c])
             row += 7
         if 0 in (present[0], present[1], present[2]):
             # a component that no wave has costs nothing, unless 0 times its phase is NaN
-            _count_infinite(2 * nx, n, 2 * width, <const double*> b, &i)
+            _count_infinite(nx, n, width, b + 2 * widths, &i)
             for c in range(3):
                 present[c] += i
         c = 0
@@ -393,10 +403,13 @@ cdef void _beam(
             if present[c] > 0:
                 while stop < 3 and present[stop] > 0:
                     stop += 1
-                gemm[doublecomplex]((stop - c) * nz, nx, n, a + c * nz, height, b, width,
-                                    out + c * nz * width, width, first > 0, True)
+                for k in range(3):
+                    gemm[double]((stop - c) * nz, nx, n, a + k * heights + c * nz, height,
+                                 b + k * widths, width, out + k * plane + c * nz * width, width,
+                                 first > 0, True)
             elif first == 0:
-                memset(out + c * nz * width, 0, nz * width * sizeof(double complex))
+                for k in range(3):
+                    memset(out + k * plane + c * nz * width, 0, nz * width * sizeof(double))
             c = stop
 
 
@@ -406,23 +419,22 @@ cdef void _beams(
     Py_ssize_t stride, bint intensity,
 ) noexcept nogil:
     # out (nz, nx, 6) = the sum over a beam's waves, or (nz, nx) = incoherent |that|^2 over beams
-    cdef Py_ssize_t c, i, j, m, width = _apart(nx)
-    cdef double complex* a = <double complex*> scratch
-    cdef double complex* b = a + min(WAVES, waves) * _apart(3 * nz)
-    cdef double complex* e = b + min(WAVES, waves) * width
-    cdef double* total = <double*> (e + 3 * nz * width)
+    cdef Py_ssize_t c, i, j, m, width = _apart(nx), component = nz * width
+    cdef double* a = scratch
+    cdef double* b = a + 3 * min(WAVES, waves) * _apart(3 * nz)
+    cdef double* e = b + 3 * min(WAVES, waves) * width
+    cdef double* total = e + 9 * component
     if not intensity:
         _beam(s, waves, row, nz, z, nx, x, a, b, e)
         for i in range(nz):
-            _interleave[floating](nx, e + i * width, e + (nz + i) * width,
-                                  e + (2 * nz + i) * width, out + i * stride)
+            _interleave[floating](nx, component, e + i * width, 3 * component, out + i * stride)
         return
-    memset(total, 0, nz * width * sizeof(double))
+    memset(total, 0, component * sizeof(double))
     for m in range(beams):
         _beam(s, waves, row + 7 * m * waves, nz, z, nx, x, a, b, e)
         for c in range(3):
-            _add_square_of(nz * width, s.incoherent[row[7 * m * waves + 6]],
-                           <const double*> (e + c * nz * width), total)
+            _add_square_of(component, s.incoherent[row[7 * m * waves + 6]], e + c * component,
+                           3 * component, total)
     for i in range(nz):
         for j in range(nx):
             out[i * stride + j] = <floating> total[i * width + j]
@@ -442,7 +454,7 @@ def grid(
     cdef Stack s = _stack(interfaces, kz, amplitudes, vectors, far, kx, coherent, incoherent)
     cdef double* scratch = NULL
     if waves > 1:
-        size = 2 * min(WAVES, waves) * (_apart(3 * nz) + _apart(nx)) + 7 * nz * _apart(nx)
+        size = 3 * min(WAVES, waves) * (_apart(3 * nz) + _apart(nx)) + 10 * nz * _apart(nx)
     elif intensity:
         size = min(WAVES, beams) * (nz + nx) + nz * nx
     if size > 0:

@@ -213,8 +213,10 @@ def _intensities(rows, z, x, stack, incoherent, scratch, out):
 
 @jit
 def _beam(rows, z, x, stack, scratch, f, a, b, out):
-    # out (3, nz, nx) = the sum over the waves, WAVES at a time, of a (3, waves, nz) =
-    # coherent · f(z) times b (waves, nx) = exp(i kx x)
+    # out (3, 3, nz, nx) = the products that make the sum over the waves, WAVES at a time, of
+    # a (3, 3, waves, nz) = coherent · f(z) times b (3, waves, nx) = exp(i kx x). A product of
+    # complex matrices A B is three of real ones,
+    #     re = Re A Re B - Im A Im B,  im = (Re A + Im A) (Re B + Im B) - Re A Re B - Im A Im B.
     nz, nx, waves = len(z), len(x), scratch[0]
     re, im = np.empty(nx + GROUP), np.empty(nx + GROUP)
     for first in range(0, len(rows), WAVES):
@@ -224,7 +226,7 @@ def _beam(rows, z, x, stack, scratch, f, a, b, out):
             row = rows[first + k]
             _columns(stack[5][row[4]], x, waves.decay, waves.angle, re, im)
             for i in range(nx):
-                b[k, i] = complex(re[i], im[i])
+                b[0, k, i], b[1, k, i], b[2, k, i] = re[i], im[i], re[i] + im[i]
                 finite &= math.isfinite(re[i]) and math.isfinite(im[i])
             for start in range(0, nz, STRIP):
                 stop = min(start + STRIP, nz)
@@ -232,24 +234,31 @@ def _beam(rows, z, x, stack, scratch, f, a, b, out):
                 _add(row, z[start:stop], x[:0], stack, scratch, f)
                 for c in range(3):
                     for i in range(stop - start):
-                        a[c, k, start + i] = complex(f[2 * c, i], f[2 * c + 1, i])
-                        present[c] |= f[2 * c, i] != 0 or f[2 * c + 1, i] != 0
-        for c in range(3):
-            # a component that no wave has costs nothing, unless 0 times its phase is NaN
-            if present[c] or not finite:
-                gemm(nz, nx, n, a[c], nz, b, nx, out[c], nx, first > 0, True, False)
-            elif first == 0:
-                for i in range(nz):
-                    for j in range(nx):
-                        out[c, i, j] = 0
+                        f_re, f_im = f[2 * c, i], f[2 * c + 1, i]
+                        a[0, c, k, start + i] = f_re
+                        a[1, c, k, start + i] = f_im
+                        a[2, c, k, start + i] = f_re + f_im
+                        present[c] |= f_re != 0 or f_im != 0
+        for part in range(3):
+            for c in range(3):
+                # a component that no wave has costs nothing, unless 0 times its phase is NaN
+                if present[c] or not finite:
+                    gemm(
+                        nz, nx, n, a[part, c], nz, b[part], nx, out[part, c], nx, first > 0, True,
+                        False,
+                    )  # fmt: skip
+                elif first == 0:
+                    for i in range(nz):
+                        for j in range(nx):
+                            out[part, c, i, j] = 0
 
 
 @jit
 def _beams(rows, z, x, stack, incoherent, scratch, out):
     # out (nz, nx, 6) = the sum over a beam's waves, or (nz, nx) = incoherent |that|^2 over beams
     nz, nx, waves = len(z), len(x), min(WAVES, rows.shape[1])
-    a, b = np.empty((3, waves, nz), np.complex128), np.empty((waves, nx), np.complex128)
-    e, f = np.empty((3, nz, nx), np.complex128), np.empty((6, PADDED))
+    a, b = np.empty((3, 3, waves, nz)), np.empty((3, waves, nx))
+    e, f = np.empty((3, 3, nz, nx)), np.empty((6, PADDED))
     intensity = out.shape[2] == 1
     total = np.zeros((nz, nx if intensity else 0))
     for m in range(len(rows)):
@@ -257,13 +266,13 @@ def _beams(rows, z, x, stack, incoherent, scratch, out):
         weight = incoherent[rows[m, 0, 6]]
         for i in range(nz):
             for c in range(3):
-                if intensity:
-                    for j in range(nx):
-                        total[i, j] += weight * (e[c, i, j].real ** 2 + e[c, i, j].imag ** 2)
-                else:
-                    for j in range(nx):
-                        out[i, j, 2 * c] = e[c, i, j].real
-                        out[i, j, 2 * c + 1] = e[c, i, j].imag
+                first, second, third = e[0, c, i], e[1, c, i], e[2, c, i]
+                for j in range(nx):
+                    re, im = first[j] - second[j], third[j] - first[j] - second[j]
+                    if intensity:
+                        total[i, j] += weight * (re**2 + im**2)
+                    else:
+                        out[i, j, 2 * c], out[i, j, 2 * c + 1] = re, im
     if intensity:
         for i in range(nz):
             for j in range(nx):

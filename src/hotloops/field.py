@@ -29,7 +29,7 @@ _FAR_HINT = (
 # of what is not given: kx, and the weights
 _ZERO, _ONE, _REAL_ONE = np.zeros((), _COMPLEX128), np.ones((), _COMPLEX128), np.ones(())
 _WHAT = ("field", "intensity")
-_BEAM = 128, 512  # planes and columns of a tile that sums waves: 5 MB with its tables
+_BEAM = 128, 512  # planes and columns of a tile that sums waves: 11 MB with its tables
 _LONG_SUM = 4096  # waves, of which so large a tile would take long
 _FEW = 2048  # points that are too few to share out
 _SHARES = 64  # of a sum, at most
@@ -209,7 +209,7 @@ def layered_field(
 
     Cost: O(Nz log N + Nx) for the searches and exponentials of each wave, each exponential inside
     its layer only, and the writing of the result. A coherent sum on a grid is a matrix product of
-    8 Nz Nx K operations for each component that some wave has; an incoherent one costs little more
+    6 Nz Nx K operations for each component that some wave has; an incoherent one costs little more
     than its profiles where Im kx is the same in all waves. Memory: the result, 56 bytes a wave and
     at most 12 MB a worker, however many waves are summed.
 
@@ -423,8 +423,8 @@ def _grid_call(
         count = tiles.split(fields * planes, 200 + 3 * beams * waves * columns)
         height = _BEAM[0] // 4 if beams * waves > _LONG_SUM else _BEAM[0]
         height, width = min(planes, height), min(columns, _BEAM[1])
-        # a complex one counts as 8; the components are one product
-        multiplications = 8 * 3 * height * width * min(waves, WAVES)
+        # the components are one product
+        multiplications = 3 * height * width * min(waves, WAVES)
     else:
         width = min(columns, COLUMNS)
         count = tiles.split(fields * planes, 200 * beams + (16 if parts > 1 else 48) * width)
