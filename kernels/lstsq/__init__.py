@@ -29,6 +29,15 @@ what refinement needs (Björck 1967): with residuals r of x from before,
 
     f = b - r - A x,   h = S (Aᴴ W r - alpha x),   then x += (AᴴWA + alpha I)⁻¹ (AᴴW f + S⁻¹ h)
 
+`left_out` makes of one matrix the errors b_i − a_i x, x that of all rows but i, for several
+penalties at once. With sqrt(W) A = U Σ Vᴴ, y = (Uᴴ b)ᵀ (p, q) and rest = b − U Uᴴ b (p, m),
+
+    errors[s, c, i] = (sum over j of share_j u_ij y_cj + rest_ci) / (sum over j of share_j |u_ij|²
+                      + beyond_i),                                  beyond_i = 1 − the row's |u_i|²
+
+which are the residuals over 1 − h_ii: share_j, what the penalty takes of the j-th singular value's
+part, is gap[s, j], and for a row without a part beyond U, where all may be 0, limit[s, j].
+
 `residual` computes f and h in twice the working precision: sums of products whose rounding errors,
 exact by a fused multiply-add or Dekker's product and by Knuth's sum, are added up besides.
 
@@ -55,6 +64,7 @@ factor_normal    k | a:kmn > right:kij ratio:k
 factor_qr        k | a:kmn products householder > left:kmn right:kij order:kn ratio:k
 factor_svd       k | a:kmn > left:kmq sigma:kq right:kqn
 solve          k c | kind left:kmq? right:kqn order:kn scale:kn b:kmc h:knc? > x:knc
+left_out         s | gap:sq limit:sq y:pq u:mq squares:mq beyond:m rest:pm > errors:spm
 residual       k c | a:kmn weights:km? alpha scale:kn b:kmc x:knc r:kmc > f:kmc h:knc?
 """
 

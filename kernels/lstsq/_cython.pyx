@@ -48,6 +48,15 @@ cdef inline number _times(number z, double s) noexcept nogil:
         return z
 
 
+cdef inline number _over(number z, double s) noexcept nogil:
+    if number is float or number is double:
+        return <number> (z / s)
+    else:
+        z.real = z.real / s
+        z.imag = z.imag / s
+        return z
+
+
 cdef inline int _exponent(double x) noexcept nogil:
     # that of the power of two that is just above x > 0, from -1020 to 1020
     cdef int exponent = 0
@@ -564,6 +573,47 @@ cdef cloned _residual(
     for j in range(n):
         h[j * p] = _number[number](sums[4 * j] + sums[4 * j + 1],
                                    sums[4 * j + 2] + sums[4 * j + 3], h[j * p])
+
+
+def left_out(
+    Py_ssize_t s0, Py_ssize_t s1, const double[:, ::1] gap, const double[:, ::1] limit,
+    const number[:, ::1] y, const number[:, ::1] u, const double[:, ::1] squares,
+    const double[::1] beyond, const number[:, ::1] rest, number[:, :, ::1] errors,
+):
+    cdef Py_ssize_t s, c, i, j, p = y.shape[0], q = y.shape[1], m = u.shape[0], count = s1 - s0
+    cdef const double* shares = &limit[s0, 0]
+    cdef number* left = <number*> scratch(count * p * q, sizeof(number))
+    cdef double* share = <double*> scratch(count * m, sizeof(double))
+    cdef number* z
+    with nogil:
+        for i in range(m):
+            if beyond[i] > 0:
+                shares = &gap[s0, 0]
+        for s in range(count):
+            for c in range(p):
+                for j in range(q):
+                    left[(s * p + c) * q + j] = _times[number](y[c, j], shares[s * q + j])
+        gemm[number](count * p, m, q, left, q, &u[0, 0], q, &errors[s0, 0, 0], m, False, False,
+                     True)
+        gemm[double](count, m, q, shares, q, &squares[0, 0], q, share, m, False, False, True)
+        for i in range(m):
+            if beyond[i] == 0 and shares != &limit[s0, 0]:
+                for s in range(count):
+                    share[s * m + i] = 0
+                    for j in range(q):
+                        share[s * m + i] += limit[s0 + s, j] * squares[i, j]
+                    for c in range(p):
+                        z = &errors[s0 + s, c, i]
+                        z[0] = 0
+                        for j in range(q):
+                            z[0] = z[0] + _times[number](y[c, j] * u[i, j], limit[s0 + s, j])
+        for s in range(count):
+            for c in range(p):
+                for i in range(m):
+                    z = &errors[s0 + s, c, i]
+                    z[0] = _over[number](z[0] + rest[c, i], share[s * m + i] + beyond[i])
+    free(left)
+    free(share)
 
 
 def residual(

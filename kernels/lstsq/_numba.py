@@ -384,6 +384,35 @@ def _add_product(head, rest, x, y):
     return _add(head, rest + _fma(x, y, -product), product)
 
 
+@jit
+def left_out(s0, s1, gap, limit, y, u, squares, beyond, rest, errors):
+    (p, q), m, count = y.shape, len(u), s1 - s0
+    outside = (beyond > 0).any()
+    shares = gap[s0:s1] if outside else limit[s0:s1]
+    left, share = np.empty((count * p, q), y.dtype), np.empty((count, m))
+    for s in range(count):
+        for c in range(p):
+            for j in range(q):
+                left[s * p + c, j] = y[c, j] * shares[s, j]
+    gemm(count * p, m, q, left, q, u, q, errors[s0], m, False, False, True)
+    gemm(count, m, q, shares, q, squares, q, share, m, False, False, True)
+    for i in range(m):
+        if outside and beyond[i] == 0:
+            for s in range(count):
+                share[s, i] = 0
+                for c in range(p):
+                    errors[s0 + s, c, i] = 0
+                for j in range(q):
+                    share[s, i] += limit[s0 + s, j] * squares[i, j]
+                    for c in range(p):
+                        errors[s0 + s, c, i] += limit[s0 + s, j] * y[c, j] * u[i, j]
+    for s in range(count):
+        for c in range(p):
+            for i in range(m):
+                total = errors[s0 + s, c, i] + rest[c, i]
+                errors[s0 + s, c, i] = total / (share[s, i] + beyond[i])
+
+
 @_exact
 def residual(k0, k1, c0, c1, a, weights, alpha, scale, b, x, r, f, h):
     m, n = a.shape[1:]

@@ -174,6 +174,14 @@ class _TwofoldComplex:
         return self.re.value() + 1j * self.im.value()
 
 
+def left_out(s0, s1, gap, limit, y, u, squares, beyond, rest, errors):
+    with np.errstate(all="ignore"):
+        for shares, rows in ((gap[s0:s1], beyond > 0), (limit[s0:s1], beyond == 0)):
+            left = (shares[:, None] * y) @ u[rows].T + rest[:, rows]
+            share = shares @ squares[rows].T + beyond[rows]
+            errors[s0:s1, :, rows] = left / share[:, None]
+
+
 def residual(k0, k1, c0, c1, a, weights, alpha, scale, b, x, r, f, h):
     """f = b − r − A x and h = S (Aᴴ W r − alpha x)."""
     twofold = _TwofoldComplex if np.iscomplexobj(a) else _Twofold

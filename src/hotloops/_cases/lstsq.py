@@ -98,6 +98,20 @@ def _ridge_question(A: Array, b: Array, alphas: Array) -> Array:
     return np.stack([np.linalg.inv(A.T @ A + alpha * unit) @ A.T @ b for alpha in alphas])
 
 
+def _left_out(A: Array, b: Array, alphas: Array, **keywords: Any) -> Array:
+    return lstsq.LeastSquares(A, **keywords).ridge_path(b, alphas).loo_errors
+
+
+def _left_out_question(A: Array, b: Array, alphas: Array) -> Array:
+    errors = np.empty((len(alphas), *b.shape), b.dtype)
+    for k, alpha in enumerate(alphas):
+        for i in range(len(A)):
+            rows = np.delete(A, i, 0)
+            gram = rows.conj().T @ rows + alpha * np.eye(A.shape[1])
+            errors[k, i] = b[i] - A[i] @ np.linalg.inv(gram) @ rows.conj().T @ np.delete(b, i, 0)
+    return errors
+
+
 def _ridge_numpy(A: Array, b: Array, alphas: Array) -> Array:
     values, vectors = np.linalg.eigh(A.T @ A)
     y = vectors.T @ (A.T @ b)
@@ -145,5 +159,10 @@ CASES = (
         {"m": 40, "n": 6, "p": 1, "alphas": 4}, {np.float64: 1e-13},
         _ridge_question, _ridge_numpy, {"m": 2000, "n": 100, "p": 1, "alphas": 100},
         {"m": 500, "n": 50, "p": 1, "alphas": 50},
+    ),
+    Case(
+        "lstsq", "errors of leaving out", _left_out, _lstsq_make,
+        {"m": 20, "n": 6, "p": 3, "alphas": 4}, {np.complex128: 1e-12, np.float64: 1e-12},
+        _left_out_question,
     ),
 )  # fmt: skip

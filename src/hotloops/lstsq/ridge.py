@@ -7,13 +7,11 @@ from scipy.linalg import qr
 
 from .. import _rows
 from .._factors.serial import serial
-from .._run import each
+from .._run import Call, Output, Step, each, run, tiles
 from .._typing import Array, Numbers
 from .factors import Factor
 from .problem import Problem
 from .singular import epsilon, real_dtype
-
-_PENALTIES = 16  # whose errors are made together
 
 
 class RidgePath(NamedTuple):
@@ -68,7 +66,7 @@ def _path_of(
     rows = serial(lambda: shares @ vh.conj(), shares.size * n)
     x[...] = rows.reshape(k, p, n).swapaxes(1, 2)
     with np.errstate(all="ignore"):
-        _left_out(problem, u, sigma, gap, y, root * b, errors)
+        errors[...] = _left_out(problem, u, sigma, gap, y, root * b)
     if weights.size:
         with np.errstate(all="ignore"):
             errors /= root
@@ -107,49 +105,24 @@ def _graded(a: Array, rank: int, square: bool) -> tuple[Array, Array, Array]:
     return basis @ u[: None if square else rank].conj().T, sigma[:rank], vh
 
 
-def _left_out(
-    problem: Problem, u: Array, sigma: Array, gap: Array, y: Array, b: Array, errors: Array
-) -> None:
-    """Fill in the errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ and
-    y = (Uᴴ b)ᵀ: the residuals over 1 − h. Both have a part beyond U, and one of the shares that
-    penalties leave."""
-    m, q = u.shape
-    real, squares = real_dtype(u.dtype), np.abs(u) ** 2
-    beyond, rest = np.zeros(m, real), np.zeros_like(b)
+def _left_out(problem: Problem, u: Array, sigma: Array, gap: Array, y: Array, b: Array) -> Array:
+    """The errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ, y = (Uᴴ b)ᵀ and the
+    share `gap` (k, q) that each penalty takes of the singular values' parts."""
+    (m, q), (p, k) = u.shape, (len(y), len(gap))
+    squares = np.abs(u).astype(np.float64) ** 2
+    beyond, rest = np.zeros(m), np.zeros_like(b)
     if m > q:
-        beyond, rest = 1 - squares.sum(axis=1), b - serial(lambda: u @ y.T, u.size * len(y))
-        inside = beyond < 10 * q * epsilon(real)
+        beyond, rest = 1 - squares.sum(axis=1), b - serial(lambda: u @ y.T, u.size * p)
+        inside = beyond < 10 * q * epsilon(real_dtype(u.dtype))
         beyond[inside], rest[inside] = 0, 0
-    # of a row inside U both go to 0 with the penalty, and their ratio does not
+    # of a row inside U residual and 1 − h both go to 0 with the penalty, and their ratio does not
     limit = np.where(gap.any(axis=1, keepdims=True), gap, (sigma[-1] / sigma) ** 2)
-    for rows, shares in ((beyond > 0, gap), (beyond == 0, limit)):
-        if rows.any():
-            some = slice(None) if rows.all() else rows
-            left = _Left(u[some], squares[some], beyond[some], rest[some].T)
-            left.fill(shares.astype(real), y, errors, some, problem.workers)
-
-
-class _Left(NamedTuple):
-    """Rows of U, the squares in it, and what is beyond U of 1 and of b, (m) and (p, m)."""
-
-    u: Array
-    squares: Array
-    beyond: Array
-    rest: Array
-
-    def fill(self, shares: Array, y: Array, errors: Array, rows: Any, workers: int) -> None:
-        """Fill in the errors (k, m, p) of these rows, for shares (k, q) that penalties leave."""
-        (p, q), m = y.shape, len(self.u)
-
-        def piece(place: int) -> None:
-            k = place * _PENALTIES
-            some = shares[k : k + _PENALTIES]
-            with np.errstate(all="ignore"):
-                left = ((some[:, None] * y).reshape(-1, q) @ self.u.T).reshape(-1, p, m)
-                left += self.rest
-                share = some @ self.squares.T
-                share += self.beyond
-                left /= share[:, None]
-                errors[k : k + _PENALTIES, rows] = left.swapaxes(1, 2)
-
-        each(piece, -(-len(shares) // _PENALTIES), workers, blas=True)
+    arrays = {
+        "gap": gap, "limit": limit, "y": y, "u": u, "squares": squares, "beyond": beyond,
+        "rest": np.ascontiguousarray(rest.T), "errors": Output((k, p, m), u.dtype),
+    }  # fmt: skip
+    cost = 0.1 * m * q * (p + 1)
+    penalties = tiles.rows(k, cost)
+    step = Step("left_out", penalties, k * cost, penalties[0][1] * p * m * q)
+    errors: Array = run(Call("lstsq", u.dtype, arrays, [step], ("errors",)), *problem.kept)
+    return errors.swapaxes(1, 2)
