@@ -1,4 +1,4 @@
-"""Features of inputs, on which the kernels then act."""
+"""Features of inputs, on which the covariances then act."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -174,11 +174,11 @@ def _largest(array: Array) -> int:
 
 
 def _bounds(products: int, m: int, l: int, volume: int, dtype: _Dtype) -> list[Tile]:
-    """Bounds of whole products where there are enough of them, else of rows of one product, each of
-    which takes `volume` multiplications."""
+    """Tiles of whole products where there are enough of them, else of rows of one product; each
+    product takes `volume` multiplications."""
     cost = 5 + volume * _COST[dtype.kind]
     if tiles.is_short(products * cost) or not m * l:
         return [(0, products, 0, m)]
-    piece = tiles.split(products, cost)
-    rows = tiles.split(m, cost / m) if piece == 1 else m
-    return tiles.grid((products, m), (piece, rows))
+    length = tiles.split(products, cost)
+    rows = tiles.split(m, cost / m) if length == 1 else m
+    return tiles.grid((products, m), (length, rows))

@@ -252,12 +252,12 @@ def _of_all(array: Array, shape: _Shape, batch: _Shape, dtype: np.dtype[Any]) ->
 
 
 def _bounds(systems: int, n: int, columns: int, group: int) -> list[Tile]:
-    """Bounds of pieces of the batch, of whole groups."""
+    """Tiles of the batch, of whole groups."""
     cost = 20 + n * n * (2 + 0.1 * (n + columns))
     if tiles.is_short(systems * cost):
         return [(0, systems)]
-    piece = -(-tiles.split(systems, cost) // group) * group
-    return tiles.grid((systems,), (piece,))
+    length = -(-tiles.split(systems, cost) // group) * group
+    return tiles.grid((systems,), (length,))
 
 
 def _unfit(of_b: _Shape, of_A: _Shape, vectors: bool) -> str:

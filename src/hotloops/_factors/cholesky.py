@@ -13,7 +13,7 @@ from ..kernels.cholesky import PANEL
 
 _DOUBLE = np.dtype(np.float64)
 _MULTIPLICATION = 0.06  # ns, in a product
-#: From how many rows on tiles on several workers are quicker than one block.
+#: From how many rows on tiles on several workers are quicker than LAPACK on one.
 LARGE = 640
 _ROWS = 64  # of right-hand sides, or of an inverse, at once
 
@@ -46,7 +46,7 @@ def _diagonal(a: Array, diagonal: Array) -> None:
 
 
 def _bounds(start: int, stop: int, step: int) -> list[Tile]:
-    """The bounds of pieces of range(start, stop)."""
+    """Tiles of range(start, stop), each `step` long but for the last."""
     return [(a, min(a + step, stop)) for a in range(start, stop, step)]
 
 

@@ -11,7 +11,7 @@ from . import cholesky
 from .panels import panels, tasks
 
 _TALL = 3  # rows for each column, from which on inner products are quicker than reflections
-_LARGE = 384  # columns from which on panels on several workers are quicker than one block
+_LARGE = 384  # columns from which on panels on several workers are quicker than LAPACK on one
 _LEAST = 5e7  # multiplications from which on several workers are quicker than one
 
 _WIDTH = 64  # of a panel: its reflections are slow, beside the products of the others

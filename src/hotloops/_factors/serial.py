@@ -1,4 +1,4 @@
-"""What has no tiles: functions of LAPACK's, each a block by itself."""
+"""What has no tiles: functions of LAPACK's, each a task on one thread."""
 
 from collections.abc import Callable
 from typing import TypeVar

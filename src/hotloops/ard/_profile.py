@@ -1,4 +1,4 @@
-"""The profile of a kernel: what it makes of a quadratic form."""
+"""The profile of a covariance: what it makes of a quadratic form."""
 
 from typing import Literal, TypeAlias
 

@@ -1,5 +1,5 @@
 """LAPACK's factorisations without SciPy's checks, which take longer than a small matrix does; each
-is a block by itself, with BLAS on one thread."""
+is a task by itself, with BLAS on one thread."""
 
 import functools
 import math

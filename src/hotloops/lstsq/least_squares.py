@@ -106,8 +106,8 @@ class LeastSquares:
 
     Cost: a factor 2/3 n³ ("lu") to 4 m n² ("qr") multiplications, which the workers share where a
     matrix is large ("lu" and "qr" from some 400 rows and columns on, or for tall A from m n² = 5e7
-    on). Singular values, and the column pivoting of nearly dependent columns, are one
-    block each, on one thread, for which Ctrl-C waits. No result depends on the number of workers.
+    on). Singular values, and the column pivoting of nearly dependent columns, are found on one
+    thread, for which Ctrl-C waits. No result depends on the number of workers.
     A right-hand side m n + n². Memory: A and a copy or two of it.
 
     Björck, *Iterative refinement of linear least squares solutions*, BIT 7 (1967) 257, BIT 8

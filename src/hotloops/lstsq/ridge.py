@@ -49,7 +49,8 @@ def _path_of(
     problem: Problem, factor: Factor, item: int, rank: int, b: Array, alphas: Array, x: Array,
     errors: Array,
 ) -> None:  # fmt: skip
-    """Fill in x (k, n, p) and the errors (k, m, p) of one matrix."""
+    """Write x (k, n, p) and the errors (k, m, p) of leaving out each row, for one matrix and k
+    penalties, into the arrays given."""
     n, p, k, real = problem.a.shape[2], b.shape[1], len(alphas), real_dtype(problem.a.dtype)
     weights, root = problem.weights, 1
     if weights.size:
