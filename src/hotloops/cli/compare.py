@@ -75,7 +75,7 @@ def measure(case: Case, size: str, backends: Sequence[str] = BACKENDS) -> dict[s
     del reference
     seconds = interleave(functions, _BURST[size], _BURSTS[size], _PAUSE[size])
     row = _name(case, size) | {
-        "seconds": {"question": seconds["question"], "numpy": seconds["best NumPy"]}
+        "seconds": {"question": seconds["question"], "best NumPy": seconds["best NumPy"]}
         | {backend: seconds[backend] for backend in backends},
         "over_question": {b: seconds["question"] / seconds[b] for b in backends},
         "over_numpy": {b: seconds["best NumPy"] / seconds[b] for b in backends},
@@ -201,7 +201,7 @@ class _Table:
         """The row's figures in their columns."""
         last = self._backends[-1]
         return self._line([
-            *(duration(row["seconds"][k]) for k in ("question", "numpy", *self._backends)),
+            *(duration(row["seconds"][k]) for k in ("question", "best NumPy", *self._backends)),
             digits(row["over_question"][last]),
             digits(row["over_numpy"][last]),
             f"{max(row['error'].values()):.1e}",
@@ -224,14 +224,13 @@ class _Table:
 def _plot(rows: Sequence[Mapping[str, Any]], backends: Sequence[str], path: str) -> None:
     import matplotlib.figure
 
-    names = ("question", "numpy", *backends)
+    names = ("question", "best NumPy", *backends)
     figure = matplotlib.figure.Figure(figsize=(9, 1 + 0.9 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     height = 0.8 / len(names)
     for k, name in enumerate(names):
         places = [row + k * height for row in range(len(rows))]
-        label = "best NumPy" if name == "numpy" else name
-        bars = axes.barh(places, [row["seconds"][name] for row in rows], height, label=label)
+        bars = axes.barh(places, [row["seconds"][name] for row in rows], height, label=name)
         axes.bar_label(bars, [duration(row["seconds"][name]) for row in rows], fontsize=7,
                        padding=2)  # fmt: skip
     axes.set_yticks(

@@ -29,7 +29,7 @@ def _backend(name: str) -> str:
             resolve(name, subject).load(subject)
         except ImportError as error:
             reasons.append(str(error))
-    return "; ".join(reasons) or "imports"
+    return "; ".join(dict.fromkeys(reasons)) or "imports"
 
 
 def _blas() -> Iterator[str]:
