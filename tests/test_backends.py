@@ -1,3 +1,5 @@
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -5,6 +7,9 @@ from helpers import in_new_python
 from hotloops.kernels import _jit_numba
 
 import hotloops as hl
+from hotloops._run import backends
+from hotloops.cli.config import config
+from hotloops.cli.main import main
 
 
 def output(code, **environment):
@@ -100,3 +105,69 @@ def test_version():
     assert hl.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = hl.nothing
+
+
+# --- backends of other packages -------------------------------------------------------------
+
+ELSEWHERE = """
+from hotloops._run import backends
+
+here = backends.Backend("here", backends.resolve("numpy", "ard").load)
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A package that brings a backend, one that does not import, and two that are none."""
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    folder = tmp_path / "elsewhere-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(
+        "[hotloops.backends]\nhere = elsewhere:here\nbroken = nowhere:backend\n"
+        "other = elsewhere:here\nmodule = elsewhere\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "elsewhere", raising=False)
+    monkeypatch.setattr(backends, "_backends", dict(backends._backends))
+    backends._installed.cache_clear()
+    yield
+    backends._installed.cache_clear()
+    sys.modules.pop("elsewhere", None)
+
+
+def test_a_backend_of_another_package(elsewhere, capsys):
+    assert "elsewhere" not in sys.modules
+    assert hl.quadform([[0.0], [2.0]], backend="here")[0, 1] == 4
+    with hl.set_backend("here"):
+        assert hl.get_backend() == "here"
+    assert main(["selftest", "ard", "--backend", "here"]) == 0
+    assert "ard: full metric, float64, here: error" in capsys.readouterr().out
+
+
+def test_the_backends_of_other_packages_are_known_without_an_import(elsewhere):
+    assert backends.names() == ("cython", "numba", "numpy", "here", "broken", "other", "module")
+    assert "elsewhere" not in sys.modules
+    facts = config()
+    assert facts["backend here"] == "imports"
+    assert "No module named 'nowhere'" in facts["backend broken"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        (
+            "broken",
+            ImportError,
+            "'broken' of the package elsewhere does not import: Module",
+        ),
+        ("other", ImportError, "'other' .* must be called as its entry point is, got 'here'"),
+        ("module", ImportError, "'module' of the package elsewhere must be a Backend, got <module"),
+        ("f77", ValueError, "backend must be one of 'cython', .*'here', .* got 'f77'"),
+        (["numba"], ValueError, r"backend must be one of 'cython', .* got \['numba'\]"),
+    ],
+)
+def test_what_is_no_backend(elsewhere, name, kind, message):
+    for call in (hl.set_backend, lambda name: hl.quadform([[0.0]], backend=name)):
+        with pytest.raises(kind, match=message):
+            call(name)

@@ -53,9 +53,6 @@ class Backend:
         self._loaded: dict[str, Any] = {}
         self._blocks: dict[tuple[str, str, np.dtype[Any]], Callable[..., object]] = {}
 
-    def __reduce__(self) -> tuple[Callable[[str], "Backend"], tuple[str]]:
-        return _named, (self.name,)
-
     def load(self, subject: str) -> Any:
         """The object that has the block functions of this kernel; ImportError if there is none."""
         if subject not in self._loaded:
@@ -148,32 +145,46 @@ _setting: Setting[str] = Setting("hotloops_backend")
 
 def names() -> tuple[str, ...]:
     """The names that users may call backends by, the one to prefer first."""
-    return tuple(_backends)
+    return (*_backends, *(name for name in _installed() if name not in _backends))
 
 
 def add(backend: Backend) -> None:
     """Let users name this `Backend` too.
 
     A package that brings one need not call this: it can have an entry point of the group
-    "hotloops.backends" that names the object.
+    "hotloops.backends" that names the object, and is called as the backend is.
     """
     _backends[backend.name] = backend
 
 
 @functools.cache
-def _add_installed() -> None:
-    for point in importlib.metadata.entry_points(group="hotloops.backends"):
-        if point.name not in _backends:
-            add(point.load())
+def _installed() -> dict[str, importlib.metadata.EntryPoint]:
+    """The backends of other packages by name, which are imported when they are asked for."""
+    points = importlib.metadata.entry_points(group="hotloops.backends")
+    return {point.name: point for point in points}
+
+
+def _imported(point: importlib.metadata.EntryPoint) -> Backend:
+    """The backend of another package; ImportError with the reason where there is none."""
+    of = f"backend {point.name!r} of the package {point.dist.name if point.dist else '?'}"
+    try:
+        backend = point.load()
+    except Exception as error:
+        raise ImportError(f"{of} does not import: {type(error).__name__}: {error}") from error
+    if not isinstance(backend, Backend):
+        raise ImportError(f"{of} must be a Backend, got {backend!r}")
+    if backend.name != point.name:
+        raise ImportError(f"{of} must be called as its entry point is, got {backend.name!r}")
+    return backend
 
 
 def _named(name: str, source: str = "backend") -> Backend:
     """The backend of this name."""
-    if name not in _backends:
-        _add_installed()
-    if name not in _backends:
-        expected = ", ".join(map(repr, _backends))
+    if not isinstance(name, str) or name not in names():
+        expected = ", ".join(map(repr, names()))
         raise ValueError(f"{source} must be one of {expected}, got {name!r}")
+    if name not in _backends:
+        add(_imported(_installed()[name]))
     return _backends[name]
 
 
@@ -284,4 +295,5 @@ def resolve(name: str | None, subject: str) -> Backend:
             if backend is None:
                 backend = _defaults[subject] = _first(subject)
             return backend
-    return _backends.get(name) or _named(name)
+    known = _backends.get(name) if isinstance(name, str) else None
+    return known or _named(name)
