@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ard_oracles import DTYPES, PROFILES, points
+from ard_oracles import DATA, DTYPES, PROFILES, points
 
 import hotloops as hl
 
@@ -131,6 +131,62 @@ def test_gradients_keep_their_digits(backend, dtype, d, data, one_set):
         (result["X"], terms.swapaxes(0, 1)),
     ):
         assert (np.abs(gradient - parts.sum(0)) <= error * np.abs(parts).sum(0)).all()
+
+
+WIDE_SLOPES = {  # by q, of a cusp at 0 none
+    "se": lambda q: -np.exp(-q / 2) / 2,
+    "matern12": lambda q: np.where(q > 0, -np.exp(-np.sqrt(q)) / (2 * np.sqrt(q + (q == 0))), 0),
+    "matern32": lambda q: -1.5 * np.exp(-np.sqrt(3 * q)),
+    "matern52": lambda q: -5 * (1 + np.sqrt(5 * q)) * np.exp(-np.sqrt(5 * q)) / 6,
+    "rq": lambda q: -1 / (2 * (1 + q / 2) ** 2),
+}
+
+
+def _one_feature_matters(rng, n, d):
+    X = 0.01 * rng.normal(size=(n, d))
+    X[:, 0] += np.sqrt(d) * rng.integers(4, size=n)
+    return X
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("d", [33, 150])
+@pytest.mark.parametrize("data", [*DATA, "one feature matters"])
+@pytest.mark.parametrize("one_set", [True, False])
+def test_the_error_that_gradients_from_products_may_have(backend, dtype, d, data, one_set):
+    make, rng = DATA.get(data, _one_feature_matters), np.random.default_rng(d)
+    X, Y = make(rng, 150, d).astype(dtype), make(rng, 140, d).astype(dtype)
+    X[:9], Y[5] = X[9:18], X[4]
+    other, eps = X if one_set else Y, np.finfo(dtype).eps
+    cotangent = rng.normal(size=(150, len(other))).astype(dtype)
+    both = np.add if one_set else lambda straight, _: straight
+    for size in (1, 0.25, 1 / 16):
+        lengths = (size * np.sqrt(d) * rng.uniform(0.8, 1.2, d)).astype(dtype)
+        scale = 1 / lengths.astype(np.longdouble)
+        difference = ((X.astype(np.longdouble)[:, None] - other) * scale).transpose(2, 0, 1)
+        difference, q = difference.astype(float), (difference**2).sum(axis=0)
+        for kind, slope in WIDE_SLOPES.items():
+            result = hl.ard_kernel_vjp(
+                cotangent, X, None if one_set else Y, kind=kind, variance=3.0, length_scale=lengths,
+                wrt=["length_scale", "X"], backend=backend,
+            )  # fmt: skip
+            pull = (6 * cotangent * slope(q)).astype(float)
+            straight, turned = np.abs(pull), np.abs(pull.T)
+            expected = {
+                "length_scale": -np.einsum("ij,fij,fij->f", pull, difference, difference),
+                "X": np.einsum("ij,fij->if", both(pull, pull.T), difference),
+            }
+            terms = {
+                "length_scale": np.einsum("ij,fij,fij->f", straight, difference, difference),
+                "X": np.einsum("ij,fij->if", both(straight, turned), np.abs(difference)),
+            }
+            weights = {
+                "length_scale": np.abs(cotangent).sum(),
+                "X": both(np.abs(cotangent), np.abs(cotangent.T)).sum(axis=1, keepdims=True),
+            }
+            for name, gradient in result.items():
+                bound = eps * scale * (4 * terms[name] + 16 * 3 * weights[name])
+                error = np.abs(gradient - expected[name] * scale)
+                assert (error <= bound).all(), (name, kind, size, (error / bound).max())
 
 
 def test_gradients_of_the_shortest_length_scales(backend):

@@ -17,7 +17,10 @@ wherever the rounding of that would be seen in k; a tile with many such pairs is
 differences as a whole. `pull` adds up, for a cotangent c, what the derivatives of the sum of c k
 are made of: by the scales but for 2 variance / s, by the variance, and by α but for the variance.
 `pull_points` writes that by the features x, for c = straight + transposed^T, of which one may be
-empty; `pull_features` makes of such a gradient by the features that by the points.
+empty; `pull_features` makes of such a gradient by the features that by the points. Given rows and
+columns both take their sums from two matrix products, W of the weights c p' and
+Σ_j W_ij (x_i - y_j) = x_i Σ_j W_ij - (W y)_i; of pairs that `fill` would make anew, from
+differences.
 
 A tile's own numbers: `diagonal` is the offset of the matrix's diagonal in it, as NumPy counts
 offsets: an element in the row a and the column b, counted from the tile's first ones, is on the
@@ -45,8 +48,8 @@ prepare_products  i   | x:if scale centre > rows:if norms:i
 fill              i j | x:if y:jf scale rows:if? row_norms:i? columns:jf? column_norms:j? profile alpha variance noise @diagonal @mirror > out:ij,ji
 fill_diagonal     i j | x y scale rows? row_norms? columns? column_norms? profile alpha variance noise @diagonal > out
 apply             i j | x:if y:jf scale rows:if? row_norms:i? columns:jf? column_norms:j? profile alpha variance v:jc,ic @mirror > +out:ic,jc
-pull              i j | x:if y:jf scale profile alpha cotangent:ij,ji @mirror > +sums
-pull_points       i   | x:if y scale profile alpha variance straight:im? transposed:mi? > gradient:if
+pull              i j | x:if y:jf scale rows:if? row_norms:i? columns:jf? column_norms:j? profile alpha cotangent:ij,ji @mirror > +sums
+pull_points       i   | x:if y scale rows:if? row_norms:i? columns? column_norms? profile alpha variance straight:im? transposed:mi? > gradient:if
 pull_features     i   | gradient:if plain projection > points:id
 """  # noqa: E501
 

@@ -7,6 +7,7 @@ from ard.pairs cimport (
     SE, SMALL, STRIP, add_up, evaluate, load, quadform,
 )
 from ard.products cimport finish, sample
+from ard.slopes cimport add_differences, add_products, weigh
 from blas cimport gemm
 
 from hotloops.kernels import ard as kernel
@@ -189,6 +190,27 @@ cdef Py_ssize_t _width(Py_ssize_t count) noexcept nogil:
     return max(LANES, min(STRIP, 2**15 // count // LANES * LANES))
 
 
+cdef bint _are_near(
+    int profile, Py_ssize_t m, Py_ssize_t n, const floating* row_norms,
+    const floating* column_norms,
+) noexcept nogil:
+    # whether the differences of rows and columns, which are rounded, are as good as those of points
+    return (profile != QUADFORM and profile != MATERN12
+            and _largest(m, row_norms) + _largest(n, column_norms) <= SMALL)
+
+
+cdef bint _are_late(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
+    double alpha,
+) noexcept nogil:
+    # whether many pairs of a tile would be made anew
+    cdef Py_ssize_t late = 0
+    if m * n > 64 * SAMPLE:
+        _sample(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, &late)
+    return late > SAMPLE // 32
+
+
 cdef void _pairs(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
     const floating* scale, const floating* rows, const floating* row_norms,
@@ -196,13 +218,10 @@ cdef void _pairs(
     floating variance, Py_ssize_t diagonal, floating* strip, floating* out, Py_ssize_t stride,
 ) noexcept nogil:
     # out (m, n) from products, or from differences where many pairs would be made anew
-    cdef Py_ssize_t j, wide, late = 0
-    if (profile != QUADFORM and profile != MATERN12
-            and _largest(m, row_norms) + _largest(n, column_norms) <= SMALL):
+    cdef Py_ssize_t j, wide
+    if _are_near(profile, m, n, row_norms, column_norms):
         x, y, scale = rows, columns, NULL
-    if m * n > 64 * SAMPLE:
-        _sample(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, &late)
-    if late <= SAMPLE // 32:
+    if not _are_late(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha):
         gemm[floating](m, n, count, rows, count, columns, count, out, stride, False, False, True)
         _finish(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, variance,
                 diagonal, out, stride)
@@ -394,140 +413,132 @@ cdef void _weights(
                         weights[i * STRIP + j] += transposed[j * transposed_stride + i]
 
 
-cdef inline inlined _slopes_of(
-    Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
-    const floating* scale, int profile, double alpha, floating* weights, double* by_variance,
-    double* by_alpha,
+cdef cloned _add_differences(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
+    const floating* scale, int profile, double alpha, floating* weights, bint squared,
+    double* totals, double* ends,
 ) noexcept nogil:
-    # weights *= dp/dq for a row, from which *by_variance += sum of weights · p, and *by_alpha that
-    # of weights · dp/dalpha
-    cdef Py_ssize_t j, w
-    cdef floating p[LANES]
-    cdef floating slope[LANES]
-    cdef floating change[LANES]
-    cdef floating values[LANES]
-    cdef floating changes[LANES]
-    for w in range(GROUP // sizeof(floating)):
-        change[w] = values[w] = changes[w] = 0
-    j = 0
-    while j < n:
-        quadform(count, x, strip + j * count, scale, p)
-        evaluate(profile, alpha, p, slope, change)
-        for w in range(GROUP // sizeof(floating)):
-            values[w] += weights[j + w] * p[w]
-            changes[w] += weights[j + w] * change[w]
-            weights[j + w] *= slope[w]
-        j += GROUP // sizeof(floating)
-    add_up(values, by_variance)
-    add_up(changes, by_alpha)
+    if profile == SE and squared:
+        add_differences(m, n, count, x, strip, scale, SE, alpha, weights, STRIP, True, totals,
+                        ends)
+    elif profile == SE:
+        add_differences(m, n, count, x, strip, scale, SE, alpha, weights, STRIP, False, totals,
+                        ends)
+    elif squared:
+        add_differences(m, n, count, x, strip, scale, profile, alpha, weights, STRIP, True, totals,
+                        ends)
+    else:
+        add_differences(m, n, count, x, strip, scale, profile, alpha, weights, STRIP, False,
+                        totals, ends)
 
 
-cdef inline inlined _slopes(
-    Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
-    const floating* scale, int profile, double alpha, floating* weights, double* by_variance,
-    double* by_alpha,
+cdef cloned _weigh(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* row_norms, const floating* column_norms, int profile,
+    double alpha, const floating* products, floating* weights, bint squared, floating* row_sums,
+    floating* column_sums, double* totals, double* ends,
 ) noexcept nogil:
     if profile == SE:
-        _slopes_of(n, count, x, strip, scale, SE, alpha, weights, by_variance, by_alpha)
+        weigh(m, n, count, x, y, scale, row_norms, column_norms, SE, alpha, products, weights,
+              STRIP, squared, row_sums, column_sums, totals, ends)
     else:
-        _slopes_of(n, count, x, strip, scale, profile, alpha, weights, by_variance, by_alpha)
+        weigh(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, products, weights,
+              STRIP, squared, row_sums, column_sums, totals, ends)
 
 
-cdef cloned _pull(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
-    const floating* scale, int profile, double alpha, floating* weights, double* sums,
+cdef cloned _add_products(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* rows, const floating* columns,
+    const floating* row_sums, const floating* column_sums, const floating* products, bint squared,
+    double* totals,
 ) noexcept nogil:
-    # sums[f] += sum of weights · dp/dq (scale[f] (x[i, f] - strip[f, j]))^2, then the two others
-    cdef Py_ssize_t f, i, j, w
-    cdef floating d, s, xf
-    cdef floating group[LANES]
-    cdef const floating* c
-    cdef const floating* y
-    for i in range(m):
-        c = weights + i * STRIP
-        _slopes(n, count, x + i * count, strip, scale, profile, alpha, weights + i * STRIP,
-                sums + count, sums + count + 1)
-        for f in range(count):
-            xf, s = x[i * count + f], scale[f]
-            for w in range(GROUP // sizeof(floating)):
-                group[w] = 0
-            j = 0
-            while j < n:
-                y = strip + j * count + f * (GROUP // sizeof(floating))
-                for w in range(GROUP // sizeof(floating)):
-                    d = s * (xf - y[w])
-                    group[w] += c[j + w] * d * d
-                j += GROUP // sizeof(floating)
-            add_up(group, sums + f)
+    add_products(m, n, count, rows, columns, row_sums, column_sums, products, squared, totals)
+
+
+cdef floating* _pull_scratch(Py_ssize_t count, floating like) except? NULL:
+    # weights, a strip or the sums of rows and columns, and products of _pull
+    return _scratch[floating](ROWS * STRIP + (count + 2) * STRIP + ROWS * max(STRIP, count), like)
+
+
+cdef void _pull(
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* y,
+    const floating* scale, const floating* rows, const floating* row_norms,
+    const floating* columns, const floating* column_norms, int profile, double alpha,
+    floating* scratch, bint squared, double* totals, double* ends,
+) noexcept nogil:
+    # Add up for m points from x and n from y on, whose weights are the scratch's first; from
+    # products where rows is not NULL, unless many pairs would be made anew.
+    cdef Py_ssize_t j = 0, wide
+    cdef floating* weights = scratch
+    cdef floating* strip = weights + ROWS * STRIP
+    cdef floating* products = strip + (count + 2) * STRIP
+    cdef floating* sums = strip
+    cdef bint late = True
+    if rows != NULL:
+        if _are_near(profile, m, n, row_norms, column_norms):
+            x, y, scale = rows, columns, NULL
+        late = _are_late(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha)
+    if late:
+        while j < n:
+            wide = min(_width(count), n - j)
+            load(wide, count, y + j * count, strip)
+            _add_differences(m, wide, count, x, strip, scale, profile, alpha, weights + j, squared,
+                             totals, ends)
+            j += wide
+        return
+    gemm[floating](m, n, count, rows, count, columns, count, products, STRIP, False, False, True)
+    _weigh(m, n, count, x, y, scale, row_norms, column_norms, profile, alpha, products, weights,
+           squared, sums, sums + STRIP, totals, ends)
+    gemm[floating](m, count, n, weights, STRIP, columns, count, products, count)
+    _add_products(m, n, count, rows, columns, sums, sums + STRIP, products, squared, totals)
 
 
 def pull(
     Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const floating[:, ::1] x,
-    const floating[:, ::1] y, const floating[::1] scale, int profile, double alpha,
+    const floating[:, ::1] y, const floating[::1] scale, const floating[:, ::1] rows,
+    const floating[::1] row_norms, const floating[:, ::1] columns,
+    const floating[::1] column_norms, int profile, double alpha,
     const floating[:, ::1] cotangent, bint mirror, double[::1] sums,
 ):
     cdef Py_ssize_t i, j, m, n, count = x.shape[1], stride = cotangent.shape[1]
-    cdef floating* weights = _scratch[floating](ROWS * STRIP + count * STRIP, scale[0])
-    cdef floating* strip = weights + ROWS * STRIP
+    cdef bint products = rows.shape[0] > 0
+    cdef floating* scratch = _pull_scratch[floating](count, scale[0])
+    cdef const floating* factor = _none_if_ones(count, &scale[0])
     with nogil:
         j = j0
         while j < j1:
-            n = min(_width(count), j1 - j)
-            load(n, count, &y[j, 0], strip)
+            n = min(STRIP, j1 - j)
             i = i0
             while i < i1:
                 m = min(ROWS, i1 - i)
                 _weights(m, n, &cotangent[i, j], stride, &cotangent[j, i] if mirror else NULL,
-                         stride, weights)
-                _pull(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights, &sums[0])
+                         stride, scratch)
+                _pull(m, n, count, &x[i, 0], &y[j, 0], factor, &rows[i, 0] if products else NULL,
+                      &row_norms[i] if products else NULL, &columns[j, 0] if products else NULL,
+                      &column_norms[j] if products else NULL, profile, alpha, scratch, True,
+                      &sums[0], &sums[count])
                 i += m
             j += n
-    free(weights)
-
-
-cdef cloned _pull_points(
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t count, const floating* x, const floating* strip,
-    const floating* scale, int profile, double alpha, floating* weights, double* totals,
-) noexcept nogil:
-    # totals[i, f] += the sum over j of weights · dp/dq (x[i, f] - strip[f, j])
-    cdef Py_ssize_t f, i, j, w
-    cdef double unused = 0
-    cdef floating xf
-    cdef floating group[LANES]
-    cdef const floating* c
-    cdef const floating* y
-    for i in range(m):
-        c = weights + i * STRIP
-        _slopes(n, count, x + i * count, strip, scale, profile, alpha, weights + i * STRIP,
-                &unused, &unused)
-        for f in range(count):
-            xf = x[i * count + f]
-            for w in range(GROUP // sizeof(floating)):
-                group[w] = 0
-            j = 0
-            while j < n:
-                y = strip + j * count + f * (GROUP // sizeof(floating))
-                for w in range(GROUP // sizeof(floating)):
-                    group[w] += c[j + w] * (xf - y[w])
-                j += GROUP // sizeof(floating)
-            add_up(group, totals + i * count + f)
+    free(scratch)
 
 
 def pull_points(
     Py_ssize_t i0, Py_ssize_t i1, const floating[:, ::1] x, const floating[:, ::1] y,
-    const floating[::1] scale, int profile, double alpha, floating variance,
-    const floating[:, ::1] straight, const floating[:, ::1] transposed,
+    const floating[::1] scale, const floating[:, ::1] rows, const floating[::1] row_norms,
+    const floating[:, ::1] columns, const floating[::1] column_norms, int profile, double alpha,
+    floating variance, const floating[:, ::1] straight, const floating[:, ::1] transposed,
     floating[:, ::1] gradient,
 ):
     cdef Py_ssize_t f, i, j, k, m, n, count = x.shape[1]
-    cdef floating* weights = _scratch[floating](ROWS * STRIP + count * STRIP, variance)
-    cdef floating* strip = weights + ROWS * STRIP
+    cdef bint products = rows.shape[0] > 0
+    cdef floating* scratch = _pull_scratch[floating](count, variance)
+    cdef const floating* factor = _none_if_ones(count, &scale[0])
     cdef double* totals = <double*> malloc(ROWS * count * sizeof(double))
-    cdef double s
+    cdef double[2] ends
     if totals == NULL:
-        free(weights)
+        free(scratch)
         raise MemoryError
     with nogil:
+        ends[0] = ends[1] = 0
         i = i0
         while i < i1:
             m = min(ROWS, i1 - i)
@@ -535,21 +546,22 @@ def pull_points(
                 totals[k] = 0
             j = 0
             while j < y.shape[0]:
-                n = min(_width(count), y.shape[0] - j)
-                load(n, count, &y[j, 0], strip)
+                n = min(STRIP, y.shape[0] - j)
                 _weights(m, n, &straight[i, j] if straight.shape[0] else NULL, straight.shape[1],
                          &transposed[j, i] if transposed.shape[0] else NULL, transposed.shape[1],
-                         weights)
-                _pull_points(m, n, count, &x[i, 0], strip, &scale[0], profile, alpha, weights,
-                             totals)
+                         scratch)
+                _pull(m, n, count, &x[i, 0], &y[j, 0], factor, &rows[i, 0] if products else NULL,
+                      &row_norms[i] if products else NULL, &columns[j, 0] if products else NULL,
+                      &column_norms[j] if products else NULL, profile, alpha, scratch, False,
+                      totals, ends)
                 j += n
             for k in range(m):
                 for f in range(count):
-                    s = scale[f]
-                    gradient[i + k, f] = <floating> (2 * variance * s * (s * totals[k * count + f]))
+                    gradient[i + k, f] = <floating> (2 * variance * scale[f]
+                                                     * totals[k * count + f])
             i += m
     free(totals)
-    free(weights)
+    free(scratch)
 
 
 def pull_features(

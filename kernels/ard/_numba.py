@@ -435,71 +435,159 @@ def _differences(x, s, strip, f, d):
 
 
 @jit
-def _weigh(x, i, strip, scale, profile, alpha, c, buffers):
-    # c *= dp/dq for a row, and the sums of c · p and of c · dp/dalpha
-    p, slope, by_alpha = buffers[0, : len(c)], buffers[1, : len(c)], buffers[2, : len(c)]
-    _quadform(x, i, strip, scale, p)
-    _slope(profile, alpha, p, slope, by_alpha)
-    sums = _dot(c, p), _dot(c, by_alpha)
-    for j in range(len(c)):
-        c[j] *= slope[j]
-    return sums
+def _weights(i, m, j, n, straight, transposed, weights):
+    # weights[a, b] = straight[i + a, j + b] + transposed[j + b, i + a], one of which may be empty
+    weights[:m, :n] = 0
+    if straight.size:
+        weights[:m, :n] = straight[i : i + m, j : j + n]
+    if transposed.size:
+        for a in range(0, m, 32):
+            for b in range(0, n, 32):  # squares that the first cache holds
+                for k in range(a, min(a + 32, m)):
+                    for c in range(b, min(b + 32, n)):
+                        weights[k, c] += transposed[j + c, i + k]
 
 
 @jit
-def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, mirror, sums):
-    buffers = np.zeros((6, STRIP), cotangent.dtype)
-    strip = np.empty((len(scale), STRIP), cotangent.dtype)
-    width = _width(len(scale))
-    for a in range(j0, j1, width):
-        b = min(a + width, j1)
-        c, d, weighted = buffers[3, : b - a], buffers[4, : b - a], buffers[5, : b - a]
-        _load(a, b, y, strip)
-        for i in range(i0, i1):
-            for j in range(a, b):
-                c[j - a] = cotangent[i, j]
-            if mirror:
-                for j in range(a, b):
-                    c[j - a] += cotangent[j, i]
-            by_variance, by_alpha = _weigh(x, i, strip, scale, profile, alpha, c, buffers)
-            for f in range(len(scale)):
-                _differences(x[i, f], scale[f], strip, f, d)
-                for j in range(len(c)):
-                    weighted[j] = c[j] * d[j]
-                sums[f] += _dot(weighted, d)
-            sums[-2] += by_variance
-            sums[-1] += by_alpha
+def _add_differences(x, i, n, strip, scale, profile, alpha, weights, buffers, squared, totals,
+                     ends):  # fmt: skip
+    # For rows of weights of the points from x[i] on and n of the strip: totals are, if `squared`,
+    # (1, count), of squares of scaled differences, else of the differences themselves for each row;
+    # ends those of weights · p and weights · dp/dalpha.
+    p, slope, by_alpha, d = buffers[0, :n], buffers[1, :n], buffers[2, :n], buffers[3, :n]
+    for a in range(len(weights)):
+        c = weights[a, :n]
+        _quadform(x, i + a, strip, scale, p)
+        _slope(profile, alpha, p, slope, by_alpha)
+        ends[0] += _dot(c, p)
+        ends[1] += _dot(c, by_alpha)
+        for j in range(n):
+            c[j] *= slope[j]
+        for f in range(len(scale)):
+            _differences(x[i + a, f], scale[f], strip, f, d)
+            if squared:
+                for j in range(n):
+                    p[j] = c[j] * d[j]
+                totals[0, f] += _dot(p, d)
+            else:
+                totals[a, f] += _dot(c, d)
 
 
 @jit
-def pull_points(i0, i1, x, y, scale, profile, alpha, variance, straight, transposed, gradient):
-    buffers = np.zeros((5, STRIP), gradient.dtype)
-    strip = np.empty((len(scale), STRIP), gradient.dtype)
-    width = _width(len(scale))
-    totals, one = np.empty((ROWS, len(scale))), scale.dtype.type(1)
-    for start in range(i0, i1, ROWS):
-        stop = min(start + ROWS, i1)
+def _weigh(i, j, x, y, scale, row_norms, column_norms, profile, alpha, products, weights, strip,
+           buffers, squared, sums, totals, ends):  # fmt: skip
+    # The weights become those times dp/dq, q from the products, and 0 where that is not accurate
+    # enough: such pairs are added from differences. The sums of the others by row and by column.
+    m, n = weights.shape
+    number = weights.dtype.type
+    most = number(LATE if len(scale) < MANY else LATE // 2)
+    q, p, apart = buffers[4, :n], buffers[0, :n], buffers[5:6]
+    slope, by_alpha, norms = buffers[1, :n], buffers[2, :n], column_norms[j : j + n]
+    sums[1, :n] = 0
+    for a in range(m):
+        c, norm = weights[a], row_norms[i + a]
+        q[:] = products[a, :n]
+        _forms(norm, norms, q)
+        p[:] = q
+        _slope(profile, alpha, p, slope, by_alpha)
+        if _count_late(profile, alpha, most, norm, norms, q, p):
+            late = 0
+            for b in range(n):
+                if _is_late(number, profile, alpha, most, norm + norms[b], q[b], p[b]):
+                    strip[:, late] = y[j + b]
+                    apart[0, late], c[b] = c[b], 0
+                    late += 1
+                if late == strip.shape[1] or b == n - 1:
+                    _add_differences(x, i + a, late, strip, scale, profile, alpha, apart,
+                                     buffers[6:], squared, totals[0 if squared else a :],
+                                     ends)  # fmt: skip
+                    late = 0
+        ends[0] += _dot(c, p)
+        ends[1] += _dot(c, by_alpha)
+        for b in range(n):
+            c[b] *= slope[b]
+            sums[1, b] += c[b]
+        sums[0, a] = c.sum()
+
+
+@jit
+def _pull(i, m, j, n, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha, weights,
+          strip, buffers, products, squared, totals, ends):  # fmt: skip
+    # add up for m points from x[i] and n from y[j] on; from products where there are rows, unless
+    # many pairs would be made anew
+    count, late = len(scale), SAMPLE
+    most = weights.dtype.type(LATE if count < MANY else LATE // 2)
+    if len(rows):
+        late = 0
+        if m * n > 64 * SAMPLE:
+            late = _sample(m, n, x[i:], y[j:], scale, row_norms[i:], column_norms[j:], profile,
+                           alpha, most, buffers)  # fmt: skip
+    if late > SAMPLE // 32:
+        width = _width(count)
+        for a in range(0, n, width):
+            b = min(a + width, n)
+            _load(j + a, j + b, y, strip)
+            _add_differences(x, i, b - a, strip, scale, profile, alpha, weights[:m, a:], buffers,
+                             squared, totals, ends)  # fmt: skip
+        return
+    gemm(m, n, count, rows[i:], count, columns[j:], count, products, STRIP, False, False, True)
+    tile, sums = products[: ROWS * STRIP].reshape(ROWS, STRIP), buffers[10:]
+    _weigh(i, j, x, y, scale, row_norms, column_norms, profile, alpha, tile, weights[:m, :n], strip,
+           buffers, squared, sums, totals, ends)  # fmt: skip
+    gemm(m, count, n, weights, STRIP, columns[j:], count, products, count, False, False, False)
+    for a in range(m):
+        total, norm = totals[0 if squared else a], np.float64(sums[0, a])
+        for f in range(count):
+            z, product = np.float64(rows[i + a, f]), np.float64(products[a * count + f])
+            total[f] += (norm * z - 2 * product) * z if squared else norm * z - product
+    if squared:
+        for b in range(n):
+            norm = np.float64(sums[1, b])
+            for f in range(count):
+                z = np.float64(columns[j + b, f])
+                totals[0, f] += norm * z * z
+
+
+@jit
+def _pull_scratch(like, count):
+    # weights, a strip, buffers and products of _pull
+    return (np.empty((ROWS, STRIP), like.dtype), np.empty((count, _width(count)), like.dtype),
+            np.zeros((12, STRIP), like.dtype), np.empty(ROWS * max(STRIP, count),
+            like.dtype))  # fmt: skip
+
+
+@jit
+def pull(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+         cotangent, mirror, sums):  # fmt: skip
+    count = len(scale)
+    weights, strip, buffers, products = _pull_scratch(scale, count)
+    totals, image = sums[:count].reshape(1, count), cotangent if mirror else cotangent[:0]
+    for j in range(j0, j1, STRIP):
+        n = min(STRIP, j1 - j)
+        for i in range(i0, i1, ROWS):
+            m = min(ROWS, i1 - i)
+            _weights(i, m, j, n, cotangent, image, weights)
+            _pull(i, m, j, n, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+                  weights, strip, buffers, products, True, totals, sums[count:])  # fmt: skip
+
+
+@jit
+def pull_points(i0, i1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+                variance, straight, transposed, gradient):  # fmt: skip
+    count, ends = len(scale), np.zeros(2)
+    weights, strip, buffers, products = _pull_scratch(scale, count)
+    totals = np.empty((ROWS, count))
+    for i in range(i0, i1, ROWS):
+        m = min(ROWS, i1 - i)
         totals[:] = 0
-        for a in range(0, len(y), width):
-            b = min(a + width, len(y))
-            c, d = buffers[3, : b - a], buffers[4, : b - a]
-            _load(a, b, y, strip)
-            for i in range(start, stop):
-                c[:] = 0
-                if straight.size:
-                    for j in range(a, b):
-                        c[j - a] += straight[i, j]
-                if transposed.size:
-                    for j in range(a, b):
-                        c[j - a] += transposed[j, i]
-                _weigh(x, i, strip, scale, profile, alpha, c, buffers)
-                for f in range(len(scale)):
-                    _differences(x[i, f], one, strip, f, d)
-                    totals[i - start, f] += _dot(c, d)
-        for i in range(start, stop):
-            for f in range(len(scale)):
-                s = np.float64(scale[f])
-                gradient[i, f] = 2 * variance * s * (s * totals[i - start, f])
+        for j in range(0, len(y), STRIP):
+            n = min(STRIP, len(y) - j)
+            _weights(i, m, j, n, straight, transposed, weights)
+            _pull(i, m, j, n, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+                  weights, strip, buffers, products, False, totals, ends)  # fmt: skip
+        for a in range(m):
+            for f in range(count):
+                gradient[i + a, f] = 2 * variance * np.float64(scale[f]) * totals[a, f]
 
 
 @jit

@@ -139,7 +139,8 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
                 out[j0:j1] += k.T @ v[a:b]
 
 
-def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, mirror, sums):
+def pull(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+         cotangent, mirror, sums):  # fmt: skip
     """Add to `sums` the sums over the tile of
 
     c p'(q) (s[f] (x[i, f] - y[j, f]))^2 for each f, c p, and c dp/dα for the rational quadratic,
@@ -160,7 +161,8 @@ def pull(i0, i1, j0, j1, x, y, scale, profile, alpha, cotangent, mirror, sums):
                 sums[-1] += (c * _rational(alpha, q.astype(np.float64))[2]).sum()
 
 
-def pull_points(i0, i1, x, y, scale, profile, alpha, variance, straight, transposed, gradient):
+def pull_points(i0, i1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+                variance, straight, transposed, gradient):  # fmt: skip
     """Write the gradient by the features of x,
 
     variance · sum over j of c[i, j] p'(q[i, j]) 2 s[f]^2 (x[i, f] - y[j, f]),

@@ -228,6 +228,9 @@ CASES = (
             "gradients, 20 dimensions": {
                 "n": 40, "m": 70, "d": 20, "wrt": ("length_scale", "X"),
             },
+            "gradients, 33 dimensions": {
+                "n": 20, "m": 70, "d": 33, "wrt": ("length_scale", "variance", "X"),
+            },
         }.items()
     ),
 )  # fmt: skip

@@ -28,6 +28,7 @@ _NO_PRODUCTS = {
 # the arrays of the second set, and those of the first that are like them
 _FIRST = {"y": "x", "columns": "rows", "column_norms": "row_norms"}
 _WORTHWHILE = 16  # features, and points, from which on a matrix product beats differences
+_STEEP = 32  # features from which on derivatives come from matrix products
 
 
 class Pairs:
@@ -73,6 +74,7 @@ class Pairs:
         elif self.plain != width:
             self._project()
         self.many = width >= _WORTHWHILE and min(self.shape) >= _WORTHWHILE
+        self.steep = False
         if self.many:
             self._normalise()
 
@@ -133,6 +135,26 @@ class Pairs:
             self.features.setdefault("y", self.features["x"])
             self.projecting = ()
 
+    def keep_steep(self, backend: str, workers: int) -> None:
+        """Make the features now, and what derivatives come from: products, if features are many,
+        else nothing."""
+        self.keep_features(backend, workers)
+        self.steep = self.many and len(self.scale) >= _STEEP
+        if self.steep:
+            self.keep_products(backend, workers)
+        else:
+            self.products, self.normalising = _NO_PRODUCTS[self.dtype], ()
+
+    def keep_products(self, backend: str, workers: int) -> None:
+        """Make the factors of the products now, so that later calls need not."""
+        if self.normalising:
+            arrays = self.features | self.products
+            made = self._made(arrays, self.normalising, backend, workers)
+            self.products = {"rows": made["rows"], "row_norms": made["row_norms"]}
+            for name, first in ("columns", "rows"), ("column_norms", "row_norms"):
+                self.products[name] = made.get(name, self.products[first])
+            self.normalising = ()
+
     def keep(self, backend: str, workers: int) -> None:
         """Make all arrays of later calls now, and copies of the points: whatever happens to those
         of the user, the calls' results stay."""
@@ -142,13 +164,7 @@ class Pairs:
             x = np.array(self.features["x"], order="C")
             y = x if self.one_set else np.array(self.features["y"], order="C")
             self.features |= {"x": x, "y": y}
-        if self.normalising:
-            arrays = self.features | self.products
-            made = self._made(arrays, self.normalising, backend, workers)
-            self.products = {"rows": made["rows"], "row_norms": made["row_norms"]}
-            for name, first in ("columns", "rows"), ("column_norms", "row_norms"):
-                self.products[name] = made.get(name, self.products[first])
-            self.normalising = ()
+        self.keep_products(backend, workers)
         self.features = {name: self.features[name] for name in ("x", "y", "scale")}
         self.given, self.same = {}, {}
 
@@ -170,11 +186,9 @@ class Pairs:
             return self
         other = copy.copy(self)
         other.shape = self.shape[1], self.shape[0]
-        features, products = self.features, self.products
+        features = self.features
         other.features = {"x": features["y"], "y": features["x"], "scale": self.scale}
-        exchanged = {"rows": "columns", "row_norms": "column_norms",
-                     "columns": "rows", "column_norms": "row_norms"}  # fmt: skip
-        other.products = {name: products[exchanged[name]] for name in products}
+        other.products = exchanged(self.products)
         return other
 
     def _cost(self, columns: int = 0) -> float:
@@ -182,8 +196,8 @@ class Pairs:
         return _cost(len(self.scale), self.many, columns)
 
     def slope_cost(self) -> float:
-        """About how many ns the derivatives of a pair take, which are made from differences."""
-        return 2 + 0.8 * len(self.scale)
+        """About how many ns the derivatives of a pair take, after `keep_steep`."""
+        return 3 + 0.1 * len(self.scale) if self.steep else 2 + 0.8 * len(self.scale)
 
     def tiles(self, cost: float, *, products: bool = False) -> list[Tile]:
         """The tiles of the matrix, a pair of which takes about `cost` ns."""
@@ -240,6 +254,13 @@ class Pairs:
         out = Output((n,), self.dtype)
         arrays = {**self.features, **self.products, **profile, "out": out}
         return self._call("fill_diagonal", bounds, cost, arrays)
+
+
+def exchanged(products: dict[str, Any]) -> dict[str, Any]:
+    """The factors of the products where the two sets are exchanged."""
+    others = {"rows": "columns", "row_norms": "column_norms",
+              "columns": "rows", "column_norms": "row_norms"}  # fmt: skip
+    return {name: products[others[name]] for name in products}
 
 
 def _cost(width: int, many: bool, columns: int = 0) -> float:

@@ -11,7 +11,8 @@ from .. import _arrays, _rows, _run
 from .._factors.serial import serial
 from .._run import Call, Output, Step, run, tiles
 from .._typing import Array
-from ._pairs import Pairs
+from ..kernels.ard import ROWS, STRIP
+from ._pairs import Pairs, exchanged
 from ._profile import Kind, Profile, profile_of
 
 Parameter: TypeAlias = Literal[
@@ -98,13 +99,16 @@ def ard_kernel_vjp(
     -----
     Where r = 0 the gradients are their limits; Matérn's with ν = 1/2, which has a cusp there, is
     taken as 0. Accuracy: a gradient is a sum of N M terms, each within a few ulps of those of the
-    `quadform`; those of factors and metric are contracted from that of the points, and lose the
-    digits by which the points' spread exceeds the distances between those that are correlated.
+    `quadform`. For 32 features or more the sums come from matrix products, and from differences
+    wherever the rounding of those would be seen: a term of the gradient by ℓ_f or x_if has then
+    an error of 4 of its ulps and 16 ulps of σ_f² c_ij / ℓ_f. Those of factors and metric are
+    contracted from that of the points, and lose the digits by which the points' spread exceeds the
+    distances between those that are correlated.
 
     Cost: one pass over the pairs, O(N M (D + R)), for all of length_scale, variance and rq_alpha,
-    half of one if Y is None; one for X, one for Y, and both for factors and metric. A pass is in
-    differences, so that for many features it takes many times as long as the kernel. Memory:
-    O((N + M)(D + R)), and a copy of a cotangent that is not C-contiguous or of another dtype.
+    half of one if Y is None; one for X, one for Y, and both for factors and metric. A pass takes
+    two to three times as long as the kernel. Memory: O((N + M)(D + R)), and a copy of a cotangent
+    that is not C-contiguous or of another dtype.
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, section 5.4.
 
@@ -125,7 +129,7 @@ def ard_kernel_vjp(
             f"cotangent must have the shape of the kernel, {pairs.shape}, got {c.shape}"
         )
     kept = _run.kept("ard", backend, workers)
-    pairs.keep_features(*kept)
+    pairs.keep_steep(*kept)
     gradients: dict[str, Any] = {}
     if "noise_variance" in names:
         gradients["noise_variance"] = float(np.trace(c, dtype=np.float64))
@@ -161,10 +165,16 @@ def _pull(pairs: Pairs, profile: Profile, cotangent: Array) -> Call:
     """The call that makes the sums of which the gradients by length_scale, variance and rq_alpha
     are multiples."""
     sums = Output((len(pairs.scale) + 2,), np.dtype(np.float64))
-    arrays = {**pairs.features, **profile, "cotangent": cotangent, "sums": sums}
-    bounds = pairs.mirrored(pairs.tiles(pairs.slope_cost()))
-    step = Step("pull", bounds, cotangent.size * pairs.slope_cost())
+    arrays = {**pairs.features, **pairs.products, **profile, "cotangent": cotangent, "sums": sums}
+    cost = pairs.slope_cost()
+    bounds = pairs.mirrored(pairs.tiles(cost, products=pairs.steep))
+    step = Step("pull", bounds, cotangent.size * cost, _multiplications(pairs))
     return Call("ard", pairs.dtype, arrays, [step], ["sums"])
+
+
+def _multiplications(pairs: Pairs) -> int:
+    """Of the largest matrix product that derivatives come from."""
+    return ROWS * STRIP * len(pairs.scale) if pairs.steep else 0
 
 
 def _by_parameters(pairs: Pairs, sums: Array, variance: float) -> dict[str, Any]:
@@ -192,9 +202,11 @@ def _by_points(
     # with one set k[i, j] and k[j, i] both move with x[i]
     transposed = cotangent if pairs.one_set else none
     sides = [
-        ("X", "points", {"x": x, "y": y, "straight": cotangent, "transposed": transposed}),
-        ("Y", "others", {"x": y, "y": x, "straight": none, "transposed": cotangent}),
-    ]
+        ("X", "points", {"x": x, "y": y, "straight": cotangent, "transposed": transposed,
+                         **pairs.products}),
+        ("Y", "others", {"x": y, "y": x, "straight": none, "transposed": cotangent,
+                         **exchanged(pairs.products)}),
+    ]  # fmt: skip
     chained = {"factors", "metric"} & set(wrt)
     gradients: dict[str, Any] = {}
     projected = np.zeros(p.shape)
@@ -224,7 +236,8 @@ def _by_set(
     arrays |= {**profile, "scale": pairs.scale,
                "gradient": Output((n, len(pairs.scale)), pairs.dtype)}  # fmt: skip
     cost = m * pairs.slope_cost()
-    steps = [Step("pull_points", tiles.rows(n, cost), n * cost)]
+    bounds = tiles.grid((n,), (ROWS,)) if pairs.steep else tiles.rows(n, cost)
+    steps = [Step("pull_points", bounds, n * cost, _multiplications(pairs))]
     if not r:
         gradient = run(Call("ard", pairs.dtype, arrays, steps, ["gradient"]), backend, workers)
         return gradient if pairs.plain else np.zeros((n, d), pairs.dtype), gradient
