@@ -149,35 +149,36 @@ def _one_feature_matters(rng, n, d):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("d", [33, 150])
+@pytest.mark.parametrize("d", [33, 130])
 @pytest.mark.parametrize("data", [*DATA, "one feature matters"])
 @pytest.mark.parametrize("one_set", [True, False])
 def test_the_error_that_gradients_from_products_may_have(backend, dtype, d, data, one_set):
     make, rng = DATA.get(data, _one_feature_matters), np.random.default_rng(d)
-    X, Y = make(rng, 150, d).astype(dtype), make(rng, 140, d).astype(dtype)
+    X, Y = make(rng, 80, d).astype(dtype), make(rng, 70, d).astype(dtype)
     X[:9], Y[5] = X[9:18], X[4]
     other, eps = X if one_set else Y, np.finfo(dtype).eps
-    cotangent = rng.normal(size=(150, len(other))).astype(dtype)
+    cotangent = rng.normal(size=(80, len(other))).astype(dtype)
     both = np.add if one_set else lambda straight, _: straight
     for size in (1, 0.25, 1 / 16):
         lengths = (size * np.sqrt(d) * rng.uniform(0.8, 1.2, d)).astype(dtype)
         scale = 1 / lengths.astype(np.longdouble)
-        difference = ((X.astype(np.longdouble)[:, None] - other) * scale).transpose(2, 0, 1)
-        difference, q = difference.astype(float), (difference**2).sum(axis=0)
+        difference = (X.astype(np.longdouble)[:, None] - other) * scale
+        q, difference = (difference**2).sum(axis=2), difference.astype(float)
+        squares, distances = difference**2, np.abs(difference)
         for kind, slope in WIDE_SLOPES.items():
             result = hl.ard_kernel_vjp(
                 cotangent, X, None if one_set else Y, kind=kind, variance=3.0, length_scale=lengths,
                 wrt=["length_scale", "X"], backend=backend,
             )  # fmt: skip
             pull = (6 * cotangent * slope(q)).astype(float)
-            straight, turned = np.abs(pull), np.abs(pull.T)
+            each = both(pull, pull.T)[:, None]
             expected = {
-                "length_scale": -np.einsum("ij,fij,fij->f", pull, difference, difference),
-                "X": np.einsum("ij,fij->if", both(pull, pull.T), difference),
+                "length_scale": -np.tensordot(pull, squares, 2),
+                "X": (each @ difference)[:, 0],
             }
             terms = {
-                "length_scale": np.einsum("ij,fij,fij->f", straight, difference, difference),
-                "X": np.einsum("ij,fij->if", both(straight, turned), np.abs(difference)),
+                "length_scale": np.tensordot(np.abs(pull), squares, 2),
+                "X": (both(np.abs(pull), np.abs(pull.T))[:, None] @ distances)[:, 0],
             }
             weights = {
                 "length_scale": np.abs(cotangent).sum(),
