@@ -22,8 +22,8 @@ that kz is 5e-6 of the largest one behind it, or of 1 / d, where the change matt
 difference: 1e-10 of the field; where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then
 1e-10 / |n| at most.
 
-`solve` gives what comes to each stack, `incidence`: k0, and the real and imaginary parts of a and
-of low; r and t, `outside`; and as `powers` |r|² and the flux along z behind the stack and into it
+`solve` gives what comes to each stack, the row of INCIDENCE numbers `incidence`: k0, Re a, Im a,
+Re low and Im low; r and t, `outside`; and as `powers` |r|² and the flux along z behind the stack and into it
 over the incident one. It takes n[0] sin(theta), |theta| < 1.6, or where theta is empty kx over k0,
 for kx / k0: a product of which one factor has twice as many digits as a number. `waves` gives kz
 and amplitudes, the forward wave's at the near and the backward one's at the far interface of its
@@ -56,5 +56,7 @@ depth     g z | rows:gki n thickness incidence:gkc first z:z what weights:pgk > 
 add_depth b   | rows n thickness incidence first z what weights > +out
 """
 
+#: Numbers of a row of `incidence`.
+INCIDENCE = 5
 #: What `depth` and `add_depth` sum up.
 INTENSITY, POYNTING, ABSORPTION = range(3)

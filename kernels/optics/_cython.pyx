@@ -38,6 +38,10 @@ ctypedef struct incident:
     double complex low
 
 
+if sizeof(incident) != kernel.INCIDENCE * sizeof(double):  # of which `incidence` has rows
+    raise ImportError("_cython.pyx and __init__.py have different numbers")
+
+
 # A medium of a group of stacks.
 ctypedef struct medium:
     double[2 * LANES] n

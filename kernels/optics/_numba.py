@@ -5,7 +5,7 @@ import numpy as np
 from .._jit_numba import inlined, jit
 from .._vmath_numba import exponent, product_rest
 from .._waves_numba import STRIP, cis, new_waves, run, waves_at
-from . import ABSORPTION, INTENSITY, POYNTING
+from . import ABSORPTION, INCIDENCE, INTENSITY, POYNTING
 
 LANES = 32  # stacks side by side
 
@@ -415,7 +415,7 @@ def depth(g0, g1, z0, z1, rows, n, thickness, incidence, first, z, what, weights
     K = rows.shape[1]
     out[:, g0:g1, z0:z1] = 0
     _add(
-        g0 * K, g1 * K, z0, z1, rows.reshape((-1, 2)), n, thickness, incidence.reshape((-1, 5)),
+        g0 * K, g1 * K, z0, z1, rows.reshape((-1, 2)), n, thickness, incidence.reshape((-1, INCIDENCE)),
         first, z, what, weights.reshape(-1), out.reshape((-1, len(z))),
     )  # fmt: skip
 

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 
-from . import ABSORPTION, INTENSITY, POYNTING
+from . import ABSORPTION, INCIDENCE, INTENSITY, POYNTING
 
 STACKS = 128  # in one array
 PER_TURN = np.float64(0.15915494309189535), np.float64(-9.839338337591243e-18)  # 1 / 2π, two parts
@@ -188,7 +188,7 @@ def depth(g0, g1, z0, z1, rows, n, thickness, incidence, first, z, what, weights
     """The sums of the groups g0:g1 at z[z0:z1]."""
     K = rows.shape[1]
     out[:, g0:g1, z0:z1] = 0
-    stacks = rows.reshape(-1, 2), n, thickness, incidence.reshape(-1, 5), first
+    stacks = rows.reshape(-1, 2), n, thickness, incidence.reshape(-1, INCIDENCE), first
     sums = out.reshape(-1, len(z))  # a view
     _add(g0 * K, g1 * K, slice(z0, z1), *stacks, z, what, weights.ravel(), sums)
 

@@ -12,7 +12,7 @@ from .. import _arrays, _run
 from .._run import Call, Output, Step, tiles
 from .._typing import Array
 from ..field import layered_field
-from ..kernels.optics import ABSORPTION, INTENSITY, POYNTING
+from ..kernels.optics import ABSORPTION, INCIDENCE, INTENSITY, POYNTING
 
 Reals: TypeAlias = NDArray[np.float64]
 Complexes: TypeAlias = NDArray[np.complex128]
@@ -387,7 +387,7 @@ class StackSolution:
                 return result
         arrays = {
             "rows": self._stacks["rows"].reshape(groups, K, 2),
-            "incidence": self._stacks["incidence"].reshape(groups, K, 5),
+            "incidence": self._stacks["incidence"].reshape(groups, K, INCIDENCE),
             "z": z,
             "what": what,
             "weights": weights.reshape(count, groups, K),

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from .. import _arrays, _run
 from .._run import Call, Output, Step, tiles
 from .._typing import Array
+from ..kernels.optics import INCIDENCE
 from . import _checks
 from .solution import LAYER, StackSolution
 
@@ -162,7 +163,7 @@ def solve_stack(
     }
     shape = (2, *batch) if count == 2 else batch
     outputs = {
-        "incidence": Output((size, 5), _FLOAT64),
+        "incidence": Output((size, INCIDENCE), _FLOAT64),
         "outside": Output((2, *shape), _COMPLEX128, (2, count, size)),
         "powers": Output((3, *shape), _FLOAT64, (3, count, size)),
     }
