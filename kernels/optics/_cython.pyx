@@ -29,6 +29,8 @@ cdef extern from "waves.h" nogil:
 cdef int INTENSITY = kernel.INTENSITY, POYNTING = kernel.POYNTING, ABSORPTION = kernel.ABSORPTION
 cdef enum:
     LANES = 16  # stacks side by side: real parts of a number in each, then imaginary ones
+    S_POLARISED = 0
+    P_POLARISED = 1
 
 
 # What comes to a stack: kx / k0 = a + low.
@@ -38,7 +40,10 @@ ctypedef struct incident:
     double complex low
 
 
-if sizeof(incident) != kernel.INCIDENCE * sizeof(double):  # of which `incidence` has rows
+if (
+    sizeof(incident) != kernel.INCIDENCE * sizeof(double)  # of which `incidence` has rows
+    or (S_POLARISED, P_POLARISED) != (kernel.S_POLARISED, kernel.P_POLARISED)
+):
     raise ImportError("_cython.pyx and __init__.py have different numbers")
 
 
@@ -73,7 +78,7 @@ cdef inline void _put(double* v, Py_ssize_t w, double complex z) noexcept nogil:
 cdef inline double complex _flux(const medium* m, Py_ssize_t w, int pol) noexcept nogil:
     # whose real part is the flux along z of a wave E = 1
     cdef double complex n = _at(m.n, w), q = _at(m.q, w)
-    return over(q * conj(n), n) if pol else q
+    return over(q * conj(n), n) if pol == P_POLARISED else q
 
 
 cdef inline double _per_incident(const medium* first, Py_ssize_t w, int pol) noexcept nogil:
@@ -169,7 +174,7 @@ cdef inline inlined _cross(
         h, b = _at(m.q, w), _at(behind.q, w)
         x, y = _at(m.n, w), _at(behind.n, w)
         product = (x - y) * (x + y)
-        if pol:  # h times n² of both
+        if pol == P_POLARISED:  # h times n² of both
             x, y = x * x, y * y
             if norm(x) <= norm(y):
                 root, z, other = h * h, x, y
@@ -217,7 +222,7 @@ cdef cloned _sweep(
         forward[w] = through[w] = 1
         forward[LANES + w] = through[LANES + w] = backward[w] = backward[LANES + w] = 0
     for j in range(media - 2, -1, -1):
-        if pol:
+        if pol == P_POLARISED:
             _cross(1, &found[j], &found[j + 1], sine_square, forward, backward, through, far,
                    ratio)
         else:
@@ -231,7 +236,7 @@ cdef cloned _sweep(
         f = over(1, _at(forward, w))
         _put(r, w, _at(backward, w) * f)
         f = f * _at(through, w)
-        if pol:
+        if pol == P_POLARISED:
             f = f * over(_at(found[0].n, w), _at(found[media - 1].n, w))
         _put(t, w, f)
 
@@ -254,7 +259,7 @@ cdef cloned _amplitudes(
     for j in range(media):
         for w in range(LANES):
             f = e = _at(factor, w)
-            if pol:
+            if pol == P_POLARISED:
                 e = e * over(_at(found[0].n, w), _at(found[j].n, w))
             if j < media - 1:
                 _put(forward, w, e * _at(waves[j].forward, w))
@@ -425,17 +430,18 @@ cdef void _form(
     # A, B and the parts of C in one medium
     cdef double complex n = _at(m.n, w), q = _at(m.q, w), flux
     cdef double absorbed, size = norm(n), sine_size = sqrt(norm(_at(sine_square, w)))
+    cdef bint is_p = pol == P_POLARISED
     form[0] = form[1] = form[2] = form[3] = 0
     if what == INTENSITY:
-        form[0] = sine_size / size if pol else 1
-        form[1] = norm(q) / size if pol else 0
+        form[0] = sine_size / size if is_p else 1
+        form[1] = norm(q) / size if is_p else 0
     elif what == POYNTING:
         flux = scaled(_flux(m, w, pol), 0.5 * per_incident)
         form[2], form[3] = flux.real, -flux.imag
     else:
         absorbed = k0 * (n * n).imag * per_incident
-        form[0] = absorbed * sine_size / size if pol else absorbed
-        form[1] = absorbed * norm(q) / size if pol else 0
+        form[0] = absorbed * sine_size / size if is_p else absorbed
+        form[1] = absorbed * norm(q) / size if is_p else 0
 
 
 cdef double _integral(

@@ -5,7 +5,7 @@ import numpy as np
 from .._jit_numba import inlined, jit
 from .._vmath_numba import exponent, product_rest
 from .._waves_numba import STRIP, cis, new_waves, run, waves_at
-from . import ABSORPTION, INCIDENCE, INTENSITY, POYNTING
+from . import ABSORPTION, INCIDENCE, INTENSITY, P_POLARISED, POYNTING
 
 LANES = 32  # stacks side by side
 
@@ -73,7 +73,7 @@ def _root(square):
 @inlined
 def _flux(n, q, pol):
     # whose real part is the flux along z of a wave E = 1
-    return _over(q * _conj(n), n) if pol else q
+    return _over(q * _conj(n), n) if pol == P_POLARISED else q
 
 
 @inlined
@@ -147,7 +147,7 @@ def _cross(pol, j, group, common):
         x, y = _get(group, m + N, w), _get(group, behind + N, w)
         shift, shift_behind = group[_place(m + SHIFT, w)], group[_place(behind + SHIFT, w)]
         product = (x - y) * (x + y)
-        if pol:  # h times n² of both
+        if pol == P_POLARISED:  # h times n² of both
             x, y = x * x, y * y
             first = _norm(x) <= _norm(y)
             root = h * h if first else b * b
@@ -186,7 +186,7 @@ def _sweep(pol, media, group, common):
         _set(group, last + FAR, w, 0j)
         _set(common, TRANSMITTED, w, 1 + 0j)
     for j in range(media - 2, -1, -1):
-        if pol:
+        if pol == P_POLARISED:
             _cross(True, j, group, common)
         else:
             _cross(False, j, group, common)
@@ -197,7 +197,7 @@ def _sweep(pol, media, group, common):
         f = _over(1 + 0j, _get(group, FORWARD, w))
         _set(common, REFLECTED, w, _get(group, BACKWARD, w) * f)
         f = f * _get(common, TRANSMITTED, w)
-        if pol:
+        if pol == P_POLARISED:
             f = f * _over(_get(group, N, w), _get(group, last + N, w))
         _set(common, TRANSMITTED, w, f)
 
@@ -210,7 +210,7 @@ def _amplitudes(count, pol, media, group, amplitudes):
         factor = _over(1 + 0j, _get(group, FORWARD, w))
         for j in range(media):
             m = j * ROWS
-            f = factor * _over(n, _get(group, m + N, w)) if pol else factor
+            f = factor * _over(n, _get(group, m + N, w)) if pol == P_POLARISED else factor
             amplitudes[w, j, 0] = f * _get(group, m + FORWARD, w)
             amplitudes[w, j, 1] = f * _get(group, m + FAR, w)
             factor = factor * _get(group, m + RATIO, w)
@@ -334,18 +334,18 @@ def waves(b0, b1, rows, n, thickness, incidence, first, kz, amplitudes):
 @jit
 def _form(what, pol, n, q, k0, sine_square, per_incident, form):
     # A, B and the parts of C in one medium
-    size = _norm(n)
+    size, is_p = _norm(n), pol == P_POLARISED
     form[:] = 0
     if what == INTENSITY:
-        form[0] = math.sqrt(_norm(sine_square)) / size if pol else 1
-        form[1] = _norm(q) / size if pol else 0
+        form[0] = math.sqrt(_norm(sine_square)) / size if is_p else 1
+        form[1] = _norm(q) / size if is_p else 0
     elif what == POYNTING:
         flux = _scaled(_flux(n, q, pol), 0.5 * per_incident)
         form[2], form[3] = flux.real, -flux.imag
     else:
         absorbed = k0 * (n * n).imag * per_incident
-        form[0] = absorbed * math.sqrt(_norm(sine_square)) / size if pol else absorbed
-        form[1] = absorbed * _norm(q) / size if pol else 0
+        form[0] = absorbed * math.sqrt(_norm(sine_square)) / size if is_p else absorbed
+        form[1] = absorbed * _norm(q) / size if is_p else 0
 
 
 @jit
@@ -415,8 +415,9 @@ def depth(g0, g1, z0, z1, rows, n, thickness, incidence, first, z, what, weights
     K = rows.shape[1]
     out[:, g0:g1, z0:z1] = 0
     _add(
-        g0 * K, g1 * K, z0, z1, rows.reshape((-1, 2)), n, thickness, incidence.reshape((-1, INCIDENCE)),
-        first, z, what, weights.reshape(-1), out.reshape((-1, len(z))),
+        g0 * K, g1 * K, z0, z1, rows.reshape((-1, 2)), n, thickness,
+        incidence.reshape((-1, INCIDENCE)), first, z, what, weights.reshape(-1),
+        out.reshape((-1, len(z))),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 
-from . import ABSORPTION, INCIDENCE, INTENSITY, POYNTING
+from . import ABSORPTION, INCIDENCE, INTENSITY, P_POLARISED, POYNTING, S_POLARISED
 
 STACKS = 128  # in one array
 PER_TURN = np.float64(0.15915494309189535), np.float64(-9.839338337591243e-18)  # 1 / 2π, two parts
@@ -45,7 +45,7 @@ def _waves(n, q, phase, shift, sine_square, pol):
     B_far, ratio = B.copy(), F.copy()
     for j in range(len(n) - 2, -1, -1):
         h, behind, product = q[j], q[j + 1], (n[j] - n[j + 1]) * (n[j] + n[j + 1])
-        if pol:  # h times n[j]² n[j+1]², and with the root of the smaller n²
+        if pol == P_POLARISED:  # h times n[j]² n[j+1]², and with the root of the smaller n²
             x, y = square[j], square[j + 1]
             first = np.abs(x) <= np.abs(y)
             root = np.where(first, h**2 - shift[j], behind**2 - shift[j + 1])
@@ -66,12 +66,12 @@ def _waves(n, q, phase, shift, sine_square, pol):
         ratio[j + 1] = 2 * h * larger * phase[j] / size
     ratio[0] = 1 / F[0]
     amplitudes = np.cumprod(ratio, axis=0)[..., None] * np.stack([F, B_far], axis=-1)
-    return amplitudes * (n[0] / n)[..., None] if pol else amplitudes
+    return amplitudes * (n[0] / n)[..., None] if pol == P_POLARISED else amplitudes
 
 
 def _flux(n, q, pol):
     """The flux along z of a wave E = 1 is its real part."""
-    return q * np.conj(n) / n if pol else q
+    return q * np.conj(n) / n if pol == P_POLARISED else q
 
 
 def _per_incident(n, q, pol):
@@ -148,7 +148,7 @@ def _form(what, n, q, k0, sine_square, pol):
     """A, B and C of each medium."""
     zero = np.zeros(n.shape)
     if what == INTENSITY:
-        if not pol:
+        if pol == S_POLARISED:
             return zero + 1, zero, zero
         size = np.abs(n) ** 2
         return np.abs(sine_square) / size, np.abs(q) ** 2 / size, zero
@@ -157,7 +157,7 @@ def _form(what, n, q, k0, sine_square, pol):
         return zero, zero, np.conj(_flux(n, q, pol)) / 2 * per_incident
     assert what == ABSORPTION
     absorbed = k0 * 2 * n.real * n.imag * per_incident
-    if not pol:
+    if pol == S_POLARISED:
         return absorbed, zero, zero
     absorbed = absorbed / np.abs(n) ** 2
     return absorbed * np.abs(sine_square), absorbed * np.abs(q) ** 2, zero

@@ -12,13 +12,14 @@ from .. import _arrays, _run
 from .._run import Call, Output, Step, tiles
 from .._typing import Array
 from ..field import layered_field
-from ..kernels.optics import ABSORPTION, INCIDENCE, INTENSITY, POYNTING
+from ..kernels.optics import ABSORPTION, INCIDENCE, INTENSITY, P_POLARISED, POYNTING, S_POLARISED
 
 Reals: TypeAlias = NDArray[np.float64]
 Complexes: TypeAlias = NDArray[np.complex128]
 
 LAYER = 40  # ns in one stack and polarisation, above the compiled ones
 _PLANE = 60  # likewise
+_NAMES = {S_POLARISED: "s", P_POLARISED: "p"}
 _STRIP = 1024  # planes at least for which a stack is solved
 _FLOAT64, _COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
 
@@ -118,7 +119,7 @@ class StackSolution:
         self.A: Reals = self.power_entering - self.T
 
     def __repr__(self) -> str:
-        pol = "both" if self._count == 2 else "sp"[self._stacks["first"]]
+        pol = "both" if self._count == 2 else _NAMES[self._stacks["first"]]
         media = self._thickness.shape[-1]
         lines = [f'StackSolution: {media} media, pol="{pol}", stacks of shape {self._shape}']
         for name in ("R", "T", "A"):
@@ -191,14 +192,16 @@ class StackSolution:
         return self._of_each(self._magnetic)
 
     def _electric(self, pol: int) -> Complexes:
-        if not pol:
+        if pol == S_POLARISED:
             return _vectors(0, np.ones(self._thickness.shape[-1]), 0)
         _, sine, cosine = self._media
         return _vectors(cosine, 0, -sine)
 
     def _magnetic(self, pol: int) -> Complexes:
         n, sine, cosine = self._media
-        return _vectors(0, n, 0) if pol else _vectors(-n * cosine, 0, n * sine)
+        if pol == S_POLARISED:
+            return _vectors(-n * cosine, 0, n * sine)
+        return _vectors(0, n, 0)
 
     def _of_each(self, vectors: Callable[[int], Complexes]) -> Complexes:
         """What `vectors(pol)` gives for the polarisations asked for."""

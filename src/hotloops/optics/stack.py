@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, DTypeLike
 from .. import _arrays, _run
 from .._run import Call, Output, Step, tiles
 from .._typing import Array
-from ..kernels.optics import INCIDENCE
+from ..kernels.optics import INCIDENCE, P_POLARISED, S_POLARISED
 from . import _checks
 from .solution import LAYER, StackSolution
 
 Polarisation: TypeAlias = Literal["s", "p", "both"]
-_POLARISATIONS = {"s": (0, 1), "p": (1, 1), "both": (0, 2)}  # the first, and how many
+# the first, and how many
+_POLARISATIONS = {"s": (S_POLARISED, 1), "p": (P_POLARISED, 1), "both": (S_POLARISED, 2)}
 _FLOAT64, _COMPLEX128 = np.dtype(np.float64), np.dtype(np.complex128)
 _NO_THETA, _NO_KX = np.empty(0), np.empty(0, complex)
 _POL_HINT = ': "s" is TE and "p" is TM; unpolarised light is the mean of the two that "both" gives'
