@@ -39,7 +39,7 @@ class _Stopped(Exception):
 
 def maximise(likelihood: Likelihood, optimizer: Optimizer, starts: Sequence[Array]) -> Array:
     """The best theta that the optimizer finds from any of the starts."""
-    found = _each(likelihood, starts, lambda start: _optimise(likelihood, optimizer, start))
+    found = _each(starts, lambda start: _optimise(likelihood, optimizer, start))
     messages = [message for _, _, message in found if message]
     if callable(optimizer) and not any(np.isfinite(value) for value, _, _ in found) and messages:
         raise ValueError(
@@ -65,13 +65,11 @@ def most_promising(likelihood: Likelihood, starts: Sequence[Array]) -> Array:
         objective.climb(start, maxiter=_FEW)
         return objective.best
 
-    found = _each(likelihood, starts, climb)
+    found = _each(starts, climb)
     return min(found, key=lambda best: best[0])[1]
 
 
-def _each(
-    likelihood: Likelihood, starts: Sequence[Array], function: Callable[[Array], _Found]
-) -> list[_Found]:
+def _each(starts: Sequence[Array], function: Callable[[Array], _Found]) -> list[_Found]:
     """What the function finds from each of the starts, which run side by side."""
     if len(starts) == 1:  # the threads are for the tiles of its matrices
         return [function(starts[0])]
