@@ -264,3 +264,15 @@ def test_says_why_there_is_no_array():
         softmax([Refusing()])
     with pytest.raises(ValueError, match=r"X must be an array, got list: .* inhomogeneous"):
         softmax([[1.0], [1.0, 2.0]])
+
+
+@pytest.mark.parametrize(
+    "huge",
+    [10**400, -(10**5000), fractions.Fraction(10**400)],
+    ids=["an integer", "one too long to print", "a fraction"],
+)
+def test_names_the_number_that_is_too_large(huge):
+    with pytest.raises(ValueError, match=r"^variance must be in the range of float64"):
+        hl.ard_kernel([[1.0]], variance=huge)
+    with pytest.raises(ValueError, match=r"^alpha must be in the range of float64"):
+        hl.LeastSquares([[1.0]], alpha=huge)

@@ -239,6 +239,8 @@ def scalar(
         if type(value) is not float and (isinstance(value, (str, bytes)) or np.iscomplexobj(value)):
             raise TypeError
         number = float(value)
+    except OverflowError:  # whose digits would fill a page
+        raise ValueError(f"{name} must be in the range of float64, got a number beyond") from None
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a real number, got {value!r}") from None
     if (
