@@ -127,7 +127,7 @@ def test_beams_of_every_tile(backend, waves, planes, columns):
     assert largest_error(result, squares(expected)) < 1e-14
 
 
-@pytest.mark.parametrize("waves", [1, 2, 128, 255, 256, 257, 300])
+@pytest.mark.parametrize("waves", [1, 2, 127, 128, 129, 300])
 @pytest.mark.parametrize("kinds", [1, 2, 1000])
 def test_intensities_in_absorbing_surroundings(backend, waves, kinds):
     # Im kx, by which an intensity depends on x, is the same in neighbours or not

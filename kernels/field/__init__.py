@@ -24,7 +24,7 @@ Source: Born & Wolf, Principles of Optics (7th ed., 1999), section 1.6.
 """
 
 COLUMNS = 1024  # of a grid, whose phases stay in the first cache
-WAVES = 256  # of one matrix product
+WAVES = 128  # of one matrix product
 # what a row of `rows` has the places of, in this order
 OPERANDS = (
     "interfaces", "kz", "amplitudes", "vectors", "kx", "coherent_weights", "incoherent_weights",

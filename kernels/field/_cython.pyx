@@ -38,7 +38,7 @@ cdef extern from "waves.h" nogil:
 
 cdef enum:
     COLUMNS = 1024
-    WAVES = 256
+    WAVES = 128
 
 if (HL_STRIP, HL_BUNCH, COLUMNS, WAVES, 7) != (
     128, 512, kernel.COLUMNS, kernel.WAVES, len(kernel.OPERANDS)
@@ -375,7 +375,7 @@ cdef void _beam(
     cdef Py_ssize_t present[3]
     cdef strip[6] f
     cdef strip re, im
-    for first in range(0, waves, 256):
+    for first in range(0, waves, 128):
         n = min(waves - first, WAVES)
         present[:] = [0, 0, 0]
         for k in range(n):
@@ -454,7 +454,8 @@ def grid(
     cdef Stack s = _stack(interfaces, kz, amplitudes, vectors, far, kx, coherent, incoherent)
     cdef double* scratch = NULL
     if waves > 1:
-        size = 3 * min(WAVES, waves) * (_apart(3 * nz) + _apart(nx)) + 10 * nz * _apart(nx)
+        size = 3 * min(WAVES, waves) * (_apart(3 * nz) + _apart(nx))
+        size += (10 if intensity else 9) * nz * _apart(nx)
     elif intensity:
         size = min(WAVES, beams) * (nz + nx) + nz * nx
     if size > 0:
