@@ -6,6 +6,7 @@ import tempfile
 import numpy as np
 import pytest
 
+from hotloops._run.backends import names
 from hotloops._run.lines import subjects
 
 # Numba compiles once for all processes of a run
@@ -15,7 +16,7 @@ if "HOTLOOPS_NUMBA_CACHE" not in os.environ:
 # OpenBLAS's threads sleep at once when they have nothing to do: other tests need the processors
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
-BACKENDS = ("cython", "numba", "numpy")
+BACKENDS = names()
 SUBJECTS = set(subjects())
 USES = {"gp": "ard", "sklearn": "ard"}  # whose kernel the tests of these run
 COMPLEX = {"field", "optics"}  # kernels of complex numbers alone
