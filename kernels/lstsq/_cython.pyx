@@ -575,6 +575,14 @@ cdef cloned _residual(
                                    sums[4 * j + 2] + sums[4 * j + 3], h[j * p])
 
 
+cdef cloned _add_and_divide(
+    Py_ssize_t m, const number* rest, const double* share, const double* beyond, number* errors,
+) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(m):
+        errors[i] = _over[number](errors[i] + rest[i], share[i] + beyond[i])
+
+
 def left_out(
     Py_ssize_t s0, Py_ssize_t s1, const double[:, ::1] gap, const double[:, ::1] limit,
     const number[:, ::1] y, const number[:, ::1] u, const double[:, ::1] squares,
@@ -609,9 +617,8 @@ def left_out(
                             z[0] = z[0] + _times[number](y[c, j] * u[i, j], limit[s0 + s, j])
         for s in range(count):
             for c in range(p):
-                for i in range(m):
-                    z = &errors[s0 + s, c, i]
-                    z[0] = _over[number](z[0] + rest[c, i], share[s * m + i] + beyond[i])
+                _add_and_divide[number](m, &rest[c, 0], share + s * m, &beyond[0],
+                                        &errors[s0 + s, c, 0])
     free(left)
     free(share)
 

@@ -13,6 +13,8 @@ from .factors import Factor
 from .problem import Problem
 from .singular import epsilon, real_dtype
 
+_HIGH = 16  # rows of a matrix product, at least
+
 
 class RidgePath(NamedTuple):
     """What `LeastSquares.ridge_path` returns, one row for each alpha."""
@@ -110,7 +112,7 @@ def _left_out(problem: Problem, u: Array, sigma: Array, gap: Array, y: Array, b:
     """The errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ, y = (Uᴴ b)ᵀ and the
     share `gap` (k, q) that each penalty takes of the singular values' parts."""
     (m, q), (p, k) = u.shape, (len(y), len(gap))
-    squares = np.abs(u).astype(np.float64) ** 2
+    squares = (u * u.conj()).real.astype(np.float64, copy=False)
     beyond, rest = np.zeros(m), np.zeros_like(b)
     if m > q:
         beyond, rest = 1 - squares.sum(axis=1), b - serial(lambda: u @ y.T, u.size * p)
@@ -123,7 +125,7 @@ def _left_out(problem: Problem, u: Array, sigma: Array, gap: Array, y: Array, b:
         "rest": np.ascontiguousarray(rest.T), "errors": Output((k, p, m), u.dtype),
     }  # fmt: skip
     cost = 0.1 * m * q * (p + 1)
-    penalties = tiles.rows(k, cost)
+    penalties = tiles.grid((k,), (max(-(-_HIGH // p), tiles.split(k, cost)),))
     step = Step("left_out", penalties, k * cost, penalties[0][1] * p * m * q)
     errors: Array = run(Call("lstsq", u.dtype, arrays, [step], ("errors",)), *problem.kept)
     return errors.swapaxes(1, 2)
