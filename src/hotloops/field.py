@@ -29,7 +29,7 @@ _FAR_HINT = (
 # of what is not given: kx, and the weights
 _ZERO, _ONE, _REAL_ONE = np.zeros((), _COMPLEX128), np.ones((), _COMPLEX128), np.ones(())
 _WHAT = ("field", "intensity")
-_BEAM = 128, 512  # planes and columns of a tile that sums waves: 8 MB with its tables
+_BEAM = 96, 512  # planes and columns of a tile that sums waves: 6 MB with its tables
 _LONG_SUM = 4096  # waves, of which so large a tile would take long
 _FEW = 2048  # points that are too few to share out
 _SHARES = 64  # of a sum, at most
