@@ -229,7 +229,8 @@ CASES = (
                 "n": 40, "m": 70, "d": 20, "wrt": ("length_scale", "X"),
             },
             "gradients, 33 dimensions": {
-                "n": 20, "m": 70, "d": 33, "wrt": ("length_scale", "variance", "X"),
+                "n": 20, "m": 70, "d": 33, "variance": 1.5,
+                "wrt": ("length_scale", "variance", "X"),
             },
         }.items()
     ),
