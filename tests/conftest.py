@@ -51,16 +51,15 @@ def pytest_collection_modifyitems(items):
 
 
 def _compiles_again(item):
-    """Whether the test needs blocks of Numba's for other numbers than one dtype of doubles and one
-    of integers."""
+    """Whether the test needs blocks of Numba's for other numbers than doubles."""
     subject, _, version = _group(item.nodeid).rpartition("-")
     if version != "numba":
         return False
     dtypes = [value for value in item.callspec.params.values() if _is_dtype(value)]
-    compiled = "D" if subject in COMPLEX else "dl"
+    compiled = "D" if subject in COMPLEX else "d"
     return bool(
         item.get_closest_marker("other_dtypes")
-        or any(np.dtype(dtype).char not in compiled for dtype in dtypes)
+        or any(np.dtype(dtype).char != compiled for dtype in dtypes)
     )
 
 
