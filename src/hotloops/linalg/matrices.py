@@ -293,8 +293,8 @@ def safe_solve(
     getrf, getrs, gecon, lange = scipy.linalg.get_lapack_funcs(names, (a,))
     large = len(a) >= lu.LARGE
     if large:
-        columns, order, _ = lu.factor(a)
-        factors = columns.T
+        by_columns, order, _ = lu.factor(a)
+        factors = by_columns.T
     else:
         factors, order, _ = serial(lambda: getrf(a), a.size * len(a))
     zeros = np.flatnonzero(factors.diagonal() == 0)
@@ -317,7 +317,7 @@ def safe_solve(
         warn(message, scipy.linalg.LinAlgWarning)
     x: Floats
     if large:
-        x = lu.solve(columns, order, right.reshape(len(a), -1)).reshape(right.shape)
+        x = lu.solve(factors.T, order, right.reshape(len(a), -1)).reshape(right.shape)
     else:
         x = serial(lambda: getrs(factors, order, right)[0], a.size * right.size // len(a))
     return x

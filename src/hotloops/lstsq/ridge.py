@@ -112,7 +112,7 @@ def _left_out(problem: Problem, u: Array, sigma: Array, gap: Array, y: Array, b:
     """The errors (k, m, p) of leaving out each row of b (m, p), from U Σ Vᴴ, y = (Uᴴ b)ᵀ and the
     share `gap` (k, q) that each penalty takes of the singular values' parts."""
     (m, q), (p, k) = u.shape, (len(y), len(gap))
-    squares = (u * u.conj()).real.astype(np.float64, copy=False)
+    squares = np.real(u * u.conj()).astype(np.float64, copy=False)
     beyond, rest = np.zeros(m), np.zeros_like(b)
     if m > q:
         beyond, rest = 1 - squares.sum(axis=1), b - serial(lambda: u @ y.T, u.size * p)
