@@ -87,6 +87,14 @@ def backend(request):
     return request.param
 
 
+@pytest.fixture(autouse=True)
+def _fresh_forms():
+    """Tiles and blocks that another test changed are not remembered."""
+    from hotloops._run import tiles
+
+    tiles.forget()
+
+
 @pytest.fixture
 def ctrl_c():
     """SIGINT is Ctrl-C, here and in new processes, also where the tests run in the background and

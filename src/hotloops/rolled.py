@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays
-from ._run import Call, Output, Step, run, tiles
+from ._run import Form, Output, Step, by_shape, run, tiles
 from ._run.tiles import Tile
 from ._typing import Array
 from .kernels.rolled import LIMIT
@@ -125,20 +125,26 @@ def rolled_matmul(
             f"got shapes {a.shape} and {b.shape}"
         )
     block, multiplied, seen_as = _arithmetic(a, b, k, dtype)
-    volume = m * n * l
-    call = Call(
-        "rolled",
-        seen_as,
-        {
-            "a": _seen(a, multiplied, seen_as),
-            "b": _seen(b, multiplied, seen_as),
-            "k": k,
-            "out": Output((d, k, m, l), dtype, (d * k, m, l), seen_as),
-        },
-        [Step(block, _bounds(d * k, m, l, volume, multiplied), multiplications=volume)],
-    )
+    form = _rolling(block, dtype, multiplied, seen_as, (d, k, m, l), m * n * l)
+    call = form.of(_seen(a, multiplied, seen_as), _seen(b, multiplied, seen_as))
     result: Array = run(call, backend, workers, out=out, A=a, B=b)
     return result
+
+
+@by_shape
+def _rolling(
+    block: str,
+    dtype: _Dtype,
+    multiplied: _Dtype,
+    seen_as: _Dtype,
+    shape: tuple[int, int, int, int],
+    volume: int,
+) -> Form:
+    """What makes products of this shape, each by `volume` multiplications."""
+    d, k, m, l = shape
+    step = Step(block, _bounds(d * k, m, l, volume, multiplied), multiplications=volume)
+    arrays = {"k": k, "out": Output(shape, dtype, (d * k, m, l), seen_as)}
+    return Form(("a", "b"), "rolled", seen_as, arrays, [step])
 
 
 def _arithmetic(a: Array, b: Array, k: int, dtype: _Dtype) -> tuple[str, _Dtype, _Dtype]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import _arrays
 from ._factors import cholesky, lu
 from ._factors.serial import serial
-from ._run import Call, Output, Step, run, tiles
+from ._run import Call, Form, Output, Step, by_shape, run, tiles
 from ._run.tiles import Tile
 from ._typing import Array, Numbers
 from .kernels.solve import GROUP
@@ -176,32 +176,23 @@ def solve_many(
         solve = _by_cholesky if positive else _by_lu
         failed = np.array([solve(*one, backend, workers) for one in every])
     else:
-        call = _small(all_A, all_b, positive, Output(shape, dtype))
+        call = _small(all_A, all_b, positive, shape)
         x, failed = run(call, backend, workers, out=out, A=matrices, b=given)
     if np.count_nonzero(failed):
         raise np.linalg.LinAlgError(_complaint(failed, batch, assume_a, all_A))
     return x
 
 
-def _small(a: Array, b: Array, positive: bool, x: Output) -> Call:
+def _small(a: Array, b: Array, positive: bool, shape: _Shape) -> Call:
     """The call that solves each system on one thread, from a (S, n, n) and b (S, n, c)."""
     systems, n, columns = b.shape
-    side_by_side = max(n, columns) <= _SMALL and systems >= _FEW
-    seen_as = b.dtype
-    if side_by_side:  # the parts of a number have an axis
-        a, b, seen_as = a.reshape(*a.shape, 1), b.reshape(*b.shape, 1), _REAL[b.dtype]
-    arrays = {
-        "a": a if seen_as is a.dtype else a.view(seen_as),
-        "b": b if seen_as is b.dtype else b.view(seen_as),
-        "positive": positive, "x": Output(x.shape, x.dtype, b.shape, seen_as),
-        "failed": Output((systems,), _BYTE),
-    }  # fmt: skip
-    if side_by_side:
-        step = Step("side_by_side", _bounds(systems, n, columns, GROUP))
-    else:
-        work = n * n * max(n, columns)
-        step = Step("one_by_one", _bounds(systems, n, columns, 1), multiplications=work)
-    return Call("solve", seen_as, arrays, [step], ("x", "failed"))
+    dtype = seen_as = b.dtype
+    if max(n, columns) <= _SMALL and systems >= _FEW:  # the parts of a number have an axis
+        a, b, seen_as = a.reshape(*a.shape, 1), b.reshape(*b.shape, 1), _REAL[dtype]
+    form = _solving(shape, dtype, b.shape, seen_as)
+    if seen_as is not dtype:
+        a, b = a.view(seen_as), b.view(seen_as)
+    return form.of(a, b, positive)
 
 
 def _by_lu(a: Array, b: Array, x: Array, backend: str | None, workers: int | None) -> bool:
@@ -249,6 +240,20 @@ def _of_all(array: Array, shape: _Shape, batch: _Shape, dtype: np.dtype[Any]) ->
     if shape[:-2] != batch:
         array = np.broadcast_to(array.reshape(shape), (*batch, *shape[-2:]))
     return _arrays.ready(array, dtype)
+
+
+@by_shape
+def _solving(shape: _Shape, dtype: np.dtype[Any], seen: _Shape, seen_as: np.dtype[Any]) -> Form:
+    """What solves for sides of this shape, which blocks see in another, with a last axis for the
+    parts of numbers where systems are solved side by side."""
+    systems, n, columns, *side_by_side = seen
+    if side_by_side:
+        step = Step("side_by_side", _bounds(systems, n, columns, GROUP))
+    else:
+        multiplications = n * n * max(n, columns)
+        step = Step("one_by_one", _bounds(systems, n, columns, 1), multiplications=multiplications)
+    outputs = {"x": Output(shape, dtype, seen, seen_as), "failed": Output((systems,), _BYTE)}
+    return Form(("a", "b", "positive"), "solve", seen_as, outputs, [step], ("x", "failed"))
 
 
 def _bounds(systems: int, n: int, columns: int, group: int) -> list[Tile]:

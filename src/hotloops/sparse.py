@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _arrays
-from ._run import Call, Output, Step, run, tiles
+from ._run import Form, Output, Step, by_shape, run, tiles
 from ._run.tiles import Tile
 from ._typing import Array
 from .kernels.sparse import LANES
@@ -175,24 +175,40 @@ def sparse_tensordot(
             indices = _places(indices, sizes, steps)
         else:
             rows = _places(rows, sizes, steps)
-    arrays: dict[str, Any] = {
-        "axes": _row_axes(lengths, [strides[a] for a in free]),
-        "x": memory,
-        "origin": origin,
-        "step": step,
-        "values": values if dtype is part else values.view(part),
-        "out": Output((*lengths, *left), dtype, (n, m), part),
-    }
-    if rows is None:
-        arrays["indices"], arrays["starts"] = _of_one_dtype(indices, starts)
-        work = Step(f"fill{suffix}", _bounds(n, m, k, len(values), dtype.itemsize))
-    else:
-        names = ("rows", "indices", "starts")
-        arrays |= zip(names, _of_one_dtype(rows, indices, starts), strict=True)
-        work = Step(f"scatter{suffix}", tiles.rows(n, _SENT * len(values)))
+    form = _form(suffix, dtype, part, (*lengths, *left), (n, m, k), len(values), rows is not None)
+    call = form.of(
+        _row_axes(lengths, [strides[a] for a in free]),
+        memory,
+        origin,
+        step,
+        values if dtype is part else values.view(part),
+        *_of_one_dtype(*(() if rows is None else (rows,)), indices, starts),
+    )
     given = {} if out is None else {"X": x, **_arrays_of(A)}
-    result: Array = run(Call("sparse", part, arrays, [work]), backend, workers, out=out, **given)
+    result: Array = run(call, backend, workers, out=out, **given)
     return result
+
+
+@by_shape
+def _form(
+    suffix: str,
+    dtype: _Dtype,
+    part: _Dtype,
+    shape: tuple[int, ...],
+    sizes: tuple[int, int, int],
+    stored: int,
+    scattered: bool,
+) -> Form:
+    """What multiplies n rows by a matrix (k, m) that stores so many elements, by their columns, or
+    scattered over rows and columns: `sizes` is (n, m, k)."""
+    n, m, k = sizes
+    if scattered:
+        step = Step(f"scatter{suffix}", tiles.rows(n, _SENT * stored))
+    else:
+        step = Step(f"fill{suffix}", _bounds(n, m, k, stored, dtype.itemsize))
+    of_rows = ["rows"] if scattered else []
+    inputs = ["axes", "x", "origin", "step", "values", *of_rows, "indices", "starts"]
+    return Form(inputs, "sparse", part, {"out": Output(shape, dtype, (n, m), part)}, [step])
 
 
 @functools.cache

@@ -1,10 +1,8 @@
 """P L U = A of one large square matrix, in panels of columns."""
 
-import functools
-
 import numpy as np
 
-from .._run import Call, Output, Step, run, tiles
+from .._run import Call, Output, Step, by_shape, run, tiles
 from .._typing import Array
 from .panels import panels, tasks
 
@@ -36,7 +34,7 @@ def factor(
     return found
 
 
-@functools.lru_cache
+@by_shape
 def _steps(n: int, width: int) -> list[Step]:
     """The steps of a matrix of n rows, in a valid serial order."""
     steps: list[Step] = []
@@ -74,7 +72,7 @@ def solve(
     return x
 
 
-@functools.lru_cache
+@by_shape
 def _solution(n: int, p: int) -> Step:
     columns = max(1, -(-p // -(-p // _COLUMNS)))
     return Step("solve", tiles.grid((p,), (columns,)), _COST * n * n * p, n * n * columns)

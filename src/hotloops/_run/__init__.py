@@ -1,16 +1,19 @@
 """How calls are carried out: what they say, which blocks, and who runs them."""
 
 from .backends import resolve
-from .call import Call, HostStep, Output, Step, bound, run
+from .call import Call, Form, HostStep, Output, Step, bound, run
 from .threads import each, stopped
+from .tiles import by_shape
 from .workers import number_of_workers
 
 __all__ = [
     "Call",
+    "Form",
     "HostStep",
     "Output",
     "Step",
     "bound",
+    "by_shape",
     "each",
     "kept",
     "number_of_workers",

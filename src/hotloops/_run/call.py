@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -18,6 +19,8 @@ from .tiles import Tile
 from .workers import number_of_workers
 
 _Array = np.ndarray
+# makes results of inputs, of `out` and of what was given
+_Directly: TypeAlias = Callable[[Sequence[Any], Array | None, dict[str, Any]], Any]
 _Known: TypeAlias = "tuple[Step | HostStep, Line | None, bool]"  # its outputs are 0 if True
 _PARTIALS = 8  # sums of a reduction
 
@@ -91,14 +94,38 @@ class HostStep:
         self.function, self.reads, self.writes = function, reads, writes
 
 
+class Form:
+    """A call but for its `inputs`, whose names are given: all that follows from their shapes and
+    dtypes, which a subject makes once and keeps (see `by_shape`)."""
+
+    __slots__ = ("arrays", "dtype", "inputs", "returns", "steps", "subject")
+
+    def __init__(
+        self,
+        inputs: Sequence[str],
+        subject: str,
+        dtype: np.dtype[Any],
+        arrays: Mapping[str, Any],
+        steps: Sequence[Step | HostStep],
+        returns: Sequence[str] = ("out",),
+    ) -> None:
+        self.inputs, self.subject, self.dtype = inputs, subject, dtype
+        self.arrays, self.steps, self.returns = arrays, steps, returns
+
+    def of(self, *inputs: Any) -> "Call":
+        """The call with these inputs."""
+        return Call(self.subject, self.dtype, {}, self.steps, self.returns, self, inputs)
+
+
 class Call:
     """Steps in a valid order over named arrays.
 
     `arrays` has for each name an array or a number that blocks read, or an `Output`; `dtype` is
-    that of the numbers the blocks compute with; `returns` names the results.
+    that of the numbers the blocks compute with; `returns` names the results. Of a form's call,
+    `inputs` are what the form lacks.
     """
 
-    __slots__ = ("arrays", "dtype", "returns", "steps", "subject")
+    __slots__ = ("_arrays", "dtype", "form", "inputs", "returns", "steps", "subject")
 
     def __init__(
         self,
@@ -107,9 +134,20 @@ class Call:
         arrays: Mapping[str, Any],
         steps: Sequence[Step | HostStep],
         returns: Sequence[str] = ("out",),
+        form: Form | None = None,
+        inputs: Sequence[Any] = (),
     ) -> None:
-        self.subject, self.dtype, self.arrays = subject, dtype, arrays
+        self.subject, self.dtype, self._arrays = subject, dtype, arrays
         self.steps, self.returns = steps, returns
+        self.form, self.inputs = form, inputs
+
+    @property
+    def arrays(self) -> Mapping[str, Any]:
+        """The arrays and numbers by their names."""
+        if self.form is not None and not self._arrays:
+            given = zip(self.form.inputs, self.inputs, strict=True)
+            self._arrays = {**self.form.arrays, **dict(given)}
+        return self._arrays
 
 
 def run(
@@ -128,66 +166,93 @@ def run(
     carrier = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
-    made = None if carrier.takes_calls else _made_directly(call, carrier, out, given)
-    if made is None:
-        made = _made(call, carrier, workers, out, given)
-    returns = call.returns
-    return made[returns[0]] if len(returns) == 1 else tuple([made[name] for name in returns])
+    if call.form is not None and (directly := _directly(call.form, carrier)):
+        results = directly(call.inputs, out, given)
+        if results is not None:
+            return results
+    return _results(call, carrier, workers, out, given)
 
 
-def _made(
+def _results(
     call: Call,
     backend: backends.Backend,
     workers: int | None,
     out: Array | None,
     given: dict[str, Any],
-) -> dict[str, Array]:
-    """The arrays that a call makes."""
-    arrays, made = dict(call.arrays), {}
+) -> Any:
+    """The results of any call."""
+    arrays, made, returns = dict(call.arrays), {}, call.returns
     for name, value in arrays.items():
         if type(value) is _Array:
             arrays[name] = backend.ready(value)
         elif type(value) is Output:
-            given_out = out if name == call.returns[0] else None
+            given_out = out if name == returns[0] else None
             made[name], arrays[name] = value.made(given_out, given)
-    if any(made[name].size for name in call.returns) and not backend.run(call, arrays):
+    if any(made[name].size for name in returns) and not backend.run(call, arrays):
         _carry_out(call, backend, workers, arrays)
-    return made
+    return made[returns[0]] if len(returns) == 1 else tuple([made[name] for name in returns])
 
 
-def _made_directly(
-    call: Call, backend: backends.Backend, out: Array | None, given: dict[str, Any]
-) -> dict[str, Array] | None:
-    """The arrays that a call of one tile makes, where its block needs nothing around it; None where
-    it does. It is what a small call consists of, so it looks at each argument once."""
-    line = _line_of_one_tile(call)
-    if line is None:
+def _made_directly(form: Form, backend: backends.Backend) -> _Directly | None:
+    """Where the calls of a form are one tile whose block needs nothing around it, the function that
+    makes the results of the inputs, or declines where one is empty; None where they are not.
+
+    It is what a small call consists of: what follows from the form is found here once.
+    """
+    step = form.steps[0]
+    if len(form.steps) > 1 or type(step) is not Step or len(step.tiles) != 1 or step.names:
         return None
-    arrays, inputs = call.arrays, []
-    as_they_are = backend.reads_any
+    if threads_blas(step.multiplications, form.dtype) or backend.takes_calls:
+        return None
+    line, tile, arrays = lines(form.subject)[step.block], step.tiles[0], form.arrays
+    block, ready = backend.block(form.subject, step.block, form.dtype), backend.ready
+    before: list[Any] = [*tile[: line.cut]]
+    places = []  # which input, where it goes, whether it must not be empty
     for name, required in line.reads:
-        value = arrays[name]
-        if type(value) is _Array:
-            if required and not value.size:  # the sums that it takes are empty
+        value = None
+        if name in form.inputs:
+            places.append((form.inputs.index(name), len(before), required))
+        else:
+            value = arrays[name]
+            if type(value) is _Array:
+                if required and not value.size:  # the sums that it takes are empty
+                    return None
+                value = ready(value)
+            elif type(value) is Output:
                 return None
-            # most are C-contiguous and aligned: known at once of those that may be written
-            if not (as_they_are and value.flags.carray):
-                value = backend.ready(value)
-        elif type(value) is Output:
-            return None
-        inputs.append(value)
-    made, outputs, some = {}, [], 0
-    for name in line.writes:
-        made[name], seen = arrays[name].made(out if name == call.returns[0] else None, given)
-        outputs.append(seen)
-        some += seen.size
-    if some:
-        for k in line.sums:
-            outputs[k][...] = 0
-        step: Any = call.steps[0]
-        block, tile = backend.block(call.subject, step.block, call.dtype), step.tiles[0]
-        block(*tile[: line.cut], *inputs, *tile[line.cut :], *outputs)
-    return made
+        before.append(value)
+    before += tile[line.cut :]
+    outputs = [(arrays[name], name == form.returns[0]) for name in line.writes]
+    some = any(math.prod(output.shape) for output, _ in outputs)
+    order = [line.writes.index(name) for name in form.returns]
+    as_they_are, sums = backend.reads_any, line.sums
+
+    def directly(inputs: Sequence[Any], out: Array | None, given: dict[str, Any]) -> Any:
+        arguments = before.copy()
+        for k, place, required in places:
+            value = inputs[k]
+            if type(value) is _Array:
+                if required and not value.size:
+                    return None
+                # most are C-contiguous and aligned: known at once of those that may be written
+                if not (as_they_are and value.flags.carray):
+                    value = ready(value)
+            arguments[place] = value
+        results = []
+        for output, is_first in outputs:
+            result, seen = output.made(out if is_first else None, given)
+            results.append(result)
+            arguments.append(seen)
+        if some:
+            for k in sums:
+                results[k][...] = 0
+            block(*arguments)
+        return results[order[0]] if len(order) == 1 else tuple([results[k] for k in order])
+
+    return directly
+
+
+_directly = tiles.by_shape(_made_directly)
 
 
 def _carry_out(
@@ -204,54 +269,24 @@ def _carry_out(
                 step.run(workers)
 
 
-def _line_of_one_tile(call: Call) -> Line | None:
-    """The line of a call's block, if the call is one tile of it and BLAS keeps to one thread."""
-    if len(call.steps) != 1:
-        return None
-    step = call.steps[0]
-    if type(step) is not Step or len(step.tiles) != 1 or step.names:
-        return None
-    if step.multiplications and threads_blas(step.multiplications, call.dtype):
-        return None
-    return lines(call.subject)[step.block]
-
-
 def bound(
     call: Call, name: str, backend: str | None = None, workers: int | None = None
 ) -> Callable[[Array], Array]:
-    """The function of the array `name` that carries out a call of one step and one result with it:
-    what surrounds a call takes as long as a small block, and is done here once."""
-    carrier, line = backends.resolve(backend, call.subject), _line_of_one_tile(call)
-    if (
-        carrier.takes_calls
-        or line is None
-        or line.sums
-        or any(required and not np.size(call.arrays[name]) for name, required in line.reads)
-    ):
+    """The function of the array `name` that carries out a call of one result with it: what
+    surrounds a call takes as long as a small block, and is done here once."""
+    form = Form([name], call.subject, call.dtype, call.arrays, call.steps, call.returns)
+    directly = _made_directly(form, backends.resolve(backend, call.subject))
 
-        def again(array: Array) -> Any:
-            arrays = {**call.arrays, name: array}
-            return run(
-                Call(call.subject, call.dtype, arrays, call.steps, call.returns), backend, workers
-            )
+    def again(array: Array) -> Any:
+        result = None if directly is None else directly((array,), None, {})
+        if result is not None:
+            return result
+        arrays = {**call.arrays, name: array}
+        return run(
+            Call(call.subject, call.dtype, arrays, call.steps, call.returns), backend, workers
+        )
 
-        return again
-
-    step: Any = call.steps[0]
-    ready, tile, place = carrier.ready, step.tiles[0], line.arrays.index(name)
-    block = carrier.block(call.subject, step.block, call.dtype)
-    output = call.arrays[call.returns[0]]
-    values = [call.arrays[name] for name, _ in line.reads]
-    inputs = [ready(x) if type(x) is _Array else x for x in values]
-    before = *tile[: line.cut], *inputs[:place]
-    after = *inputs[place + 1 :], *tile[line.cut :]
-
-    def directly(array: Array) -> Array:
-        result = np.empty(output.shape, output.dtype)
-        block(*before, ready(array), *after, output.seen(result))
-        return result
-
-    return directly
+    return again
 
 
 def _run_singles(steps: list["_Bound"], workers: int) -> None:

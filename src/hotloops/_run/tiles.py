@@ -1,15 +1,35 @@
 """Which blocks: tiles of a grid that follow from its shape and from what an item costs."""
 
+import functools
 import itertools
 import math
 import operator
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 Tile: TypeAlias = tuple[int, ...]  # start and stop on each axis, then numbers of the tile's own
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
 _SHORT = 100e3  # ns: some times what it costs to hand work to another thread
 _LONG = 2.5e6  # ns: a block this long fills pages of its own
+
+_memos: list[Any] = []
+
+
+def by_shape(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """The function with a memo of what it lately made of shapes and dtypes: tiles, and what has
+    them."""
+    memo = functools.lru_cache(maxsize=128)(function)
+    _memos.append(memo)
+    return cast(Callable[_P, _R], memo)
+
+
+def forget() -> None:
+    """Clear the memos, where the lengths of tiles change."""
+    for memo in _memos:
+        memo.cache_clear()
 
 
 def is_short(time: float) -> bool:

@@ -1,7 +1,6 @@
 """Two sets of points and a metric, and the calls that make something of all their pairs."""
 
 import copy
-import functools
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -9,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays
-from .._run import Call, HostStep, Output, Step, run, tiles
+from .._run import Call, Form, HostStep, Output, Step, by_shape, run, tiles
 from .._run.tiles import Tile
 from .._typing import Array
 from ..kernels.ard import MANY, NOWHERE, PROJECTED, ROWS, STRIP
 from ._metric import metric_of
-from ._profile import Profile
+from ._profile import IDENTITY, Profile
 
 _NO_PRODUCTS = {
     np.dtype(number): {
@@ -197,7 +196,7 @@ class Pairs:
 
     def slope_cost(self) -> float:
         """About how many ns the derivatives of a pair take, after `keep_steep`."""
-        return 3 + 0.1 * len(self.scale) if self.steep else 2 + 0.8 * len(self.scale)
+        return _slope_cost(len(self.scale), self.steep)
 
     def tiles(self, cost: float, *, products: bool = False) -> list[Tile]:
         """The tiles of the matrix, a pair of which takes about `cost` ns."""
@@ -205,7 +204,7 @@ class Pairs:
 
     def mirrored(self, bounds: list[Tile]) -> list[Tile]:
         """Tiles that say whether they stand for their mirror image too."""
-        return [(*tile, self.one_set and tile[0] != tile[2]) for tile in bounds]
+        return _mirrored(bounds, self.one_set)
 
     def _call(
         self,
@@ -227,7 +226,12 @@ class Pairs:
 
     def fill(self, profile: Profile) -> Call:
         """The call that makes the matrix of the pairs."""
-        step = _filling(self.shape, len(self.scale), self.many, self.one_set, *self.same)
+        width = len(self.scale)
+        if not (self.many or self.projecting):
+            x, y = self.features["x"], self.features["y"]
+            form = _plain_filling(self.shape, self.dtype, width, self.one_set)
+            return form.of(x, y, self.scale, *profile.values())
+        step = _filling(self.shape, width, self.many, self.one_set, *self.same)
         arrays = {**self.features, **self.products, **profile,
                   "out": Output(self.shape, self.dtype)}  # fmt: skip
         return Call("ard", self.dtype, arrays, [*self.projecting, *self.normalising, step])
@@ -235,6 +239,10 @@ class Pairs:
     def apply(self, profile: Profile, v: Array) -> Call:
         """The call that multiplies the matrix, without the noise on its diagonal, by v."""
         width = v.shape[1]
+        if not (self.many or self.projecting):
+            x, y, scale = self.features["x"], self.features["y"], self.scale
+            form = _plain_applying(self.shape, self.dtype, len(scale), width, self.one_set)
+            return form.of(x, y, scale, *profile.values(), v)
         cost = self._cost(width)
         bounds = self.mirrored(self.tiles(cost, products=self.many))
         out = Output((self.shape[0], width), self.dtype)
@@ -270,6 +278,21 @@ def _cost(width: int, many: bool, columns: int = 0) -> float:
     return 1 + 0.15 * (width + columns)
 
 
+def _slope_cost(width: int, steep: bool) -> float:
+    """About how many ns the derivatives of a pair of points with so many features take."""
+    return 3 + 0.1 * width if steep else 2 + 0.8 * width
+
+
+def slope_multiplications(width: int, steep: bool) -> int:
+    """How many multiplications the largest matrix product has that derivatives come from."""
+    return ROWS * STRIP * width if steep else 0
+
+
+def _mirrored(bounds: list[Tile], one_set: bool) -> list[Tile]:
+    """Tiles that say whether they stand for their mirror image too."""
+    return [(*tile, one_set and tile[0] != tile[2]) for tile in bounds]
+
+
 def _tiles(shape: tuple[int, int], terms: int, one_set: bool, cost: float) -> list[Tile]:
     """Tiles of a matrix: wide ones, so that rows of it are written in long runs; where they are
     made from products of so many `terms`, as high as makes those worth their preparation."""
@@ -286,7 +309,43 @@ def _tiles(shape: tuple[int, int], terms: int, one_set: bool, cost: float) -> li
     return tiles.grid(shape, (max(height, tiles.split(n, cost * width)), width))
 
 
-@functools.lru_cache(maxsize=64)
+@by_shape
+def _plain_filling(shape: tuple[int, int], dtype: np.dtype[Any], width: int, one_set: bool) -> Form:
+    """What makes the matrix of two sets of points from their differences, for any metric and
+    profile."""
+    arrays = {**_NO_PRODUCTS[dtype], "out": Output(shape, dtype)}
+    step = _filling(shape, width, many=False, one_set=one_set)
+    return Form(("x", "y", "scale", *IDENTITY), "ard", dtype, arrays, [step])
+
+
+@by_shape
+def _plain_applying(
+    shape: tuple[int, int], dtype: np.dtype[Any], width: int, columns: int, one_set: bool
+) -> Form:
+    """What multiplies so many columns by that matrix, without the noise on its diagonal."""
+    (n, m), cost = shape, _cost(width, many=False, columns=columns)
+    bounds = _mirrored(_tiles(shape, 0, one_set, cost), one_set)
+    i0, i1, j0, j1, *_ = bounds[0]
+    step = Step("apply", bounds, n * m * cost, columns * (i1 - i0) * (j1 - j0))
+    arrays = {**_NO_PRODUCTS[dtype], "out": Output((n, columns), dtype)}
+    return Form(("x", "y", "scale", *IDENTITY, "v"), "ard", dtype, arrays, [step])
+
+
+@by_shape
+def pulling(
+    shape: tuple[int, int], dtype: np.dtype[Any], width: int, one_set: bool, steep: bool
+) -> Form:
+    """The form of the call that makes the sums of which gradients by the parameters are multiples,
+    after `keep_steep`."""
+    (n, m), cost = shape, _slope_cost(width, steep)
+    bounds = _mirrored(_tiles(shape, width if steep else 0, one_set, cost), one_set)
+    step = Step("pull", bounds, n * m * cost, slope_multiplications(width, steep))
+    inputs = "x", "y", "scale", *_NO_PRODUCTS[dtype], *IDENTITY, "cotangent"
+    sums = {"sums": Output((width + 2,), np.dtype(np.float64))}
+    return Form(inputs, "ard", dtype, sums, [step], ("sums",))
+
+
+@by_shape
 def _filling(shape: tuple[int, int], width: int, many: bool, one_set: bool, *same: str) -> Step:
     """The step that makes the matrix; `same` are the names of the second set's arrays that are the
     first's."""

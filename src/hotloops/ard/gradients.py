@@ -11,8 +11,8 @@ from .. import _arrays, _rows, _run
 from .._factors.serial import serial
 from .._run import Call, Output, Step, run, tiles
 from .._typing import Array
-from ..kernels.ard import ROWS, STRIP
-from ._pairs import Pairs, exchanged
+from ..kernels.ard import ROWS
+from ._pairs import Pairs, exchanged, pulling, slope_multiplications
 from ._profile import Kind, Profile, profile_of
 
 Parameter: TypeAlias = Literal[
@@ -164,17 +164,9 @@ def _names(wrt: Sequence[str] | None, kind: str, given: Mapping[str, Any]) -> li
 def _pull(pairs: Pairs, profile: Profile, cotangent: Array) -> Call:
     """The call that makes the sums of which the gradients by length_scale, variance and rq_alpha
     are multiples."""
-    sums = Output((len(pairs.scale) + 2,), np.dtype(np.float64))
-    arrays = {**pairs.features, **pairs.products, **profile, "cotangent": cotangent, "sums": sums}
-    cost = pairs.slope_cost()
-    bounds = pairs.mirrored(pairs.tiles(cost, products=pairs.steep))
-    step = Step("pull", bounds, cotangent.size * cost, _multiplications(pairs))
-    return Call("ard", pairs.dtype, arrays, [step], ["sums"])
-
-
-def _multiplications(pairs: Pairs) -> int:
-    """Of the largest matrix product that derivatives come from."""
-    return ROWS * STRIP * len(pairs.scale) if pairs.steep else 0
+    x, y, scale = pairs.features["x"], pairs.features["y"], pairs.scale
+    form = pulling(pairs.shape, pairs.dtype, len(scale), pairs.one_set, pairs.steep)
+    return form.of(x, y, scale, *pairs.products.values(), *profile.values(), cotangent)
 
 
 def _by_parameters(pairs: Pairs, sums: Array, variance: float) -> dict[str, Any]:
@@ -237,7 +229,8 @@ def _by_set(
                "gradient": Output((n, len(pairs.scale)), pairs.dtype)}  # fmt: skip
     cost = m * pairs.slope_cost()
     bounds = tiles.grid((n,), (ROWS,)) if pairs.steep else tiles.rows(n, cost)
-    steps = [Step("pull_points", bounds, n * cost, _multiplications(pairs))]
+    multiplications = slope_multiplications(len(pairs.scale), pairs.steep)
+    steps = [Step("pull_points", bounds, n * cost, multiplications)]
     if not r:
         gradient = run(Call("ard", pairs.dtype, arrays, steps, ["gradient"]), backend, workers)
         return gradient if pairs.plain else np.zeros((n, d), pairs.dtype), gradient

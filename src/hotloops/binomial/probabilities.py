@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfinv
 
 from .. import _arrays
-from .._run import Call, Output, Step, run, tiles
+from .._run import Call, Form, Output, Step, by_shape, run, tiles
 from .._typing import Rng
 from ..kernels.binomial import width
 from . import _checks
@@ -75,19 +75,19 @@ def binomial_pmf(
     """
     p = _checks.probabilities(p)
     n = _checks.trials(n, p, out, "scipy.stats.binom.pmf(v, n, p) has the probability of a value v")
-    cost = 200 + 60 * width(n) + n  # ns of a table, and of its row of the result
-    call = Call(
-        "binomial",
-        _FLOAT64,
-        {
-            "p": _arrays.ready(p, _FLOAT64).reshape(-1),
-            "n": n,
-            "out": Output((*p.shape, n + 1), _FLOAT64, (p.size, n + 1)),
-        },
-        [Step("pmf", tiles.rows(p.size, cost), p.size * cost)],
-    )
+    call = _pmf(p.shape, n).of(_arrays.ready(p, _FLOAT64).reshape(-1))
     result: Doubles = run(call, backend, workers, out=out, p=p)
     return result
+
+
+@by_shape
+def _pmf(shape: tuple[int, ...], n: int) -> Form:
+    """What makes the probabilities of so many p."""
+    size = math.prod(shape)
+    cost = 200 + 60 * width(n) + n  # ns of a table, and of its row of the result
+    step = Step("pmf", tiles.rows(size, cost), size * cost)
+    arrays = {"n": n, "out": Output((*shape, n + 1), _FLOAT64, (size, n + 1))}
+    return Form(("p",), "binomial", _FLOAT64, arrays, [step])
 
 
 def binomial_probabilities(

@@ -1,8 +1,12 @@
 """Distances between rows."""
 
+import math
+from typing import Any
+
+import numpy as np
 from numpy.typing import ArrayLike
 
-from .._run import Call, Output, Step, run
+from .._run import Form, Output, Step, by_shape, run
 from .._run.tiles import rows
 from .._typing import Floats
 from ..ard import quadform
@@ -65,12 +69,13 @@ def distances(
     q = quadform(X, Y, out=out, backend=backend, workers=workers)
     if squared:
         return q
-    call = Call(
-        "linalg",
-        q.dtype,
-        {"q": Output(q.shape, q.dtype, (q.size,))},
-        [Step("root", rows(q.size, 0.5))],
-        returns=("q",),
-    )
-    d: Floats = run(call, backend, workers, out=q)
+    d: Floats = run(_root(q.shape, q.dtype).of(), backend, workers, out=q)
     return d
+
+
+@by_shape
+def _root(shape: tuple[int, int], dtype: np.dtype[Any]) -> Form:
+    """What takes the roots of an array in its place."""
+    size = math.prod(shape)
+    step = Step("root", rows(size, 0.5))
+    return Form((), "linalg", dtype, {"q": Output(shape, dtype, (size,))}, [step], ("q",))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _arrays
-from .._run import Call, Output, Step, run
+from .._run import Form, Output, Step, by_shape, run
 from .._run.tiles import grid, split
 from .._typing import Floats
 from ..kernels.linalg import IDENTITY, RELU, ROWS, SIGMOID, SOFTMAX, TANH
@@ -94,28 +94,30 @@ def mlp_forward(
     inputs = {f"{'biases' if k % 2 else 'weights'}[{k // 2}]": a for k, a in enumerate(layers)}
     widths = [x.shape[-1], *map(len, layers[1::2])]
     n, width = math.prod(x.shape[:-1]), widths[-1]
-    step = _rows_together(n, 100 + FLOP * sum(sizes) + 2 * sum(widths[1:]))
-    call = Call(
-        "linalg",
-        dtype,
-        {
-            "x": _arrays.ready(x, dtype).reshape(n, x.shape[-1]),
-            "parameters": np.concatenate([layer.ravel() for layer in layers], dtype=dtype),
-            "widths": np.array(widths, np.int64),
-            "activation": hidden,
-            "output_activation": final,
-            "out": Output((*x.shape[:-1], width), dtype, (n, width)),
-        },
-        [
-            Step(
-                "forward",
-                grid((n,), (step,)),
-                multiplications=max(sizes) * min(step, ROWS),
-            )
-        ],
+    cost = 100 + FLOP * sum(sizes) + 2 * sum(widths[1:])
+    call = _forward((*x.shape[:-1], width), dtype, n, cost, max(sizes)).of(
+        _arrays.ready(x, dtype).reshape(n, x.shape[-1]),
+        np.concatenate([layer.ravel() for layer in layers], dtype=dtype),
+        np.array(widths, np.int64),
+        hidden,
+        final,
     )
     result: Floats = run(call, backend, workers, out=out, X=x, **inputs)
     return result
+
+
+@by_shape
+def _forward(
+    shape: tuple[int, ...], dtype: np.dtype[Any], n: int, cost: float, largest: int
+) -> Form:
+    """What makes the result of n rows, each of which takes `cost` ns; of so many numbers is the
+    largest layer."""
+    step = _rows_together(n, cost)
+    arrays = {"out": Output(shape, dtype, (n, shape[-1]))}
+    multiplications = largest * min(step, ROWS)
+    steps = [Step("forward", grid((n,), (step,)), multiplications=multiplications)]
+    inputs = "x", "parameters", "widths", "activation", "output_activation"
+    return Form(inputs, "linalg", dtype, arrays, steps)
 
 
 def _rows_together(n: int, cost: float) -> int:

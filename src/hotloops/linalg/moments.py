@@ -1,12 +1,13 @@
 """Covariance matrices."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays
-from .._run import Call, Output, Step, run
+from .._run import Call, Form, Output, Step, by_shape, run
 from .._run.tiles import is_short, rows
 from .._typing import Floats
 from ..kernels.linalg import STRIPE, TILE
@@ -83,14 +84,18 @@ def covariance(
         for item, matrix in zip(data, np.asarray(result).reshape(items, d, d), strict=True):
             run(_by_tiles(item, ddof, cost / n), backend, workers, out=matrix)
         return result
-    call = Call(
-        "linalg",
-        x.dtype,
-        {"x": data, "freedom": float(n - ddof), "out": Output(shape, x.dtype, (items, d, d))},
-        [Step("covariances", rows(items, cost), multiplications=_stripe(n, d))],
-    )
+    call = _one_by_one(x.shape, x.dtype, items, cost).of(data, float(n - ddof))
     covariances: Floats = run(call, backend, workers, out=out, X=x)
     return covariances
+
+
+@by_shape
+def _one_by_one(shape: tuple[int, ...], dtype: np.dtype[Any], items: int, cost: float) -> Form:
+    """What makes the covariances of the items of a batch, each of which takes `cost` ns."""
+    *batch, n, d = shape
+    step = Step("covariances", rows(items, cost), multiplications=_stripe(n, d))
+    out = Output((*batch, d, d), dtype, (items, d, d))
+    return Form(("x", "freedom"), "linalg", dtype, {"out": out}, [step])
 
 
 def _stripe(n: int, d: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _arrays
-from .._run import Call, Output, Step, run
+from .._run import Call, Form, Output, Step, by_shape, run
 from .._run.tiles import grid, rows, split
 from .._typing import Floats
 from ._common import real
@@ -94,13 +94,20 @@ def softmax(
 def _of_rows(block: str, x: Floats, axis: int, cost: float) -> Call:
     """The call of a block that makes a row of each row along an axis, which only axes of length 1
     follow, in about `cost` ns an element."""
-    output = Output(x.shape, x.dtype)
+    shape = x.shape
     if x.ndim != 2 or axis != 1:
-        output.seen_shape = math.prod(x.shape[:axis]), x.shape[axis]
-        x = x.reshape(output.seen_shape)
-    n, m = x.shape
-    arrays = {"x": x, "out": output}
-    return Call("linalg", x.dtype, arrays, [Step(block, rows(n, 20 + cost * m))])
+        x = x.reshape(math.prod(shape[:axis]), shape[axis])
+    return _row_by_row(block, x.dtype, shape, x.shape, cost).of(x)
+
+
+@by_shape
+def _row_by_row(
+    block: str, dtype: np.dtype[Any], shape: tuple[int, ...], seen: tuple[int, int], cost: float
+) -> Form:
+    """What makes each row of an array, which blocks see in another shape."""
+    out = Output(shape, dtype, None if seen == shape else seen)
+    step = Step(block, rows(seen[0], 20 + cost * seen[1]))
+    return Form(("x",), "linalg", dtype, {"out": out}, [step])
 
 
 def _across(x: Floats, axis: int, inner: int) -> Call:

@@ -13,7 +13,7 @@ from scipy.linalg import qr, solve_triangular
 from .. import _rows
 from .._factors import lu
 from .._factors.serial import serial
-from .._run import Call, Output, Step, bound, run, tiles
+from .._run import Call, Output, Step, bound, by_shape, run, tiles
 from .._typing import Array
 from ..kernels import lstsq as kernel
 from .prepared import Prepared, cholesky
@@ -338,7 +338,7 @@ def _cast(x: Array, dtype: np.dtype[Any]) -> Array:
         return x.astype(dtype)
 
 
-@functools.lru_cache
+@by_shape
 def _solution(count: int, p: int, rows: int, q: int, n: int) -> Step:
     """The block `solve` with a left factor of so many rows, over tiles (matrices, columns)."""
     work = q * (n + rows)

@@ -2,7 +2,6 @@
 
 import cmath
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
@@ -12,7 +11,7 @@ from numpy.linalg import LinAlgError
 from numpy.typing import ArrayLike
 
 from .. import _arrays
-from .._run import Call, Output, Step, run, tiles
+from .._run import Form, Output, Step, by_shape, run, tiles
 from .._typing import Array
 from .singular import epsilon
 
@@ -87,11 +86,9 @@ class Problem:
         """The outputs of a block that treats each of the K matrices `a` among its inputs by itself,
         with `work` multiplications for each. `shapes` names the outputs, and gives the shape that
         each has for one matrix."""
-        a, arrays = inputs["a"], dict(inputs)
-        for name, shape in shapes.items():
-            arrays[name] = Output((len(a), *shape), _DTYPES.get(name, a.dtype))
-        step = _step(block, len(a), work)
-        return run(Call("lstsq", a.dtype, arrays, [step], tuple(shapes)), *self.kept)
+        a = inputs["a"]
+        form = _form(block, len(a), a.dtype, work, tuple(inputs), tuple(shapes.items()))
+        return run(form.of(*inputs.values()), *self.kept)
 
     # --- what is wrong with it --------------------------------------------------------------
 
@@ -115,11 +112,20 @@ class Problem:
             )
 
 
-@functools.lru_cache
-def _step(block: str, count: int, work: float) -> Step:
-    """The step that runs a block over `count` matrices, with `work` multiplications for each."""
+@by_shape
+def _form(
+    block: str,
+    count: int,
+    dtype: np.dtype[Any],
+    work: float,
+    inputs: tuple[str, ...],
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+) -> Form:
+    """The form of a block over `count` matrices, with `work` multiplications for each."""
     cost = 1000 + 0.1 * work
-    return Step(block, tiles.rows(count, cost), count * cost, work)
+    step = Step(block, tiles.rows(count, cost), count * cost, work)
+    outputs = {name: Output((count, *shape), _DTYPES.get(name, dtype)) for name, shape in shapes}
+    return Form(inputs, "lstsq", dtype, outputs, [step], tuple(outputs))
 
 
 # --- checks ---------------------------------------------------------------------------------

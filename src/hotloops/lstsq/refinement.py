@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._factors.serial import serial
-from .._run import Call, Output, Step, run, tiles
+from .._run import Call, Output, Step, by_shape, run, tiles
 from .._typing import Array
 from .factors import Factor
 from .problem import Problem
@@ -67,18 +67,18 @@ def residual(
 ) -> tuple[Array, Array]:
     """f = b − r − A x, and the gradient h = S (Aᴴ W r − alpha x), as `kernels.lstsq` has them: f
     (K, m, p), and h (K, n, p), or without an element where n is 0 and no gradient is wanted."""
-    a, (count, _, p) = problem.a, b.shape
+    a, (count, m, p) = problem.a, b.shape
     arrays = {
         "a": a, "weights": problem.weights, "alpha": problem.alpha, "scale": scale, "b": b, "x": x,
         "r": r, "f": Output(b.shape, b.dtype),
         "h": Output((count, n, p if n else 0), b.dtype),
     }  # fmt: skip
-    call = Call("lstsq", b.dtype, arrays, [_residual(*a.shape, p)], ("f", "h"))
+    call = Call("lstsq", b.dtype, arrays, [_residual(count, m, a.shape[2], p)], ("f", "h"))
     found: tuple[Array, Array] = run(call, *problem.kept)
     return found
 
 
-@functools.lru_cache
+@by_shape
 def _residual(count: int, m: int, n: int, p: int) -> Step:
     """The block `residual`, over tiles (matrices, columns)."""
     matrices = tiles.split(count, 10.0 * m * n * p)

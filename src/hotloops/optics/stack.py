@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .. import _arrays, _run
-from .._run import Call, Output, Step, tiles
+from .._run import Form, Output, Step, by_shape, tiles
 from .._typing import Array
 from ..kernels.optics import INCIDENCE, P_POLARISED, S_POLARISED
 from . import _checks
@@ -163,14 +163,9 @@ def solve_stack(
         "first": first,
     }
     shape = (2, *batch) if count == 2 else batch
-    outputs = {
-        "incidence": Output((size, INCIDENCE), _FLOAT64),
-        "outside": Output((2, *shape), _COMPLEX128, (2, count, size)),
-        "powers": Output((3, *shape), _FLOAT64, (3, count, size)),
-    }
     incident["wavelength"] = _flat(wavelength, batch, _FLOAT64)
-    step = Step("solve", tiles.rows(size, LAYER * media * count))
-    call = Call("optics", _COMPLEX128, {**stacks, **incident, **outputs}, [step], tuple(outputs))
+    form = _solving((*stacks, *incident), shape, count, size, media)
+    call = form.of(*stacks.values(), *incident.values())
     kept = _run.kept("optics", backend, workers)
     stacks["incidence"], outside, powers = _run.run(call, *kept)
     solution = StackSolution(stacks, kept, batch, thickness, outside, powers)
@@ -179,6 +174,20 @@ def solve_stack(
     elif np.count_nonzero(n[..., 0].imag):
         _checks.incidence(n[..., 0], solution.kx)
     return solution
+
+
+@by_shape
+def _solving(
+    inputs: tuple[str, ...], shape: tuple[int, ...], count: int, size: int, media: int
+) -> Form:
+    """What solves so many stacks of so many media, for so many polarisations."""
+    outputs = {
+        "incidence": Output((size, INCIDENCE), _FLOAT64),
+        "outside": Output((2, *shape), _COMPLEX128, (2, count, size)),
+        "powers": Output((3, *shape), _FLOAT64, (3, count, size)),
+    }
+    step = Step("solve", tiles.rows(size, LAYER * media * count))
+    return Form(inputs, "optics", _COMPLEX128, outputs, [step], tuple(outputs))
 
 
 def from_tmm(
