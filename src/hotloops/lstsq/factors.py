@@ -13,7 +13,7 @@ from scipy.linalg import qr, solve_triangular
 from .. import _rows
 from .._factors import lu
 from .._factors.serial import serial
-from .._run import Call, Output, Step, bound, by_shape, run, tiles
+from .._run import Call, Form, Output, Step, bound, by_shape, run, tiles
 from .._typing import Array
 from ..kernels import lstsq as kernel
 from .prepared import Prepared, cholesky
@@ -85,13 +85,10 @@ class Factor:
         """The call that solves for b and a gradient h besides."""
         count, rows, p = b.shape
         _, q, n = self.right.shape
-        arrays = {
-            "kind": self.code, "left": self.left, "right": self.right, "order": self.order,
-            "scale": self.scale, "b": b, "h": self.none if h is None else h,
-            "x": Output((count, n, p), self.right.dtype),
-        }  # fmt: skip
-        step = _solution(count, p, rows if self.left.size else 0, q, n)
-        return Call("lstsq", self.right.dtype, arrays, [step], ("x",))
+        form = _form(self.code, self.right.dtype, count, p, rows if self.left.size else 0, q, n)
+        return form.of(
+            self.left, self.right, self.order, self.scale, b, self.none if h is None else h
+        )
 
     def for_vectors(self, b: Array) -> Callable[[Array], Array]:
         """The function that solves for one vector like b, from (1, m, 1) to x (1, n, 1)."""
@@ -339,6 +336,14 @@ def _cast(x: Array, dtype: np.dtype[Any]) -> Array:
 
 
 @by_shape
+def _form(kind: int, dtype: np.dtype[Any], count: int, p: int, rows: int, q: int, n: int) -> Form:
+    """What solves with factors of this kind."""
+    arrays = {"kind": kind, "x": Output((count, n, p), dtype)}
+    steps = [_solution(count, p, rows, q, n)]
+    inputs = "left", "right", "order", "scale", "b", "h"
+    return Form(inputs, "lstsq", dtype, arrays, steps, ("x",))
+
+
 def _solution(count: int, p: int, rows: int, q: int, n: int) -> Step:
     """The block `solve` with a left factor of so many rows, over tiles (matrices, columns)."""
     work = q * (n + rows)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._factors.serial import serial
-from .._run import Call, Output, Step, by_shape, run, tiles
+from .._run import Form, Output, Step, by_shape, run, tiles
 from .._typing import Array
 from .factors import Factor
 from .problem import Problem
@@ -68,23 +68,25 @@ def residual(
     """f = b − r − A x, and the gradient h = S (Aᴴ W r − alpha x), as `kernels.lstsq` has them: f
     (K, m, p), and h (K, n, p), or without an element where n is 0 and no gradient is wanted."""
     a, (count, m, p) = problem.a, b.shape
-    arrays = {
-        "a": a, "weights": problem.weights, "alpha": problem.alpha, "scale": scale, "b": b, "x": x,
-        "r": r, "f": Output(b.shape, b.dtype),
-        "h": Output((count, n, p if n else 0), b.dtype),
-    }  # fmt: skip
-    call = Call("lstsq", b.dtype, arrays, [_residual(count, m, a.shape[2], p)], ("f", "h"))
+    form = _residual(b.dtype, count, m, a.shape[2], p, n)
+    call = form.of(a, problem.weights, problem.alpha, scale, b, x, r)
     found: tuple[Array, Array] = run(call, *problem.kept)
     return found
 
 
 @by_shape
-def _residual(count: int, m: int, n: int, p: int) -> Step:
-    """The block `residual`, over tiles (matrices, columns)."""
+def _residual(dtype: np.dtype[Any], count: int, m: int, n: int, p: int, of_h: int) -> Form:
+    """What makes f, and h of so many rows, in tiles (matrices, columns)."""
     matrices = tiles.split(count, 10.0 * m * n * p)
     columns = p if matrices > 1 else tiles.split(p, 10.0 * m * n)
     bounds = tiles.grid((count, p), (matrices, columns))
-    return Step("residual", bounds, 10.0 * count * m * n * p)
+    step = Step("residual", bounds, 10.0 * count * m * n * p)
+    outputs = {
+        "f": Output((count, m, p), dtype),
+        "h": Output((count, of_h, p if of_h else 0), dtype),
+    }
+    inputs = "a", "weights", "alpha", "scale", "b", "x", "r"
+    return Form(inputs, "lstsq", dtype, outputs, [step], ("f", "h"))
 
 
 def _norms(x: Array, scale: Array) -> Array:
