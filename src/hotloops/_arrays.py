@@ -233,7 +233,9 @@ def scalar(
     strict: bool = False,
 ) -> float:
     """`value` as a float, finite and in [minimum, maximum] (`strict`: above the minimum)."""
-    if type(value) is float and minimum < value < maximum:
+    if type(value) is float and (
+        minimum < value < maximum or (value == minimum == 0 and not strict)
+    ):
         return value  # at a glance, as most
     try:
         if type(value) is not float and (isinstance(value, (str, bytes)) or np.iscomplexobj(value)):

@@ -23,6 +23,7 @@ _Array = np.ndarray
 _Directly: TypeAlias = Callable[[Sequence[Any], Array | None, dict[str, Any]], Any]
 _Known: TypeAlias = "tuple[Step | HostStep, Line | None, bool]"  # its outputs are 0 if True
 _PARTIALS = 8  # sums of a reduction
+_READY = 0x101  # NumPy's flags of an array that is C-contiguous and aligned
 
 
 class Output:
@@ -234,8 +235,7 @@ def _made_directly(form: Form, backend: backends.Backend) -> _Directly | None:
             if type(value) is _Array:
                 if required and not value.size:
                     return None
-                # most are C-contiguous and aligned: known at once of those that may be written
-                if not (as_they_are and value.flags.carray):
+                if not as_they_are or value.flags.num & _READY != _READY:
                     value = ready(value)
             arguments[place] = value
         results = []

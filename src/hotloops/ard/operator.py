@@ -142,9 +142,9 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc] 
 
     def dot(self, V: Any) -> Any:
         """The product with a vector, a matrix, a scalar or an operator."""
-        if type(V) is np.ndarray and V.ndim == 2:  # SciPy would look at it four times
-            _check_factor(V, (self.shape[1],), (self.shape[1], "columns"))
-            return self._matmat(V)
+        plain = type(V) is np.ndarray and V.ndim == 2 and V.dtype is self.dtype
+        if plain and len(V) == self.shape[1]:  # SciPy would look at it four times
+            return self._product(_arrays.ready(V))
         if not (np.isscalar(V) or isinstance(V, scipy.sparse.linalg.LinearOperator)):
             _check_factor(V, (self.shape[1],), (self.shape[1], "columns"))
         return super().dot(V)
@@ -154,7 +154,10 @@ class KernelOperator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc] 
             v = _arrays.ready(_arrays.complex_("V", V), np.result_type(self.dtype, np.complex64))
             parts = self._matmat(v.view(self.dtype))
             return parts.view(v.dtype)
-        v = _arrays.ready(_arrays.real("V", V), self.dtype)
+        return self._product(_arrays.ready(_arrays.real("V", V), self.dtype))
+
+    def _product(self, v: Floats) -> Floats:
+        """The product with a matrix as kernels take it."""
         product: Floats = run(self._pairs.apply(self._profile, v), *self._kept)
         if noise := self._profile["noise"]:
             product += self.dtype.type(noise) * v
