@@ -28,6 +28,7 @@ class Solver:
             self.factors = _FACTORS.get(problem.method, orthogonal_factors)(problem)
         self._rank: Array | None = None
         self._bound: Callable[[Array], Array] | None = None
+        self._is_asked_again = False
 
     @property
     def rank(self) -> Array:
@@ -68,9 +69,12 @@ class Solver:
         return x
 
     def _of_vector(self, b: Array) -> Array:
-        if self._bound is None:
+        """x (1, n, 1) for b (1, m, 1): what such calls share is worth finding where there are
+        two."""
+        if self._bound is None and self._is_asked_again:
             self._bound = self.factors[0].for_vectors(b)
-        return self._bound(b)
+        self._is_asked_again = True
+        return self._bound(b) if self._bound else self.factors[0].solve(b)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_bound": None}
