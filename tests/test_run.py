@@ -1,5 +1,6 @@
 """Calls as values: their lines, their steps, and who may carry them out."""
 
+import pickle
 import sys
 import types
 
@@ -8,7 +9,7 @@ import pytest
 
 from hotloops._run import backends, tasks
 from hotloops._run import lines as notation
-from hotloops._run.call import Call, HostStep, Output, Step, run
+from hotloops._run.call import Call, Form, HostStep, Output, Step, run
 
 # --- a kernel of three blocks: Cholesky's factor by tiles ------------------------------------
 
@@ -168,6 +169,79 @@ def test_results_come_in_the_order_that_is_asked_for(toy):
     two, one = run(call, "toy")
     assert (two == 2).all()
     assert (one == 1).all()
+
+
+SUMMING = """
+    summing  i  | values:im weights? factor > scaled:im +total
+"""
+
+
+def summing(i0, i1, values, weights, factor, scaled, total):
+    scaled[i0:i1] = factor * values[i0:i1] * (weights if weights.size else 1)
+    total += scaled[i0:i1].sum()
+
+
+@pytest.fixture
+def summing_toy(toy):
+    toy.BLOCKS, toy.summing = SUMMING, summing
+    notation.lines.cache_clear()
+
+
+def of_arrays(tiles, shape, values, weights, factor):
+    """A call that has all its arrays, with results in another order than the block's."""
+    arrays = {"values": values, "weights": weights, "factor": factor,
+              "scaled": Output(shape, "f8"), "total": Output((1,), "f8")}  # fmt: skip
+    return Call("toy", np.dtype("f8"), arrays, [Step("summing", tiles)], ("total", "scaled"))
+
+
+def of_a_form(tiles, shape, values, weights, factor):
+    arrays = {"factor": factor, "scaled": Output(shape, "f8"), "total": Output((1,), "f8")}
+    form = Form(("weights", "values"), "toy", np.dtype("f8"), arrays, [Step("summing", tiles)],
+                ("total", "scaled"))  # fmt: skip
+    return form.of(weights, values)
+
+
+@pytest.mark.parametrize("made", [of_arrays, of_a_form])
+@pytest.mark.parametrize("tiles", [[(0, 6)], [(0, 2), (2, 6)]])
+def test_a_call_is_a_value(summing_toy, made, tiles):
+    values, weights = np.arange(24.0).reshape(6, 4), np.array([1.0, 2.0, 4.0, 8.0])
+    call = made(tiles, values.shape, values, weights, 3.0)
+    for again in call, call, pickle.loads(pickle.dumps(call)):
+        total, scaled = run(again, "toy")
+        assert (scaled == 3 * values * weights).all()
+        assert total == (3 * values * weights).sum()
+        assert {*again.arrays} == {"values", "weights", "factor", "scaled", "total"}
+        assert (again.arrays["values"] == values).all()
+
+
+@pytest.mark.parametrize("made", [of_arrays, of_a_form])
+def test_empty_inputs_and_outputs_of_a_call_of_one_block(summing_toy, made):
+    ones = np.ones((6, 4))
+    total, scaled = run(made([(0, 6)], (6, 4), ones, np.empty(0), 2.0), "toy")
+    assert total == 48
+    assert (scaled == 2).all()
+    # the total of none is 0, also where the block is not asked for it
+    total, scaled = run(made([(0, 0)], (0, 4), ones[:0], np.empty(0), 2.0), "toy")
+    assert total == 0
+    assert scaled.shape == (0, 4)
+
+
+@pytest.mark.parametrize("made", [of_arrays, of_a_form])
+def test_a_call_of_one_block_writes_to_the_callers_array_alone(summing_toy, made):
+    ones, total = np.ones((6, 4)), np.full(1, np.nan)
+    call = made([(0, 6)], (6, 4), ones, np.empty(0), 2.0)
+    assert run(call, "toy", out=total)[0] is total
+    assert total == 48
+    first, second = run(call, "toy")[1], run(call, "toy")[1]
+    assert not np.shares_memory(first, second)
+    with pytest.raises(ValueError, match="out"):
+        run(call, "toy", out=np.empty(2))
+
+
+@pytest.mark.parametrize("made", [of_arrays, of_a_form])
+def test_a_call_of_one_block_runs_it_as_it_is(summing_toy, made, monkeypatch):
+    monkeypatch.delattr("hotloops._run.call._carry_out")
+    run(made([(0, 6)], (6, 4), np.ones((6, 4)), np.empty(0), 2.0), "toy")
 
 
 def test_what_a_step_has_written_is_read_as_the_backend_takes_inputs(toy, monkeypatch):

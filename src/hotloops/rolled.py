@@ -140,7 +140,8 @@ def _rolling(
     shape: tuple[int, int, int, int],
     volume: int,
 ) -> Form:
-    """What makes products of this shape, each by `volume` multiplications."""
+    """The form of the calls that make products of shape (d, k, m, l), each of the d k matrices by
+    `volume` multiplications."""
     d, k, m, l = shape
     step = Step(block, _bounds(d * k, m, l, volume, multiplied), multiplications=volume)
     arrays = {"k": k, "out": Output(shape, dtype, (d * k, m, l), seen_as)}

@@ -244,8 +244,9 @@ def _of_all(array: Array, shape: _Shape, batch: _Shape, dtype: np.dtype[Any]) ->
 
 @by_shape
 def _solving(shape: _Shape, dtype: np.dtype[Any], seen: _Shape, seen_as: np.dtype[Any]) -> Form:
-    """What solves for sides of this shape, which blocks see in another, with a last axis for the
-    parts of numbers where systems are solved side by side."""
+    """The form of the calls that solve for right-hand sides of this shape, which blocks see in the
+    shape `seen`: it has a last axis for the parts of numbers where systems are solved side by side.
+    """
     systems, n, columns, *side_by_side = seen
     if side_by_side:
         step = Step("side_by_side", _bounds(systems, n, columns, GROUP))

@@ -199,8 +199,8 @@ def _form(
     stored: int,
     scattered: bool,
 ) -> Form:
-    """What multiplies n rows by a matrix (k, m) that stores so many elements, by their columns, or
-    scattered over rows and columns: `sizes` is (n, m, k)."""
+    """The form of the calls that multiply n rows by a matrix (k, m) which stores so many elements,
+    by their columns, or scattered over rows and columns: `sizes` is (n, m, k)."""
     n, m, k = sizes
     if scattered:
         step = Step(f"scatter{suffix}", tiles.rows(n, _SENT * stored))

@@ -19,7 +19,7 @@ from .tiles import Tile
 from .workers import number_of_workers
 
 _Array = np.ndarray
-# makes results of inputs, of `out` and of what was given
+# makes the results of a call's inputs, the caller's `out`, and what that must share no memory with
 _Directly: TypeAlias = Callable[[Sequence[Any], Array | None, dict[str, Any]], Any]
 _Known: TypeAlias = "tuple[Step | HostStep, Line | None, bool]"  # its outputs are 0 if True
 _PARTIALS = 8  # sums of a reduction
@@ -96,10 +96,16 @@ class HostStep:
 
 
 class Form:
-    """A call but for its `inputs`, whose names are given: all that follows from their shapes and
-    dtypes, which a subject makes once and keeps (see `by_shape`)."""
+    """What calls have in common whose arrays have the same shapes and dtypes.
 
-    __slots__ = ("arrays", "dtype", "inputs", "returns", "steps", "subject")
+    `inputs` names, in the order of the arguments of `of`, the arrays and numbers that each call
+    brings. `arrays` has for each other name an array or a number that blocks read, or an `Output`;
+    `dtype` is that of the numbers the blocks compute with; `returns` names the results. A subject
+    makes a form once and keeps it (see `by_shape`): what follows from it is
+    found once, and not by each call.
+    """
+
+    __slots__ = ("_direct", "arrays", "dtype", "inputs", "returns", "steps", "subject")
 
     def __init__(
         self,
@@ -112,21 +118,39 @@ class Form:
     ) -> None:
         self.inputs, self.subject, self.dtype = inputs, subject, dtype
         self.arrays, self.steps, self.returns = arrays, steps, returns
+        self._direct: dict[backends.Backend, _Directly | None] = {}
 
     def of(self, *inputs: Any) -> "Call":
         """The call with these inputs."""
-        return Call(self.subject, self.dtype, {}, self.steps, self.returns, self, inputs)
+        call = Call.__new__(Call)
+        call.form, call.inputs = self, inputs
+        return call
+
+    def directly(self, backend: backends.Backend) -> _Directly | None:
+        """The function that makes the results of calls of one short block, or None: see
+        `_made_directly`, whose answer is kept."""
+        try:
+            return self._direct[backend]
+        except KeyError:
+            return self._direct.setdefault(backend, _made_directly(self, backend))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        of = self.inputs, self.subject, self.dtype, self.arrays, self.steps, self.returns
+        return Form, of
 
 
 class Call:
-    """Steps in a valid order over named arrays.
+    """Steps in a valid order over named arrays: a form and its inputs.
 
     `arrays` has for each name an array or a number that blocks read, or an `Output`; `dtype` is
-    that of the numbers the blocks compute with; `returns` names the results. Of a form's call,
-    `inputs` are what the form lacks.
+    that of the numbers the blocks compute with; `returns` names the results. A call made of these
+    is of a form of its own, which lacks nothing.
     """
 
-    __slots__ = ("_arrays", "dtype", "form", "inputs", "returns", "steps", "subject")
+    __slots__ = ("form", "inputs")
+
+    form: Form
+    inputs: Sequence[Any]
 
     def __init__(
         self,
@@ -135,20 +159,33 @@ class Call:
         arrays: Mapping[str, Any],
         steps: Sequence[Step | HostStep],
         returns: Sequence[str] = ("out",),
-        form: Form | None = None,
-        inputs: Sequence[Any] = (),
     ) -> None:
-        self.subject, self.dtype, self._arrays = subject, dtype, arrays
-        self.steps, self.returns = steps, returns
-        self.form, self.inputs = form, inputs
+        self.form, self.inputs = Form((), subject, dtype, arrays, steps, returns), ()
 
     @property
-    def arrays(self) -> Mapping[str, Any]:
-        """The arrays and numbers by their names."""
-        if self.form is not None and not self._arrays:
-            given = zip(self.form.inputs, self.inputs, strict=True)
-            self._arrays = {**self.form.arrays, **dict(given)}
-        return self._arrays
+    def subject(self) -> str:
+        """The kernel whose blocks the steps run."""
+        return self.form.subject
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the numbers that the blocks compute with."""
+        return self.form.dtype
+
+    @property
+    def steps(self) -> Sequence[Step | HostStep]:
+        """The steps in a valid order."""
+        return self.form.steps
+
+    @property
+    def returns(self) -> Sequence[str]:
+        """The names of the results."""
+        return self.form.returns
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """The arrays, numbers and outputs by their names."""
+        return {**self.form.arrays, **dict(zip(self.form.inputs, self.inputs, strict=True))}
 
 
 def run(
@@ -167,10 +204,10 @@ def run(
     carrier = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
-    if call.form is not None and (directly := _directly(call.form, carrier)):
-        results = directly(call.inputs, out, given)
-        if results is not None:
-            return results
+    directly = call.form.directly(carrier)
+    results = None if directly is None else directly(call.inputs, out, given)
+    if results is not None:
+        return results
     return _results(call, carrier, workers, out, given)
 
 
@@ -182,7 +219,7 @@ def _results(
     given: dict[str, Any],
 ) -> Any:
     """The results of any call."""
-    arrays, made, returns = dict(call.arrays), {}, call.returns
+    arrays, made, returns = call.arrays, {}, call.returns
     for name, value in arrays.items():
         if type(value) is _Array:
             arrays[name] = backend.ready(value)
@@ -195,13 +232,16 @@ def _results(
 
 
 def _made_directly(form: Form, backend: backends.Backend) -> _Directly | None:
-    """Where the calls of a form are one tile whose block needs nothing around it, the function that
-    makes the results of the inputs, or declines where one is empty; None where they are not.
+    """The function that makes the results of a form's calls, where these are one tile whose block
+    needs nothing around it; None where they are not. The function returns None for inputs of which
+    one is empty that must not be.
 
-    It is what a small call consists of: what follows from the form is found here once.
+    It is all that a small call consists of, so it does nothing that can be done here.
     """
+    if len(form.steps) != 1:
+        return None
     step = form.steps[0]
-    if len(form.steps) > 1 or type(step) is not Step or len(step.tiles) != 1 or step.names:
+    if type(step) is not Step or len(step.tiles) != 1 or step.names:
         return None
     if threads_blas(step.multiplications, form.dtype) or backend.takes_calls:
         return None
@@ -252,9 +292,6 @@ def _made_directly(form: Form, backend: backends.Backend) -> _Directly | None:
     return directly
 
 
-_directly = tiles.by_shape(_made_directly)
-
-
 def _carry_out(
     call: Call, backend: backends.Backend, workers: int | None, arrays: dict[str, Any]
 ) -> None:
@@ -275,16 +312,11 @@ def bound(
     """The function of the array `name` that carries out a call of one result with it: what
     surrounds a call takes as long as a small block, and is done here once."""
     form = Form([name], call.subject, call.dtype, call.arrays, call.steps, call.returns)
-    directly = _made_directly(form, backends.resolve(backend, call.subject))
+    directly = form.directly(backends.resolve(backend, call.subject))
 
     def again(array: Array) -> Any:
         result = None if directly is None else directly((array,), None, {})
-        if result is not None:
-            return result
-        arrays = {**call.arrays, name: array}
-        return run(
-            Call(call.subject, call.dtype, arrays, call.steps, call.returns), backend, workers
-        )
+        return run(form.of(array), backend, workers) if result is None else result
 
     return again
 

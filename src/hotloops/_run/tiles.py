@@ -19,15 +19,15 @@ _memos: list[Any] = []
 
 
 def by_shape(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """The function with a memo of what it lately made of shapes and dtypes: tiles, and what has
-    them."""
+    """The function with a memo of what it made lately: for one that makes steps or a `Form` of
+    shapes and dtypes, and of nothing else."""
     memo = functools.lru_cache(maxsize=128)(function)
     _memos.append(memo)
     return cast(Callable[_P, _R], memo)
 
 
 def forget() -> None:
-    """Clear the memos, where the lengths of tiles change."""
+    """Clear the memos, as is needed where the lengths of tiles change."""
     for memo in _memos:
         memo.cache_clear()
 

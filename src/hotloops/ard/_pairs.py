@@ -311,8 +311,8 @@ def _tiles(shape: tuple[int, int], terms: int, one_set: bool, cost: float) -> li
 
 @by_shape
 def _plain_filling(shape: tuple[int, int], dtype: np.dtype[Any], width: int, one_set: bool) -> Form:
-    """What makes the matrix of two sets of points from their differences, for any metric and
-    profile."""
+    """The form of the calls that make the matrix of two sets of points from their differences, for
+    any metric and profile."""
     arrays = {**_NO_PRODUCTS[dtype], "out": Output(shape, dtype)}
     step = _filling(shape, width, many=False, one_set=one_set)
     return Form(("x", "y", "scale", *IDENTITY), "ard", dtype, arrays, [step])
@@ -322,7 +322,8 @@ def _plain_filling(shape: tuple[int, int], dtype: np.dtype[Any], width: int, one
 def _plain_applying(
     shape: tuple[int, int], dtype: np.dtype[Any], width: int, columns: int, one_set: bool
 ) -> Form:
-    """What multiplies so many columns by that matrix, without the noise on its diagonal."""
+    """The form of the calls that multiply so many columns by that matrix, without the noise on its
+    diagonal."""
     (n, m), cost = shape, _cost(width, many=False, columns=columns)
     bounds = _mirrored(_tiles(shape, 0, one_set, cost), one_set)
     i0, i1, j0, j1, *_ = bounds[0]
@@ -335,8 +336,8 @@ def _plain_applying(
 def pulling(
     shape: tuple[int, int], dtype: np.dtype[Any], width: int, one_set: bool, steep: bool
 ) -> Form:
-    """The form of the call that makes the sums of which gradients by the parameters are multiples,
-    after `keep_steep`."""
+    """The form of the calls that make the sums of which the gradients by length_scale, variance and
+    rq_alpha are multiples, from products if features are many (`steep`)."""
     (n, m), cost = shape, _slope_cost(width, steep)
     bounds = _mirrored(_tiles(shape, width if steep else 0, one_set, cost), one_set)
     step = Step("pull", bounds, n * m * cost, slope_multiplications(width, steep))

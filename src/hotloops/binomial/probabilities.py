@@ -82,7 +82,7 @@ def binomial_pmf(
 
 @by_shape
 def _pmf(shape: tuple[int, ...], n: int) -> Form:
-    """What makes the probabilities of so many p."""
+    """The form of the calls that make the probabilities of 0 … n for an array of p."""
     size = math.prod(shape)
     cost = 200 + 60 * width(n) + n  # ns of a table, and of its row of the result
     step = Step("pmf", tiles.rows(size, cost), size * cost)

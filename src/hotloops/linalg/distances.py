@@ -75,7 +75,7 @@ def distances(
 
 @by_shape
 def _root(shape: tuple[int, int], dtype: np.dtype[Any]) -> Form:
-    """What takes the roots of an array in its place."""
+    """The form of the call that writes the roots of an array in its place."""
     size = math.prod(shape)
     step = Step("root", rows(size, 0.5))
     return Form((), "linalg", dtype, {"q": Output(shape, dtype, (size,))}, [step], ("q",))

@@ -110,8 +110,8 @@ def mlp_forward(
 def _forward(
     shape: tuple[int, ...], dtype: np.dtype[Any], n: int, cost: float, largest: int
 ) -> Form:
-    """What makes the result of n rows, each of which takes `cost` ns; of so many numbers is the
-    largest layer."""
+    """The form of the calls that make the result of n rows, each of which takes `cost` ns, where
+    the largest layer has so many weights."""
     step = _rows_together(n, cost)
     arrays = {"out": Output(shape, dtype, (n, shape[-1]))}
     multiplications = largest * min(step, ROWS)

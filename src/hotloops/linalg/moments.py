@@ -91,7 +91,8 @@ def covariance(
 
 @by_shape
 def _one_by_one(shape: tuple[int, ...], dtype: np.dtype[Any], items: int, cost: float) -> Form:
-    """What makes the covariances of the items of a batch, each of which takes `cost` ns."""
+    """The form of the calls that make the covariance of each item of a batch of this shape, in
+    `cost` ns each."""
     *batch, n, d = shape
     step = Step("covariances", rows(items, cost), multiplications=_stripe(n, d))
     out = Output((*batch, d, d), dtype, (items, d, d))

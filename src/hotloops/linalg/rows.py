@@ -104,7 +104,8 @@ def _of_rows(block: str, x: Floats, axis: int, cost: float) -> Call:
 def _row_by_row(
     block: str, dtype: np.dtype[Any], shape: tuple[int, ...], seen: tuple[int, int], cost: float
 ) -> Form:
-    """What makes each row of an array, which blocks see in another shape."""
+    """The form of the calls that make a row of each row of an array of this shape, which blocks see
+    in the shape `seen`, in about `cost` ns an element."""
     out = Output(shape, dtype, None if seen == shape else seen)
     step = Step(block, rows(seen[0], 20 + cost * seen[1]))
     return Form(("x",), "linalg", dtype, {"out": out}, [step])

@@ -337,7 +337,8 @@ def _cast(x: Array, dtype: np.dtype[Any]) -> Array:
 
 @by_shape
 def _form(kind: int, dtype: np.dtype[Any], count: int, p: int, rows: int, q: int, n: int) -> Form:
-    """What solves with factors of this kind."""
+    """The form of the calls that solve with factors of this kind: `count` of them, for p columns
+    each, where the left factor has so many rows and the right is (q, n)."""
     arrays = {"kind": kind, "x": Output((count, n, p), dtype)}
     steps = [_solution(count, p, rows, q, n)]
     inputs = "left", "right", "order", "scale", "b", "h"
@@ -345,7 +346,7 @@ def _form(kind: int, dtype: np.dtype[Any], count: int, p: int, rows: int, q: int
 
 
 def _solution(count: int, p: int, rows: int, q: int, n: int) -> Step:
-    """The block `solve` with a left factor of so many rows, over tiles (matrices, columns)."""
+    """The step of the block `solve`, over tiles (matrices, columns)."""
     work = q * (n + rows)
     cost = 300 + 0.2 * work * p
     matrices, columns = tiles.split(count, cost), p

@@ -121,7 +121,7 @@ def _form(
     inputs: tuple[str, ...],
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
 ) -> Form:
-    """The form of a block over `count` matrices, with `work` multiplications for each."""
+    """The form of the calls of a block over `count` matrices, by `work` multiplications each."""
     cost = 1000 + 0.1 * work
     step = Step(block, tiles.rows(count, cost), count * cost, work)
     outputs = {name: Output((count, *shape), _DTYPES.get(name, dtype)) for name, shape in shapes}

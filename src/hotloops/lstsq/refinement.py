@@ -76,7 +76,7 @@ def residual(
 
 @by_shape
 def _residual(dtype: np.dtype[Any], count: int, m: int, n: int, p: int, of_h: int) -> Form:
-    """What makes f, and h of so many rows, in tiles (matrices, columns)."""
+    """The form of the calls that make f, and h of `of_h` rows, in tiles (matrices, columns)."""
     matrices = tiles.split(count, 10.0 * m * n * p)
     columns = p if matrices > 1 else tiles.split(p, 10.0 * m * n)
     bounds = tiles.grid((count, p), (matrices, columns))

@@ -28,7 +28,7 @@ class Solver:
             self.factors = _FACTORS.get(problem.method, orthogonal_factors)(problem)
         self._rank: Array | None = None
         self._bound: Callable[[Array], Array] | None = None
-        self._is_asked_again = False
+        self._has_solved_for_a_vector = False
 
     @property
     def rank(self) -> Array:
@@ -71,10 +71,12 @@ class Solver:
     def _of_vector(self, b: Array) -> Array:
         """x (1, n, 1) for b (1, m, 1): what such calls share is worth finding where there are
         two."""
-        if self._bound is None and self._is_asked_again:
+        if self._bound is not None:
+            return self._bound(b)
+        if self._has_solved_for_a_vector:
             self._bound = self.factors[0].for_vectors(b)
-        self._is_asked_again = True
-        return self._bound(b) if self._bound else self.factors[0].solve(b)
+        self._has_solved_for_a_vector = True
+        return self.factors[0].solve(b)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_bound": None}

@@ -180,7 +180,7 @@ def solve_stack(
 def _solving(
     inputs: tuple[str, ...], shape: tuple[int, ...], count: int, size: int, media: int
 ) -> Form:
-    """What solves so many stacks of so many media, for so many polarisations."""
+    """The form of the calls that solve `size` stacks of so many media for `count` polarisations."""
     outputs = {
         "incidence": Output((size, INCIDENCE), _FLOAT64),
         "outside": Output((2, *shape), _COMPLEX128, (2, count, size)),
