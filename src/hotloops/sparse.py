@@ -175,6 +175,7 @@ def sparse_tensordot(
             indices = _places(indices, sizes, steps)
         else:
             rows = _places(rows, sizes, steps)
+    places = [indices, starts] if rows is None else [rows, indices, starts]
     form = _form(suffix, dtype, part, (*lengths, *left), (n, m, k), len(values), rows is not None)
     call = form.of(
         _row_axes(lengths, [strides[a] for a in free]),
@@ -182,7 +183,7 @@ def sparse_tensordot(
         origin,
         step,
         values if dtype is part else values.view(part),
-        *_of_one_dtype(*(() if rows is None else (rows,)), indices, starts),
+        *_of_one_dtype(*places),
     )
     given = {} if out is None else {"X": x, **_arrays_of(A)}
     result: Array = run(call, backend, workers, out=out, **given)
@@ -202,12 +203,13 @@ def _form(
     """The form of the calls that multiply n rows by a matrix (k, m) which stores so many elements,
     by their columns, or scattered over rows and columns: `sizes` is (n, m, k)."""
     n, m, k = sizes
+    places = ["indices", "starts"]
     if scattered:
+        places = ["rows", *places]
         step = Step(f"scatter{suffix}", tiles.rows(n, _SENT * stored))
     else:
         step = Step(f"fill{suffix}", _bounds(n, m, k, stored, dtype.itemsize))
-    of_rows = ["rows"] if scattered else []
-    inputs = ["axes", "x", "origin", "step", "values", *of_rows, "indices", "starts"]
+    inputs = ["axes", "x", "origin", "step", "values", *places]
     return Form(inputs, "sparse", part, {"out": Output(shape, dtype, (n, m), part)}, [step])
 
 
