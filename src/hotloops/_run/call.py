@@ -100,9 +100,9 @@ class Form:
 
     `inputs` names, in the order of the arguments of `of`, the arrays and numbers that each call
     brings. `arrays` has for each other name an array or a number that blocks read, or an `Output`;
-    `dtype` is that of the numbers the blocks compute with; `returns` names the results. A subject
-    makes a form once and keeps it (see `by_shape`): what follows from it is
-    found once, and not by each call.
+    `steps` are in a valid order; `dtype` is that of the numbers the blocks compute with; `returns`
+    names the results. A subject makes a form once and keeps it (see `by_shape`), so that what
+    follows from it is found once, and not by each call.
     """
 
     __slots__ = ("_direct", "arrays", "dtype", "inputs", "returns", "steps", "subject")
@@ -143,8 +143,8 @@ class Call:
     """Steps in a valid order over named arrays: a form and its inputs.
 
     `arrays` has for each name an array or a number that blocks read, or an `Output`; `dtype` is
-    that of the numbers the blocks compute with; `returns` names the results. A call made of these
-    is of a form of its own, which lacks nothing.
+    that of the numbers the blocks compute with; `returns` names the results. A call that is made of
+    these has a form of its own, without inputs.
     """
 
     __slots__ = ("form", "inputs")
