@@ -144,13 +144,13 @@ class Call:
 
     `arrays` has for each name an array or a number that blocks read, or an `Output`; `dtype` is
     that of the numbers the blocks compute with; `returns` names the results. A call that is made of
-    these has a form of its own, without inputs.
+    these has a form of its own, and `inputs` is None.
     """
 
     __slots__ = ("form", "inputs")
 
     form: Form
-    inputs: Sequence[Any]
+    inputs: Sequence[Any] | None
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class Call:
         steps: Sequence[Step | HostStep],
         returns: Sequence[str] = ("out",),
     ) -> None:
-        self.form, self.inputs = Form((), subject, dtype, arrays, steps, returns), ()
+        self.form, self.inputs = Form((), subject, dtype, arrays, steps, returns), None
 
     @property
     def subject(self) -> str:
@@ -185,7 +185,7 @@ class Call:
     @property
     def arrays(self) -> dict[str, Any]:
         """The arrays, numbers and outputs by their names."""
-        return {**self.form.arrays, **dict(zip(self.form.inputs, self.inputs, strict=True))}
+        return {**self.form.arrays, **dict(zip(self.form.inputs, self.inputs or (), strict=True))}
 
 
 def run(
@@ -204,8 +204,11 @@ def run(
     carrier = backends.resolve(backend, call.subject)
     if workers is not None:
         workers = number_of_workers(workers)
-    directly = call.form.directly(carrier)
-    results = None if directly is None else directly(call.inputs, out, given)
+    if call.inputs is None:
+        results = _made_once(call.form, carrier, out, given)
+    else:
+        directly = call.form.directly(carrier)
+        results = None if directly is None else directly(call.inputs, out, given)
     if results is not None:
         return results
     return _results(call, carrier, workers, out, given)
@@ -231,6 +234,53 @@ def _results(
     return made[returns[0]] if len(returns) == 1 else tuple([made[name] for name in returns])
 
 
+def _line_of_one_tile(form: Form, backend: backends.Backend) -> Line | None:
+    """The line of the block of a form's calls, if they are one tile of it that needs nothing around
+    it, as BLAS keeps to one thread."""
+    if len(form.steps) != 1 or backend.takes_calls:
+        return None
+    step = form.steps[0]
+    if type(step) is not Step or len(step.tiles) != 1 or step.names:
+        return None
+    if step.multiplications and threads_blas(step.multiplications, form.dtype):
+        return None
+    return lines(form.subject)[step.block]
+
+
+def _made_once(
+    form: Form, backend: backends.Backend, out: Array | None, given: dict[str, Any]
+) -> Any:
+    """The results of a call that has the form for itself, if it is one tile whose block needs
+    nothing around it; else None. What is found is not kept, so each argument is looked at once."""
+    line = _line_of_one_tile(form, backend)
+    if line is None:
+        return None
+    arrays, inputs, as_they_are = form.arrays, [], backend.reads_any
+    for name, required in line.reads:
+        value = arrays[name]
+        if type(value) is _Array:
+            if required and not value.size:  # the sums that it takes are empty
+                return None
+            if not as_they_are or value.flags.num & _READY != _READY:
+                value = backend.ready(value)
+        elif type(value) is Output:
+            return None
+        inputs.append(value)
+    made, outputs, some = {}, [], 0
+    for name in line.writes:
+        made[name], seen = arrays[name].made(out if name == form.returns[0] else None, given)
+        outputs.append(seen)
+        some += seen.size
+    if some:
+        for k in line.sums:
+            outputs[k][...] = 0
+        step: Any = form.steps[0]
+        block, tile = backend.block(form.subject, step.block, form.dtype), step.tiles[0]
+        block(*tile[: line.cut], *inputs, *tile[line.cut :], *outputs)
+    returns = form.returns
+    return made[returns[0]] if len(returns) == 1 else tuple([made[name] for name in returns])
+
+
 def _made_directly(form: Form, backend: backends.Backend) -> _Directly | None:
     """The function that makes the results of a form's calls, where these are one tile whose block
     needs nothing around it; None where they are not. The function returns None for inputs of which
@@ -238,14 +288,11 @@ def _made_directly(form: Form, backend: backends.Backend) -> _Directly | None:
 
     It is all that a small call consists of, so it does nothing that can be done here.
     """
-    if len(form.steps) != 1:
+    line = _line_of_one_tile(form, backend)
+    if line is None:
         return None
-    step = form.steps[0]
-    if type(step) is not Step or len(step.tiles) != 1 or step.names:
-        return None
-    if threads_blas(step.multiplications, form.dtype) or backend.takes_calls:
-        return None
-    line, tile, arrays = lines(form.subject)[step.block], step.tiles[0], form.arrays
+    step: Any = form.steps[0]
+    tile, arrays = step.tiles[0], form.arrays
     block, ready = backend.block(form.subject, step.block, form.dtype), backend.ready
     before: list[Any] = [*tile[: line.cut]]
     places = []  # which input, where it goes, whether it must not be empty
