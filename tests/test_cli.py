@@ -286,6 +286,8 @@ def test_selftest_finds_a_mistake_of_the_reference(capsys, monkeypatch):
 
 
 def test_selftest_finds_a_missing_backend(capsys, monkeypatch):
-    monkeypatch.setitem(resolve("cython", "lu")._loaded, "lu", ImportError("the reason"))
+    backend = resolve("cython", "lu")
+    monkeypatch.setitem(backend._loaded, "lu", ImportError("the reason"))
+    monkeypatch.setattr(backend, "_blocks", {})
     assert main(["selftest", "lu"]) == 1
     assert re.search(r"FAIL lu: .*cython: ImportError: the reason", capsys.readouterr().out)

