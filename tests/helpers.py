@@ -21,20 +21,11 @@ def in_new_python(code, **environment):
 @contextlib.contextmanager
 def small_blocks():
     """Blocks so short that small inputs make many."""
-    _forget()
+    tiles.forget()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "_SHORT", 1e3)
         patch.setattr(tiles, "_LONG", 4e3)
         try:
             yield
         finally:
-            _forget()
-
-
-def _forget():
-    """Forget what is kept of calls of the same shapes, tiles among them."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("hotloops"):
-            for value in vars(module).values():
-                if hasattr(value, "cache_clear"):
-                    value.cache_clear()
+            tiles.forget()

@@ -38,3 +38,11 @@ def test_strict_arithmetic():
         text = path.read_text()
         for flag in ("fast-math", "Ofast", "unsafe-math", "march=native"):
             assert flag not in text, path
+
+
+def test_no_file_is_long():
+    """A file that says one thing is short enough to be read at once."""
+    for folder in ("benchmarks", "kernels", "src", "tests"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".pyx", ".pxd", ".h"):
+                assert len(path.read_text().splitlines()) <= 600, path

@@ -4,6 +4,7 @@ from libc.string cimport memcpy
 
 from blas cimport gemm, geqp3, gesdd, getrf, getrs, gram, number, orgqr, potrf, trsm, trsv
 from blas_types cimport blas_int
+from lstsq.twofold cimport add_product, begin, number_of, subtract, subtract_product
 from memory cimport scratch, transpose
 
 from hotloops.kernels import lstsq as kernel
@@ -11,7 +12,6 @@ from hotloops.kernels import lstsq as kernel
 
 cdef extern from "vmath.h" nogil:
     ctypedef void cloned "HL_CLONES void"
-    ctypedef void inlined "HL_INLINE void"
 
 
 cdef int LU = kernel.LU, CHOLESKY = kernel.CHOLESKY, QR = kernel.QR, SVD = kernel.SVD
@@ -468,56 +468,6 @@ def solve(
 # --- residuals ------------------------------------------------------------------------------
 
 
-cdef inline inlined _add(double* sum, double x) noexcept nogil:
-    # sum[0] + sum[1] gains x; Knuth's sum
-    cdef double total = sum[0] + x, part = total - sum[0]
-    sum[1] += (sum[0] - (total - part)) + (x - part)
-    sum[0] = total
-
-
-cdef inline inlined _add_product(double* sum, double x, double y) noexcept nogil:
-    # and x y. `product` has more uses than the sum, and so no compiler fuses it into that
-    cdef double product = x * y
-    sum[1] += fma(x, y, -product)
-    _add(sum, product)
-
-
-cdef inline inlined _subtract_product(double* re, double* im, number x, number y) noexcept nogil:
-    if number is float or number is double:
-        _add_product(re, -(<double> x), y)
-    else:
-        _add_product(re, -(<double> x.real), y.real)
-        _add_product(re, x.imag, y.imag)
-        _add_product(im, -(<double> x.real), y.imag)
-        _add_product(im, -(<double> x.imag), y.real)
-
-
-cdef inline number _number(double re, double im, number like) noexcept nogil:
-    if number is float or number is double:
-        return <number> re
-    else:
-        like.real = re
-        like.imag = im
-        return like
-
-
-cdef inline inlined _start(double* re, double* im, number z) noexcept nogil:
-    re[1] = im[1] = im[0] = 0
-    if number is float or number is double:
-        re[0] = z
-    else:
-        re[0] = z.real
-        im[0] = z.imag
-
-
-cdef inline inlined _subtract(double* re, double* im, number z) noexcept nogil:
-    if number is float or number is double:
-        _add(re, -(<double> z))
-    else:
-        _add(re, -(<double> z.real))
-        _add(im, -(<double> z.imag))
-
-
 cdef cloned _residual(
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t p, const number* a, const double* weights, double alpha,
     const double* scale, const number* b, const number* x, const number* r, number* f, number* h,
@@ -530,21 +480,21 @@ cdef cloned _residual(
     cdef number z
     cdef double w
     for i in range(m):
-        _start[number](re, im, b[i * p])
-        _subtract[number](re, im, r[i * p])
+        begin[number](re, im, b[i * p])
+        subtract[number](re, im, r[i * p])
         for j in range(n):
-            _subtract_product[number](re, im, a[i * n + j], x[j * p])
-        f[i * p] = _number[number](re[0] + re[1], im[0] + im[1], f[i * p])
+            subtract_product[number](re, im, a[i * n + j], x[j * p])
+        f[i * p] = number_of[number](re[0] + re[1], im[0] + im[1], f[i * p])
     if h == NULL:
         return
     for j in range(n):
         z = x[j * p]
-        _start[number](sums + 4 * j, sums + 4 * j + 2, 0)
+        begin[number](sums + 4 * j, sums + 4 * j + 2, 0)
         if number is float or number is double:
-            _add_product(sums + 4 * j, -alpha * scale[j], z)
+            add_product(sums + 4 * j, -alpha * scale[j], z)
         else:
-            _add_product(sums + 4 * j, -alpha * scale[j], z.real)
-            _add_product(sums + 4 * j + 2, -alpha * scale[j], z.imag)
+            add_product(sums + 4 * j, -alpha * scale[j], z.real)
+            add_product(sums + 4 * j + 2, -alpha * scale[j], z.imag)
     for i in range(m):
         w = weights[i] if weights != NULL else 1
         # conj(w r), its head and its rest
@@ -560,19 +510,19 @@ cdef cloned _residual(
         for j in range(n):
             z = _times[number](a[i * n + j], scale[j])
             if number is float or number is double:
-                _add_product(sums + 4 * j, z, re[0])
+                add_product(sums + 4 * j, z, re[0])
                 sums[4 * j + 1] += z * re[1]
             else:
                 # conj(a) w r = conj(a conj(w r))
-                _add_product(sums + 4 * j, z.real, re[0])
-                _add_product(sums + 4 * j, -(<double> z.imag), im[0])
-                _add_product(sums + 4 * j + 2, -(<double> z.real), im[0])
-                _add_product(sums + 4 * j + 2, -(<double> z.imag), re[0])
+                add_product(sums + 4 * j, z.real, re[0])
+                add_product(sums + 4 * j, -(<double> z.imag), im[0])
+                add_product(sums + 4 * j + 2, -(<double> z.real), im[0])
+                add_product(sums + 4 * j + 2, -(<double> z.imag), re[0])
                 sums[4 * j + 1] += z.real * re[1] - z.imag * im[1]
                 sums[4 * j + 3] -= z.real * im[1] + z.imag * re[1]
     for j in range(n):
-        h[j * p] = _number[number](sums[4 * j] + sums[4 * j + 1],
-                                   sums[4 * j + 2] + sums[4 * j + 3], h[j * p])
+        h[j * p] = number_of[number](sums[4 * j] + sums[4 * j + 1],
+                                     sums[4 * j + 2] + sums[4 * j + 3], h[j * p])
 
 
 cdef cloned _add_and_divide(
