@@ -4,13 +4,12 @@ import numpy as np
 
 from .._blas_numba import gemm
 from .._jit_numba import inlined, jit, summed
-from .._vmath_numba import exp, exp_128, exponent, leading, product_rest
+from .._profiles_numba import evaluate, evaluate_slope
 from . import (
     LATE,
     MANY,
     MATERN12,
     MATERN32,
-    MATERN52,
     NOWHERE,
     PROJECTED,
     QUADFORM,
@@ -18,12 +17,12 @@ from . import (
     RQ,
     SAMPLE,
     SE,
+    SMALL,
     STRIP,
 )
 
-LARGEST = np.finfo(np.float64).max
-LOG2 = 0.6931471805599453
-LOG8, LOG8_LOW = 2.079441541678534, 1.3018060677774115e-12  # log 8 as a sum: n LOG8 is exact
+# features of a strip that the first cache holds for so many rows
+PIECE, HIGH = 8, 16
 
 
 @jit
@@ -35,152 +34,52 @@ def _load(a, b, x, strip):
 
 
 @jit
-def _quadform(x, i, strip, scale, q):
-    # q[j] = sum over f of (scale[f] (x[i, f] - strip[f, j]))^2; four at a time, so that q is
-    # loaded and stored a quarter as often
-    count = len(scale)
-    whole = count - count % 4
-    q[:] = 0
-    for f in range(0, whole, 4):
+def _unless_ones(scale):
+    # the scale, empty if it is one of ones
+    return scale[:0] if (scale == 1).all() else scale
+
+
+@jit
+def _add_squares(x, i, first, stop, strip, scale, q):
+    # q[j] += sum over f from first to stop of (scale[f] (x[i, f] - strip[f, j]))^2; four at a
+    # time, so that q is loaded and stored a quarter as often. An empty scale is one of ones.
+    n, whole = len(q), first + (stop - first) // 4 * 4
+    for f in range(first, whole, 4):
         x0, x1, x2, x3 = x[i, f], x[i, f + 1], x[i, f + 2], x[i, f + 3]
-        s0, s1, s2, s3 = scale[f], scale[f + 1], scale[f + 2], scale[f + 3]
+        y0, y1, y2, y3 = strip[f, :n], strip[f + 1, :n], strip[f + 2, :n], strip[f + 3, :n]
+        if len(scale):
+            s0, s1, s2, s3 = scale[f], scale[f + 1], scale[f + 2], scale[f + 3]
+            for j in range(len(q)):
+                d0, d1 = s0 * (x0 - y0[j]), s1 * (x1 - y1[j])
+                d2, d3 = s2 * (x2 - y2[j]), s3 * (x3 - y3[j])
+                q[j] = q[j] + d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3
+        else:
+            for j in range(len(q)):
+                d0, d1 = x0 - y0[j], x1 - y1[j]
+                d2, d3 = x2 - y2[j], x3 - y3[j]
+                q[j] = q[j] + d0 * d0 + d1 * d1 + d2 * d2 + d3 * d3
+    for f in range(whole, stop):
+        x0, y0, s0 = x[i, f], strip[f, :n], scale[f] if len(scale) else scale.dtype.type(1)
         for j in range(len(q)):
-            a = s0 * (x0 - strip[f, j])
-            b = s1 * (x1 - strip[f + 1, j])
-            c = s2 * (x2 - strip[f + 2, j])
-            d = s3 * (x3 - strip[f + 3, j])
-            q[j] += (a * a + b * b) + (c * c + d * d)
-    for f in range(whole, count):
-        x0, s0 = x[i, f], scale[f]
-        for j in range(len(q)):
-            a = s0 * (x0 - strip[f, j])
-            q[j] += a * a
+            d0 = s0 * (x0 - y0[j])
+            q[j] += d0 * d0
 
 
 @jit
-def _root(c, q):
-    # sqrt(c q) as a sum of two, for c = 1, 3 or 5: (c - 1) q is exact
-    q = 1e6 if q > 1e6 else q  # where the profiles are 0
-    high = (c - 1) * q + q
-    rest = ((c - 1) * q - high) + q
-    r = math.sqrt(high)
-    rest += (high - r * r) - product_rest(r, r, r * r)
-    return r, rest / (2 * r + 1e-300)
-
-
-@inlined
-def _rational(alpha, q):
-    # p = s^-alpha = exp(-alpha / 3 · log s^3), s = 1 + q / 2 alpha, dp/dq and dp/dalpha
-    alpha = min(alpha, 2.0**600)  # where p is exp(-q / 2), and dp/dalpha 0
-    power, c = exponent(alpha * 2.0**512 if alpha < 1 else alpha)
-    part = (alpha * 2.0**512 if alpha < 1 else alpha) * c
-    power -= 511 if alpha < 1 else -1  # 2 alpha = 2^power part
-    # s = (unit + t + low) / unit, t of 26 bits; with `scale` no quotient leaves the range
-    scale = 2.0**256 if q < 1 else 2.0**-256
-    unit = scale * (2 * alpha / part)
-    x = scale * (LARGEST if q > LARGEST else q)
-    t = leading(x * (1 / part), 26)
-    low = ((x - t * leading(part, 26)) - t * (part - leading(part, 26))) * (1 / part)
-    # s = 2^n (1 + f + low), 1 + f in [sqrt(1/2), sqrt(2)], c = 2^-n; f has 30 bits
-    n, c = exponent(unit + t)
-    n -= power + 256 if q < 1 else power - 256
-    t, low, c = t * c, low * c, unit * c
-    head = (c + 2.0**22) - 2.0**22
-    f = t + (head - 1)
-    low += c - head
-    # y = z + dz = (f + low) / (2 + f + low); z has 17 bits: z^3 is exact
-    inverse = 1 / (2 + (f + low))
-    z = leading(f * inverse, 17)
-    dz = (((f - 2 * z) - z * f) + (1 - z) * low) * inverse
-    y = z + dz
-    u = y * y
-    # log s^3 = n log 8 + 6 y + 2 y^3 + y^5 series = log + rest; log has 26 bits
-    series = 6.0 / 27
-    series = series * u + 6.0 / 25
-    series = series * u + 6.0 / 23
-    series = series * u + 6.0 / 21
-    series = series * u + 6.0 / 19
-    series = series * u + 6.0 / 17
-    series = series * u + 6.0 / 15
-    series = series * u + 6.0 / 13
-    series = series * u + 6.0 / 11
-    series = series * u + 6.0 / 9
-    series = series * u + 6.0 / 7
-    series = series * u + 6.0 / 5
-    cube = z * z * z
-    rest = n * LOG8_LOW + 6 * dz + 2 * dz * (3 * z * y + dz * dz) + y * (u * u) * series
-    log = leading(n * LOG8 + 6 * z + 2 * cube, 26)
-    rest += ((n * LOG8 - log) + 6 * z) + 2 * cube
-    # e + low = alpha / 3 · log s^3
-    third = leading(alpha / 3, 26)
-    rest = (alpha - 3 * third) / 3 * log + alpha / 3 * rest
-    e = third * log + rest
-    low = (third * log - e) + rest
-    p = exp_128(-e) * (1 - low) * 2.0**-128
-    p = 0.0 if e > 760 or q == np.inf else p
-    # log s - (s - 1) / s
-    change = n * LOG2 + y * u * (2.0 / 3 + u * series / 3)
-    change += (2 * u + (c - 1) * (1 - y)) / (1 + y)
-    return p, -p * (alpha / (2 * alpha + q)), -p * change
-
-
-@jit
-def _profile(profile, alpha, variance, q):
-    # q = variance · profile(q)
-    number = q.dtype.type
-    if profile == SE:
-        half = number(-0.5)
-        for j in range(len(q)):
-            q[j] = variance * exp(q[j] * half)
-    elif profile == MATERN12:
-        for j in range(len(q)):
-            r, low = _root(1.0, np.float64(q[j]))
-            q[j] = variance * number(exp_128(-r) * (1 - low) * 2.0**-128)
-    elif profile == MATERN32:
-        for j in range(len(q)):
-            r, low = _root(3.0, np.float64(q[j]))
-            q[j] = variance * number(exp_128(-r) * (1 - low) * (1 + r + low) * 2.0**-128)
-    elif profile == MATERN52:
-        for j in range(len(q)):
-            r, low = _root(5.0, np.float64(q[j]))
-            p = exp_128(-r) * (1 - low) * (1 + r + low + (r * r + 2 * r * low) / 3)
-            q[j] = variance * number(p * 2.0**-128)
-    elif profile == RQ:
-        for j in range(len(q)):
-            q[j] = variance * number(_rational(alpha, np.float64(q[j]))[0])
-
-
-@jit
-def _slope(profile, alpha, p, slope, by_alpha):
-    # from p = q, slope = dp/dq and, of the rational quadratic, dp/dalpha; then p = profile(q)
-    number = p.dtype.type
-    if profile == SE:
-        half, one = number(-0.5), number(1)
-        _profile(profile, alpha, one, p)
-        for j in range(len(p)):
-            slope[j] = p[j] * half
-    elif profile == MATERN12:
-        for j in range(len(p)):
-            r, low = _root(1.0, np.float64(p[j]))
-            k = exp_128(-r) * (1 - low) * 2.0**-128
-            p[j] = number(k)
-            slope[j] = number(k / (-2 * r) if r > 0 else 0.0)
-    elif profile == MATERN32:
-        for j in range(len(p)):
-            r, low = _root(3.0, np.float64(p[j]))
-            e = exp_128(-r) * (1 - low)
-            p[j] = number(e * (1 + r + low) * 2.0**-128)
-            slope[j] = number(e * -1.5 * 2.0**-128)
-    elif profile == MATERN52:
-        for j in range(len(p)):
-            r, low = _root(5.0, np.float64(p[j]))
-            e = exp_128(-r) * (1 - low)
-            p[j] = number(e * (1 + r + low + (r * r + 2 * r * low) / 3) * 2.0**-128)
-            slope[j] = number(e * (1 + r + low) * (-5.0 / 6 * 2.0**-128))
-    elif profile == RQ:
-        for j in range(len(p)):
-            k, by_q, change = _rational(alpha, np.float64(p[j]))
-            p[j], slope[j], by_alpha[j] = number(k), number(by_q), number(change)
+def _tile(x, i0, i1, strip, scale, profile, alpha, variance, tile, i, j, n):
+    # the part of tile from [i, j] on = k of the points x[i0:i1] and n of the strip, from their
+    # differences
+    count = x.shape[1]
+    for first in range(i0, i1, HIGH):
+        stop = min(first + HIGH, i1)
+        for r in range(first, stop):
+            tile[i + r - i0, j : j + n] = 0
+        for f in range(0, count, PIECE):
+            for r in range(first, stop):
+                _add_squares(x, r, f, min(f + PIECE, count), strip, scale,
+                             tile[i + r - i0, j : j + n])  # fmt: skip
+        for r in range(first, stop):
+            evaluate(profile, alpha, variance, tile[i + r - i0, j : j + n])
 
 
 @jit
@@ -224,11 +123,16 @@ def _mirror(i0, i1, j0, j1, shift, out):
 
 @summed
 def _squares(scale, x, y):
-    # sum of (scale (x - y))^2
+    # sum of (scale (x - y))^2; an empty scale is one of ones
     total = 0.0
-    for f in range(len(x)):
-        d = scale[f] * (x[f] - y[f])
-        total += d * d
+    if len(scale):
+        for f in range(len(x)):
+            d = scale[f] * (x[f] - y[f])
+            total += d * d
+    else:
+        for f in range(len(x)):
+            d = x[f] - y[f]
+            total += d * d
     return total
 
 
@@ -277,7 +181,7 @@ def _sample(m, n, x, y, scale, row_norms, column_norms, profile, alpha, most, bu
     for a in range(SAMPLE):
         q[a] = _squares(scale, x[a * m // SAMPLE], y[a * 37 % SAMPLE * n // SAMPLE])
         k[a] = q[a]
-    _profile(profile, alpha, k.dtype.type(1), k)
+    evaluate(profile, alpha, k.dtype.type(1), k)
     for a in range(SAMPLE):
         norms = row_norms[a * m // SAMPLE] + column_norms[a * 37 % SAMPLE * n // SAMPLE]
         late += 1 if _is_late(k.dtype.type, profile, alpha, most, norms, q[a], k[a]) else 0
@@ -287,16 +191,27 @@ def _sample(m, n, x, y, scale, row_norms, column_norms, profile, alpha, most, bu
 @jit
 def _width(count):
     # columns of a strip of which the second cache holds all features
-    return max(64, min(STRIP, 2**15 // count // 64 * 64))
+    return max(256, min(STRIP, 2**15 // count // 64 * 64))
+
+
+@jit
+def _are_near(profile, row_norms, column_norms):
+    # whether the differences of rows and columns, which are rounded, are as good as those of points
+    if profile in (QUADFORM, MATERN12):
+        return False
+    largest = row_norms.max() + column_norms.max()  # NaN if one is
+    return largest <= SMALL
 
 
 @jit
 def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
              variance, diagonal, strip, buffers, tile, i, j):  # fmt: skip
     # the part of tile from [i, j] on = k[i0:i1, j0:j1]; in it `diagonal` is the diagonal's offset
-    count, m, n = len(scale), i1 - i0, j1 - j0
+    count, m, n = x.shape[1], i1 - i0, j1 - j0
     one, late = tile.dtype.type(1), 0
     most = tile.dtype.type(LATE if count < MANY else LATE // 2)
+    if _are_near(profile, row_norms[i0:i1], column_norms[j0:j1]):
+        x, y, scale = rows, columns, scale[:0]
     if m * n > 64 * SAMPLE:
         late = _sample(m, n, x[i0:], y[j0:], scale, row_norms[i0:], column_norms[j0:], profile,
                        alpha, most, buffers)  # fmt: skip
@@ -305,10 +220,7 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
         for a in range(j0, j1, width):
             b = min(a + width, j1)
             _load(a, b, y, strip)
-            for r in range(m):
-                k = tile[i + r, j + a - j0 : j + b - j0]
-                _quadform(x, i0 + r, strip, scale, k)
-                _profile(profile, alpha, variance, k)
+            _tile(x, i0, i1, strip, scale, profile, alpha, variance, tile, i, j + a - j0, b - a)
         return
     gemm(m, n, count, rows[i0:], count, columns[j0:], count, tile[i:, j:], tile.shape[1], False,
          False, True)  # fmt: skip
@@ -319,7 +231,7 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
         if 0 <= r + diagonal < n and k[r + diagonal] >= 0:
             k[r + diagonal] = 0
         q[:] = k
-        _profile(profile, alpha, one, k)
+        evaluate(profile, alpha, one, k)
         if _count_late(profile, alpha, most, norm, norms, q, k):
             late = 0
             for c in range(n):
@@ -327,7 +239,7 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
                     places[late] = c
                     q[late] = _squares(scale, x[i0 + r], y[j0 + c])
                     late += 1
-            _profile(profile, alpha, one, q[:late])
+            evaluate(profile, alpha, one, q[:late])
             for c in range(late):
                 k[places[c]] = q[c]
         if variance != one:
@@ -338,9 +250,10 @@ def _product(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms
 def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
          variance, noise, diagonal, mirror, out):  # fmt: skip
     variance, noise = out.dtype.type(variance), out.dtype.type(noise)
-    strip = np.empty((len(scale), _width(len(scale)) if len(rows) else STRIP), out.dtype)
+    count, scale = len(scale), _unless_ones(scale)
+    strip = np.empty((count, _width(count) if len(rows) else STRIP), out.dtype)
     # a product of many terms is worth more rows than the second cache holds
-    height, width = (ROWS, STRIP) if len(scale) < MANY else (4 * ROWS, 8 * STRIP)
+    height, width = (ROWS, STRIP) if count < MANY else (4 * ROWS, 8 * STRIP)
     buffers = np.empty((2, width), out.dtype)
     # a symmetric tile is its own mirror image: of [i, j] that is [j + shift, i - shift]
     symmetric = diagonal == 0 and i1 - i0 == j1 - j0
@@ -356,15 +269,13 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
                 if symmetric or mirror:
                     _mirror(i, stop, a, b, shift, out)
     elif j1 - j0 < 16 and i1 - i0 > j1 - j0:  # too few columns for a strip: strips of rows
-        q = np.empty(min(STRIP, i1 - i0), out.dtype)
+        tile = np.empty((j1 - j0, min(STRIP, i1 - i0)), out.dtype)
         for a in range(i0, i1, STRIP):
             b = min(a + STRIP, i1)
             _load(a, b, x, strip)
-            for j in range(j0, j1):
-                _quadform(y, j, strip, scale, q[: b - a])
-                _profile(profile, alpha, variance, q[: b - a])
-                for i in range(a, b):
-                    out[i, j] = q[i - a]
+            _tile(y, j0, j1, strip, scale, profile, alpha, variance, tile, 0, 0, b - a)
+            for i in range(a, b):
+                out[i, j0:j1] = tile[:, i - a]
         if mirror:
             _mirror(i0, i1, j0, j1, shift, out)
     else:
@@ -372,9 +283,7 @@ def fill(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
             b = min(a + STRIP, j1)
             stop = min(i1, b + shift) if symmetric else i1
             _load(a, b, y, strip)
-            for i in range(i0, stop):
-                _quadform(x, i, strip, scale, out[i, a:b])
-                _profile(profile, alpha, variance, out[i, a:b])
+            _tile(x, i0, stop, strip, scale, profile, alpha, variance, out, i0, a, b - a)
             if symmetric or mirror:
                 _mirror(i0, stop, a, b, shift, out)
     for a in range(max(0, -diagonal), min(i1 - i0, j1 - j0 - diagonal)):
@@ -397,7 +306,8 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
           variance, v, mirror, out):  # fmt: skip
     variance, width = out.dtype.type(variance), v.shape[1]
     tile = np.empty((ROWS, STRIP), out.dtype)
-    strip = np.empty((len(scale), _width(len(scale)) if len(rows) else STRIP), out.dtype)
+    count, scale = len(scale), _unless_ones(scale)
+    strip = np.empty((count, _width(count) if len(rows) else STRIP), out.dtype)
     buffers = np.empty((2, STRIP), out.dtype)
     for a in range(j0, j1, STRIP):
         b = min(a + STRIP, j1)
@@ -411,9 +321,7 @@ def apply(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, p
                          profile, alpha, variance, NOWHERE, strip, buffers, tile, 0,
                          0)  # fmt: skip
             else:
-                for k in range(m):
-                    _quadform(x, i + k, strip, scale, tile[k, :n])
-                    _profile(profile, alpha, variance, tile[k, :n])
+                _tile(x, i, i + m, strip, scale, profile, alpha, variance, tile, 0, 0, n)
             gemm(m, width, n, tile, STRIP, v[a:], width, out[i:], width, True, False, False)
             if mirror:
                 gemm(n, width, m, tile, STRIP, v[i:], width, out[a:], width, True, True, False)
@@ -457,14 +365,16 @@ def _add_differences(x, i, n, strip, scale, profile, alpha, weights, buffers, sq
     p, slope, by_alpha, d = buffers[0, :n], buffers[1, :n], buffers[2, :n], buffers[3, :n]
     for a in range(len(weights)):
         c = weights[a, :n]
-        _quadform(x, i + a, strip, scale, p)
-        _slope(profile, alpha, p, slope, by_alpha)
+        p[:] = 0
+        _add_squares(x, i + a, 0, x.shape[1], strip, scale, p)
+        evaluate_slope(profile, alpha, p, slope, by_alpha)
         ends[0] += _dot(c, p)
         ends[1] += _dot(c, by_alpha)
         for j in range(n):
             c[j] *= slope[j]
-        for f in range(len(scale)):
-            _differences(x[i + a, f], scale[f], strip, f, d)
+        for f in range(x.shape[1]):
+            s = scale[f] if len(scale) else scale.dtype.type(1)
+            _differences(x[i + a, f], s, strip, f, d)
             if squared:
                 for j in range(n):
                     p[j] = c[j] * d[j]
@@ -480,7 +390,7 @@ def _weigh(i, j, x, y, scale, row_norms, column_norms, profile, alpha, products,
     # enough: such pairs are added from differences. The sums of the others by row and by column.
     m, n = weights.shape
     number = weights.dtype.type
-    most = number(LATE if len(scale) < MANY else LATE // 2)
+    most = number(LATE if x.shape[1] < MANY else LATE // 2)
     q, p, apart = buffers[4, :n], buffers[0, :n], buffers[5:6]
     slope, by_alpha, norms = buffers[1, :n], buffers[2, :n], column_norms[j : j + n]
     sums[1, :n] = 0
@@ -489,7 +399,7 @@ def _weigh(i, j, x, y, scale, row_norms, column_norms, profile, alpha, products,
         q[:] = products[a, :n]
         _forms(norm, norms, q)
         p[:] = q
-        _slope(profile, alpha, p, slope, by_alpha)
+        evaluate_slope(profile, alpha, p, slope, by_alpha)
         if _count_late(profile, alpha, most, norm, norms, q, p):
             late = 0
             for b in range(n):
@@ -515,10 +425,12 @@ def _pull(i, m, j, n, x, y, scale, rows, row_norms, columns, column_norms, profi
           strip, buffers, products, squared, totals, ends):  # fmt: skip
     # add up for m points from x[i] and n from y[j] on; from products where there are rows, unless
     # many pairs would be made anew
-    count, late = len(scale), SAMPLE
+    count, late = x.shape[1], SAMPLE
     most = weights.dtype.type(LATE if count < MANY else LATE // 2)
     if len(rows):
         late = 0
+        if _are_near(profile, row_norms[i : i + m], column_norms[j : j + n]):
+            x, y, scale = rows, columns, scale[:0]
         if m * n > 64 * SAMPLE:
             late = _sample(m, n, x[i:], y[j:], scale, row_norms[i:], column_norms[j:], profile,
                            alpha, most, buffers)  # fmt: skip
@@ -561,6 +473,7 @@ def pull(i0, i1, j0, j1, x, y, scale, rows, row_norms, columns, column_norms, pr
          cotangent, mirror, sums):  # fmt: skip
     count = len(scale)
     weights, strip, buffers, products = _pull_scratch(scale, count)
+    scale = _unless_ones(scale)
     totals, image = sums[:count].reshape(1, count), cotangent if mirror else cotangent[:0]
     for j in range(j0, j1, STRIP):
         n = min(STRIP, j1 - j)
@@ -576,6 +489,7 @@ def pull_points(i0, i1, x, y, scale, rows, row_norms, columns, column_norms, pro
                 variance, straight, transposed, gradient):  # fmt: skip
     count, ends = len(scale), np.zeros(2)
     weights, strip, buffers, products = _pull_scratch(scale, count)
+    factor = _unless_ones(scale)
     totals = np.empty((ROWS, count))
     for i in range(i0, i1, ROWS):
         m = min(ROWS, i1 - i)
@@ -583,7 +497,7 @@ def pull_points(i0, i1, x, y, scale, rows, row_norms, columns, column_norms, pro
         for j in range(0, len(y), STRIP):
             n = min(STRIP, len(y) - j)
             _weights(i, m, j, n, straight, transposed, weights)
-            _pull(i, m, j, n, x, y, scale, rows, row_norms, columns, column_norms, profile, alpha,
+            _pull(i, m, j, n, x, y, factor, rows, row_norms, columns, column_norms, profile, alpha,
                   weights, strip, buffers, products, False, totals, ends)  # fmt: skip
         for a in range(m):
             for f in range(count):
