@@ -1,9 +1,9 @@
+import gc
 import os
 import pathlib
 import signal
 import tempfile
 
-import numpy as np
 import pytest
 
 from hotloops._run.backends import names
@@ -19,7 +19,6 @@ os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 BACKENDS = names()
 SUBJECTS = set(subjects())
 USES = {"gp": "ard", "sklearn": "ard"}  # whose kernel the tests of these run
-COMPLEX = {"field", "optics"}  # kernels of complex numbers alone
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -42,30 +41,19 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """What takes long is slow: Numba's compiling for one more dtype; or begins first: its other
-    compiling."""
-    for item in items:
-        if _compiles_again(item):
-            item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: not _group(item.nodeid).endswith("numba"))
+    """Numba compiles for minutes: what runs in it is slow, and begins first."""
+    for item in filter(_runs_in_numba, items):
+        item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: not _runs_in_numba(item))
 
 
-def _compiles_again(item):
-    """Whether the test needs blocks of Numba's for other numbers than doubles."""
-    subject, _, version = _group(item.nodeid).rpartition("-")
-    if version != "numba":
-        return False
-    dtypes = [value for value in item.callspec.params.values() if _is_dtype(value)]
-    compiled = "D" if subject in COMPLEX else "d"
-    return bool(
-        item.get_closest_marker("other_dtypes")
-        or any(np.dtype(dtype).char != compiled for dtype in dtypes)
-    )
+def pytest_collection_finish():
+    """A test that collects garbage does not look at all tests."""
+    gc.freeze()
 
 
-def _is_dtype(value):
-    numbers = np.number, np.bool_, bool, int, float, complex
-    return isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, numbers))
+def _runs_in_numba(item):
+    return _group(item.nodeid).endswith("-numba")
 
 
 def _group(nodeid):

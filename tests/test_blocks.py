@@ -302,9 +302,10 @@ def test_ctrl_c_stops_the_other_runners(ctrl_c):
 
 
 OFTEN_INTERRUPTED = """
-import random, signal
+import random, signal, sys
 import numpy as np, hotloops as hl, threadpoolctl
 from hotloops._run.guard import blas_on_one_thread
+from hotloops._run.turns import quick_turns
 op = hl.KernelOperator(np.random.default_rng(0).normal(size=(200, 3)), workers=2)
 v = np.ones(200)
 expected = op @ v
@@ -316,7 +317,7 @@ def blas_threads():
 def interrupt(*args):
     raise KeyboardInterrupt
 
-before, count = blas_threads(), 0
+before, interval, count = blas_threads(), sys.getswitchinterval(), 0
 signal.signal(signal.SIGALRM, interrupt)
 for _ in range(200):
     try:
@@ -327,7 +328,8 @@ for _ in range(200):
         count += 1
 assert count == 200
 assert blas_threads() == before, blas_threads()
-assert not blas_on_one_thread.inside
+assert sys.getswitchinterval() == interval
+assert not blas_on_one_thread.inside and not quick_turns.inside
 assert (op @ v == expected).all()
 """
 

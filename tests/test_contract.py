@@ -31,6 +31,11 @@ CASES = [
 ]
 EACH = [parameters.values for parameters in CASES]
 cases = pytest.mark.parametrize(("case", "dtype"), CASES)
+# the reference takes many times as long as the other versions
+reference_is_slow = pytest.mark.parametrize(
+    "backend",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "numpy")) for name in names()],
+)
 
 
 @functools.cache
@@ -216,6 +221,7 @@ def test_any_number_of_workers(case, dtype, backend):
 
 
 @cases
+@reference_is_slow
 def test_from_four_threads_at_once(case, dtype, backend):
     arguments, results = case.arguments("tiny", dtype), [None] * 4
 
@@ -259,7 +265,6 @@ def _bytes_of_each(cases, backend):
         ]
 
 
-@pytest.mark.other_dtypes
 @pytest.mark.parametrize("subject", subjects())
 def test_from_a_forked_child(subject, backend):
     cases = [(case, dtype) for case, dtype in EACH if case.subject == subject]
@@ -321,6 +326,7 @@ def test_growth_is_seen_in_native_code():
         for case in _cases.timed()
     ],
 )
+@reference_is_slow
 def test_memory_is_the_output_and_scratch(case, backend):
     factors = [one for one in _cases.CASES if one.subject == "qr" and case.subject == "lstsq"]
     for one in (case, *factors):  # imports and compiles what the full size takes

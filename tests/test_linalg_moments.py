@@ -40,7 +40,6 @@ def test_covariance_is_exact_at_any_offset(backend, means, shape, offset):
     np.testing.assert_array_equal(c, c.T)
 
 
-@pytest.mark.other_dtypes
 def test_covariance_in_single_precision(backend, means):
     x = (numbers(2, (5000, 3)) + 1e4).astype(np.float32)
     c = linalg.covariance(x, backend=backend)
@@ -83,7 +82,6 @@ def test_covariance_of_nan_and_inf(backend, means):
         np.testing.assert_allclose(result[::2, ::2], expected[::2, ::2], rtol=0, atol=1e-15)
 
 
-@pytest.mark.other_dtypes
 def test_covariance_beyond_single_precision(backend, means):
     x = np.repeat(np.float32([-1e20, 1e20]), 256)[:, None]  # only between tiles
     np.testing.assert_array_equal(linalg.covariance(x, backend=backend), [[np.inf]])

@@ -168,7 +168,6 @@ def _without_mirror(line, args):
     return args
 
 
-@pytest.mark.other_dtypes
 @pytest.mark.parametrize(("subject", "name"), BLOCKS)
 def test_a_block_does_the_same_on_its_pieces(subject, name, backend):
     line = notation.lines(subject)[name]

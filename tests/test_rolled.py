@@ -138,7 +138,6 @@ def test_integers_wrap_and_booleans_combine(backend, dtype, m, n, l):
     np.testing.assert_array_equal(result, double_loop(A, B, 5))
 
 
-@pytest.mark.other_dtypes
 @pytest.mark.parametrize("of_A", "?bBhHiIlLqQfdFD")
 def test_mixed_dtypes_are_numpys(backend, of_A):
     for of_B in "?bBhHiIlLqQfdFD":
@@ -188,7 +187,6 @@ def test_sizes_of_zero(backend, dtype, shape):
     assert not out.any()
 
 
-@pytest.mark.other_dtypes
 def test_one_product_is_cut_into_rows(backend):
     rng = np.random.default_rng(1)
     A, B = rng.normal(size=(1, 1500, 300)), rng.normal(size=(1, 300, 200))

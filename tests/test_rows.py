@@ -60,7 +60,6 @@ def silent():
 # --- least squares --------------------------------------------------------------------------
 
 
-@pytest.mark.other_dtypes
 @pytest.mark.parametrize("method", ["auto", "svd", "normal"])
 @pytest.mark.parametrize(("m", "start"), [(1000, 1.48), (500_000, 9.99)])
 def test_a_line_through_points_in_single_precision(method, m, start, backend, silent):
@@ -147,7 +146,6 @@ def test_a_few_of_many_rows_are_constraints(dtype, backend, silent):
     assert relative(batch.solve(b)[1], exact) < 2e-7
 
 
-@pytest.mark.other_dtypes
 def test_what_else_is_known_of_many_rows(backend):
     a, b = numbers((MANY, 3)), numbers(MANY, seed=1)
     fit, wide = hl.LeastSquares(a, backend=backend), a.astype(np.float64)
@@ -251,7 +249,6 @@ def test_components_of_many_rows(offset, silent):
     assert abs(report.condition / np.linalg.cond(wide - offset) - 1) < 1e-6
 
 
-@pytest.mark.other_dtypes
 def test_gradients_of_many_rows(backend):
     x, centres = numbers((100_000, 2)), np.array([[0, 0], [1, 2]], np.float32)
     p = np.array([[0.5], [1]], np.float32)

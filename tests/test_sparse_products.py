@@ -47,7 +47,6 @@ def test_integers_wrap_and_booleans_combine(backend, dtype, shape):
         check(any_bits(1, shape, dtype), A, backend=backend)
 
 
-@pytest.mark.other_dtypes
 @pytest.mark.parametrize("of_X", "?bBhHiIlLqQfdFD")
 def test_mixed_dtypes_are_numpys(backend, of_X):
     X = np.abs(small_integers(1, (3, 4), np.int8)).astype(of_X)
