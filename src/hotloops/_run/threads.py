@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from .guard import blas_on_one_thread
 from .progress import bar
+from .turns import quick_turns
 from .workers import MAX_WORKERS, number_of_workers
 
 _thread = threading.local()
@@ -61,6 +62,7 @@ def _after_fork() -> None:
     _pool = _Pool()
     _thread.running = None
     blas_on_one_thread.after_fork()
+    quick_turns.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -168,6 +170,7 @@ class _Job:
         """Run all blocks on this thread and up to `helpers` others."""
         interrupt: BaseException | None = None
         try:
+            quick_turns.enter(self)
             for _ in range(helpers):  # in the caller's context, for calls inside a block
                 _pool.submit(functools.partial(contextvars.copy_context().run, self._help))
             self._runner(caller=True)
@@ -180,6 +183,7 @@ class _Job:
                     self._closed, busy = True, self._helpers
                 if busy:
                     self._left.wait()
+                quick_turns.leave(self)
                 break
             except BaseException as pressed:
                 self._halt()
