@@ -5,6 +5,7 @@ import pytest
 from ard_oracles import DATA, DTYPES, PROFILES, points
 
 import hotloops as hl
+from hotloops.ard.gradients import vjp_of_folded
 
 METRICS = {
     "identity": {},
@@ -218,3 +219,26 @@ def test_gradients_of_what_was_given():
             hl.ard_kernel_vjp(one, X, wrt=wrt)
     with pytest.raises(ValueError, match=r"cotangent must have the shape of the kernel, \(4, 4\)"):
         hl.ard_kernel_vjp(np.ones((4, 3)), X)
+
+
+@pytest.mark.parametrize(("features", "metric"), [
+    (3, {"length_scale": np.full(3, 0.7)}),
+    (40, {"length_scale": np.full(40, 3.0)}),
+    (3, {"factors": np.arange(6.0).reshape(3, 2) / 6, "length_scale": 1.0}),
+])  # fmt: skip
+def test_a_folded_cotangent_is_the_symmetric_one(features, metric):
+    rng = np.random.default_rng(3)
+    X, c = rng.normal(size=(700, features)), rng.normal(size=(700, 700))
+    c += c.T
+    names = [*metric, "variance", "noise_variance", "rq_alpha"]
+    folded = 2 * np.triu(c)
+    for j in range(0, 700, 64):
+        folded[j : j + 64, j : j + 64] = c[j : j + 64, j : j + 64]
+    folded[np.tril_indices(700, -64)] = np.nan  # of which nothing is read
+    parameters = {**metric, "kind": "rq", "rq_alpha": 0.8, "variance": 2.0}
+    expected = hl.ard_kernel_vjp(c, X, **parameters, wrt=names)
+    found = vjp_of_folded(folded, 64, X, **parameters, wrt=names)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        size = np.abs(gradient).max()
+        np.testing.assert_allclose(found[name], gradient, rtol=0, atol=1e-11 * size)

@@ -35,10 +35,25 @@ def test_factor_and_solutions(n, dtype, backend):
 def test_the_inverse_of_whole_numbers(backend):
     half = np.round(9 * make((30, 30)))
     a = half @ half.T + 30 * np.eye(30)
-    lower, _ = cholesky.factor(a.copy(), backend, width=4)
-    inverse = cholesky.inverse(lower, lower, np.empty_like(a), backend=backend, width=4)
-    exact = inverted(exactly(a)).astype(float)
-    np.testing.assert_allclose(inverse, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+    exact, rows = inverted(exactly(a)).astype(float), make((2, 30), seed=1)
+    mixed = np.tril(a) + np.triu(np.full_like(a, np.nan), 1)  # one triangle is all that is read
+    found, share, x = cholesky.inverse(mixed, rows, backend=backend, width=4)
+    size = np.abs(exact).max()
+    np.testing.assert_allclose(np.triu(found), np.triu(exact), rtol=0, atol=1e-13 * size)
+    np.testing.assert_allclose(x, rows @ exact, rtol=0, atol=1e-13)
+    folded, again, _ = cholesky.inverse(
+        np.tril(a), rows, scale=-2.0, weight=0.5, twice=True, backend=backend, width=4
+    )
+    whole = x.T @ x / 2 - 2 * exact
+    for j in range(0, 30, 4):
+        tile = np.s_[j : j + 4, j : j + 4]
+        np.testing.assert_allclose(folded[tile], whole[tile], rtol=0, atol=1e-13)
+        above = np.s_[j : j + 4, j + 4 :]
+        np.testing.assert_allclose(folded[above], 2 * whole[above], rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(share, again)
+    _, same, solutions = cholesky.solved(a.copy(), rows, backend, width=4)
+    np.testing.assert_array_equal(share, same)
+    np.testing.assert_array_equal(x, solutions)
 
 
 def test_products_of_rows(backend):
@@ -108,8 +123,8 @@ def test_workers_do_not_matter():
         yield share
         for adjoint in (True, False):
             yield cholesky.solve(lower, b.copy(), adjoint=adjoint, **kept)
-        yield cholesky.inverse(lower, lower, np.empty_like(a), x=b[:2].T.copy(),
-                               y=b[:2].T.copy(), **kept)  # fmt: skip
+        for result in cholesky.inverse(a.copy(), b[:2], scale=-0.5, weight=0.5, **kept):
+            yield np.triu(result) if len(result) == len(a) and result.ndim == 2 else result
         yield cholesky.gram(b, **kept)
 
     serial = list(results(1))

@@ -1,7 +1,8 @@
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from blas cimport (
-    multiply_adjoint, number, potrf, subtract, subtract_gram, trsm_lower, trsv_lower,
+    gemm, multiply_adjoint, number, potrf, subtract, subtract_gram, trsm_lower, trsv_lower,
 )
 
 from hotloops.kernels import cholesky as kernel
@@ -111,33 +112,115 @@ def solve(
                        b.shape[1])
 
 
-def invert(
-    Py_ssize_t i0, Py_ssize_t i1, const number[:, ::1] lower, Py_ssize_t place, number[:, ::1] v,
+def back(
+    Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t k0, Py_ssize_t k1, const number[:, ::1] behind,
+    const number[:, ::1] lower, const number[:, ::1] corner, number[:, ::1] b,
 ):
-    cdef Py_ssize_t i, n = lower.shape[1]
+    cdef Py_ssize_t m = b.shape[0], ldb = b.shape[1]
     with nogil:
-        for i in range(i0, i1):
-            memset(&v[i, place], 0, (n - place) * sizeof(number))
-            v[i, place + i - i0] = 1
-        _solve[number](i1 - i0, n - place, &lower[place, place], n, True, &v[i0, place], n)
+        if k1 > k0:
+            subtract[number](m, j1 - j0, k1 - k0, &behind[0, k0], behind.shape[1], &lower[k0, j0],
+                             lower.shape[1], &b[0, j0], ldb, False)
+        trsm_lower[number](m, j1 - j0, &corner[j0, j0], corner.shape[1], &b[0, j0], ldb, False)
+
+
+# --- the inverse ----------------------------------------------------------------------------
+
+
+def corner(Py_ssize_t j0, Py_ssize_t j1, const number[:, ::1] lower, number[:, ::1] v):
+    cdef Py_ssize_t j
+    with nogil:
+        for j in range(j0, j1):
+            memset(&v[j, 0], 0, (j1 - j0) * sizeof(number))
+            v[j, j - j0] = 1
+        trsm_lower[number](j1 - j0, j1 - j0, &lower[j0, j0], lower.shape[1], &v[j0, 0],
+                           v.shape[1], True)
+
+
+cdef number* _scratch(Py_ssize_t size, number like) except? NULL:
+    cdef number* scratch = <number*> malloc(size * sizeof(number))
+    if scratch == NULL:
+        raise MemoryError
+    return scratch
+
+
+def invert(
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t k0, Py_ssize_t k1,
+    const number[:, ::1] start, const number[:, ::1] first, const number[:, ::1] left,
+    const number[:, ::1] right, const number[:, ::1] corner, number[:, ::1] v,
+):
+    cdef Py_ssize_t m = i1 - i0, n = j1 - j0
+    cdef number* tile = _scratch[number](m * n, start[i0, 0])
+    with nogil:
+        memset(tile, 0, m * n * sizeof(number))
+        subtract[number](m, n, m, &start[i0, 0], start.shape[1], &first[j0, i0], first.shape[1],
+                         tile, n, True)
+        if k1 > k0:
+            subtract[number](m, n, k1 - k0, &left[i0, k0], left.shape[1], &right[j0, k0],
+                             right.shape[1], tile, n, True)
+        gemm[number](m, n, n, tile, n, &corner[j0, 0], corner.shape[1], &v[i0, j0], v.shape[1])
+    free(tile)
+
+
+def square(
+    Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t k0, Py_ssize_t k1, const number[:, ::1] corner,
+    const number[:, ::1] right, const number[:, ::1] x, double scale, double weight,
+    number[:, ::1] out,
+):
+    cdef Py_ssize_t i, j, t
+    cdef number z
+    with nogil:
+        for i in range(j0, j1):
+            memset(&out[i, j0], 0, (j1 - j0) * sizeof(number))
+        subtract_gram[number](j1 - j0, j1 - j0, &corner[j0, 0], corner.shape[1], &out[j0, j0],
+                              out.shape[1])
+        if k1 > k0:
+            subtract_gram[number](j1 - j0, k1 - k0, &right[j0, k0], right.shape[1], &out[j0, j0],
+                                  out.shape[1])
+        for i in range(j0, j1):
+            for j in range(j0, i + 1):
+                z = <number> -scale * out[i, j]
+                for t in range(x.shape[0]):
+                    z = z + <number> weight * _conj[number](x[t, i]) * x[t, j]
+                out[i, j], out[j, i] = z, _conj[number](z)
 
 
 def product(
-    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const number[:, ::1] left,
-    const number[:, ::1] right, const number[:, ::1] x, const number[:, ::1] y, double scale,
-    Py_ssize_t start, bint mirror, number[:, ::1] out,
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, Py_ssize_t k0, Py_ssize_t k1,
+    const number[:, ::1] corner, const number[:, ::1] left, const number[:, ::1] right,
+    const number[:, ::1] x, const number[:, ::1] y, double scale, double weight,
+    number[:, ::1] out,
 ):
-    cdef Py_ssize_t i, j, t, n = left.shape[1]
-    cdef number factor = <number> scale
+    cdef Py_ssize_t i, j, t, m = i1 - i0, n = j1 - j0
+    cdef number z
+    cdef number* tile = _scratch[number](m * n, corner[j0, 0])
     with nogil:
-        multiply_adjoint[number](i1 - i0, j1 - j0, n - start, &left[i0, start], n,
-                                 &right[j0, start], n, &out[i0, j0], out.shape[1])
+        for i in range(m):
+            for j in range(n):
+                tile[i * n + j] = -out[i0 + i, j0 + j]
+        multiply_adjoint[number](m, n, n, tile, n, &corner[j0, 0], corner.shape[1], &out[i0, j0],
+                                 out.shape[1])
+        if k1 > k0:
+            subtract[number](m, n, k1 - k0, &left[i0, k0], left.shape[1], &right[j0, k0],
+                             right.shape[1], &out[i0, j0], out.shape[1], True)
         for i in range(i0, i1):
             for j in range(j0, j1):
-                out[i, j] = factor * out[i, j]
-            for t in range(x.shape[1]):
+                out[i, j] = <number> -scale * out[i, j]
+            for t in range(x.shape[0]):
+                z = <number> weight * _conj[number](x[t, i])
                 for j in range(j0, j1):
-                    out[i, j] = out[i, j] + x[i, t] * _conj[number](y[j, t])
+                    out[i, j] = out[i, j] + z * y[t, j]
+    free(tile)
+
+
+def gram(
+    Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t j0, Py_ssize_t j1, const number[:, ::1] left,
+    const number[:, ::1] right, bint mirror, number[:, ::1] out,
+):
+    cdef Py_ssize_t i, j, n = left.shape[1]
+    with nogil:
+        multiply_adjoint[number](i1 - i0, j1 - j0, n, &left[i0, 0], n, &right[j0, 0], n,
+                                 &out[i0, j0], out.shape[1])
         if mirror:
             for i in range(i0, i1):
                 for j in range(j0, j1):

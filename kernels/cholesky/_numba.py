@@ -1,4 +1,14 @@
-from .._blas_numba import multiply_adjoint, potrf, subtract, subtract_gram, trsm_lower, trsv_lower
+import numpy as np
+
+from .._blas_numba import (
+    gemm,
+    multiply_adjoint,
+    potrf,
+    subtract,
+    subtract_gram,
+    trsm_lower,
+    trsv_lower,
+)  # fmt: skip
 from .._jit_numba import inlined, jit
 from . import PANEL
 
@@ -63,25 +73,73 @@ def solve(i0, i1, lower, adjoint, b):
 
 
 @jit
-def invert(i0, i1, lower, place, v):
-    n = lower.shape[1]
-    v[i0:i1, place:] = 0
-    for i in range(i0, i1):
-        v[i, place + i - i0] = 1
-    _solve(i1 - i0, n - place, lower[place:, place:], n, True, v[i0:, place:], n)
+def back(j0, j1, k0, k1, behind, lower, corner, b):
+    m, ldb = b.shape
+    if k1 > k0:
+        subtract(m, j1 - j0, k1 - k0, behind[:, k0:], behind.shape[1], lower[k0:, j0:],
+                 lower.shape[1], b[:, j0:], ldb, False)  # fmt: skip
+    trsm_lower(m, j1 - j0, corner[j0:, j0:], corner.shape[1], b[:, j0:], ldb, False)
+
+
+# --- the inverse ----------------------------------------------------------------------------
 
 
 @jit
-def product(i0, i1, j0, j1, left, right, x, y, scale, start, mirror, out):
-    n = left.shape[1]
-    multiply_adjoint(i1 - i0, j1 - j0, n - start, left[i0:, start:], n, right[j0:, start:], n,
-                     out[i0:, j0:], out.shape[1])  # fmt: skip
+def corner(j0, j1, lower, v):
+    v[j0:j1, : j1 - j0] = 0
+    for j in range(j0, j1):
+        v[j, j - j0] = 1
+    trsm_lower(j1 - j0, j1 - j0, lower[j0:, j0:], lower.shape[1], v[j0:], v.shape[1], True)
+
+
+@jit
+def invert(i0, i1, j0, j1, k0, k1, start, first, left, right, corner, v):
+    m, n = i1 - i0, j1 - j0
+    tile = np.zeros((m, n), v.dtype)
+    subtract(m, n, m, start[i0:], start.shape[1], first[j0:, i0:], first.shape[1], tile, n, True)
+    if k1 > k0:
+        subtract(m, n, k1 - k0, left[i0:, k0:], left.shape[1], right[j0:, k0:], right.shape[1],
+                 tile, n, True)  # fmt: skip
+    gemm(m, n, n, tile, n, corner[j0:], corner.shape[1], v[i0:, j0:], v.shape[1], False, False,
+         False)  # fmt: skip
+
+
+@jit
+def square(j0, j1, k0, k1, corner, right, x, scale, weight, out):
+    n = j1 - j0
+    out[j0:j1, j0:j1] = 0
+    subtract_gram(n, n, corner[j0:], corner.shape[1], out[j0:, j0:], out.shape[1])
+    if k1 > k0:
+        subtract_gram(n, k1 - k0, right[j0:, k0:], right.shape[1], out[j0:, j0:], out.shape[1])
+    for i in range(j0, j1):
+        for j in range(j0, i + 1):
+            z = -scale * out[i, j]
+            for t in range(len(x)):
+                z += weight * x[t, i].conjugate() * x[t, j]
+            out[i, j], out[j, i] = z, z.conjugate()
+
+
+@jit
+def product(i0, i1, j0, j1, k0, k1, corner, left, right, x, y, scale, weight, out):
+    m, n = i1 - i0, j1 - j0
+    tile = -out[i0:i1, j0:j1]
+    multiply_adjoint(m, n, n, tile, n, corner[j0:], corner.shape[1], out[i0:, j0:], out.shape[1])
+    if k1 > k0:
+        subtract(m, n, k1 - k0, left[i0:, k0:], left.shape[1], right[j0:, k0:], right.shape[1],
+                 out[i0:, j0:], out.shape[1], True)  # fmt: skip
     for i in range(i0, i1):
         for j in range(j0, j1):
-            out[i, j] = scale * out[i, j]
-        for t in range(x.shape[1]):
+            out[i, j] = -scale * out[i, j]
+        for t in range(len(x)):
+            z = weight * x[t, i].conjugate()
             for j in range(j0, j1):
-                out[i, j] += x[i, t] * y[j, t].conjugate()
+                out[i, j] += z * y[t, j]
+
+
+@jit
+def gram(i0, i1, j0, j1, left, right, mirror, out):
+    n = left.shape[1]
+    multiply_adjoint(i1 - i0, j1 - j0, n, left[i0:], n, right[j0:], n, out[i0:, j0:], out.shape[1])
     if mirror:
         for i in range(i0, i1):
             for j in range(j0, j1):

@@ -44,13 +44,17 @@ def _numpy(a: Any, b: Any, width: int) -> Any:
 
 
 def _inverse(a: Any, b: Any, width: int, **kept: Any) -> Any:
-    lower, x = _factor(a, width, **kept), _copy("b", b)
-    scratch = np.zeros_like(lower)
-    return cholesky.inverse(lower, lower, scratch, scale=-2, x=x, y=x, width=width, **kept)
+    rows = _copy("b", np.conjugate(np.transpose(b)))
+    found, share, _ = cholesky.inverse(_copy("a", a), rows, scale=-2, weight=1, **kept, width=width)
+    if not (share > 0).all():
+        raise np.linalg.LinAlgError("a must be positive definite")
+    upper = np.triu(found)
+    return upper + np.conjugate(np.triu(upper, 1).T)
 
 
 def _inverse_question(a: Any, b: Any, width: int) -> Any:
-    return b @ np.conjugate(np.transpose(b)) - 2 * np.linalg.inv(a)
+    x = np.linalg.inv(a) @ b
+    return x @ np.conjugate(np.transpose(x)) - 2 * np.linalg.inv(a)
 
 
 def _gram_make(rng: Any, dtype: Any, p: int, n: int) -> Arguments:

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,8 @@ _DOUBLE = np.dtype(np.float64)
 _MULTIPLICATION = 0.06  # ns, in a product
 #: From how many rows on tiles on several workers are quicker than LAPACK on one.
 LARGE = 640
-_ROWS = 64  # of right-hand sides, or of an inverse, at once
+_ROWS = 64  # of right-hand sides at once
+_NARROW = 64  # columns of an inverse's panels where a factor has one
 
 
 def factor(
@@ -98,57 +98,111 @@ def solve(
     return solution
 
 
-def inverse(
-    lower: Array,
-    out: Array,
-    scratch: Array,
-    *,
-    scale: float = 1.0,
-    x: Array | None = None,
-    y: Array | None = None,
+def solved(
+    a: Array,
+    b: Array,
     backend: str | None = None,
     workers: int | None = None,
-    width: int = _ROWS,
-) -> Array:
-    """scale (L Lᴴ)⁻¹ + x yᴴ, both triangles of it: x (n, t), and y such that this is Hermitian.
-    `out` may be the array of L; `scratch` becomes L⁻ᴴ from the diagonal on."""
-    n, dtype = len(lower), lower.dtype
-    # the rows that take longest first
-    bounds = [(*rows, rows[0]) for rows in _bounds(0, n, width)]
-    step = Step("invert", bounds, n**3 / 6 * _MULTIPLICATION, width * n * n)
-    arrays: dict[str, Any] = {"lower": lower, "v": Output((n, n), dtype)}
-    v = run(Call("cholesky", dtype, arrays, [step], ("v",)), backend, workers, out=scratch)
-    bounds = [
-        (*rows, *columns, columns[0], rows != columns)
-        for columns in _bounds(0, n, width)
-        for rows in [*_bounds(0, columns[0], 4 * width), columns]
-    ]
-    return _products(v, bounds, n**3 / 6, out, scale, x, y, backend, workers)
+    width: int | None = None,
+) -> tuple[Array, Array, Array]:
+    """What `factor` makes of A, and B A⁻¹ of rows B (t, n)."""
+    n, dtype = len(a), a.dtype
+    steps = _solved(n, len(b), width or side_of(n))
+    arrays = {"a": Output((n, n), dtype), "share": Output((n,), _DOUBLE), "given": b,
+              "b": Output(b.shape, dtype)}  # fmt: skip
+    call = Call("cholesky", dtype, arrays, steps, ("a", "share", "b"))
+    found: tuple[Array, Array, Array] = run(call, backend, workers, out=a)
+    return found
+
+
+def inverse(
+    a: Array,
+    b: Array,
+    *,
+    scale: float = 1.0,
+    weight: float = 0.0,
+    twice: bool = False,
+    backend: str | None = None,
+    workers: int | None = None,
+    width: int | None = None,
+) -> tuple[Array, Array, Array]:
+    """In place of A, of which the lower triangle is read: scale A⁻¹ + weight Xᴴ X in the tiles on
+    and above the diagonal, `side_of(n)` wide, of which those above it are multiplied by two if
+    `twice`; the shares that `factor` tells; and X = B A⁻¹ of rows B (t, n). Where a share is 0 the
+    rest has no meaning."""
+    n, dtype = len(a), a.dtype
+    width = width or side_of(n)
+    both = 2.0 if twice else 1.0
+    arrays = {
+        "a": Output((n, n), dtype), "share": Output((n,), _DOUBLE), "given": b,
+        "b": Output(b.shape, dtype), "v": Output((n, min(n, width)), dtype),
+        "scale": scale, "weight": weight, "above": both * scale, "beside": both * weight,
+    }  # fmt: skip
+    call = Call("cholesky", dtype, arrays, _inverse(n, len(b), width), ("a", "share", "b"))
+    found: tuple[Array, Array, Array] = run(call, backend, workers, out=a)
+    return found
+
+
+def side_of(n: int) -> int:
+    """How wide the panels of an inverse are, and its tiles on the diagonal."""
+    return PANEL if n >= LARGE else _NARROW
+
+
+def _copy(given: Array, b: Array) -> None:
+    """Write the right-hand sides."""
+    b[...] = given
+
+
+def _one(block: str, tile: Tile, size: float, **names: str) -> Step:
+    """A step of one tile, with so many multiplications."""
+    return Step(block, [tile], size * _MULTIPLICATION, size, **names)
+
+
+@functools.lru_cache(maxsize=16)
+def _solved(n: int, t: int, width: int) -> Sequence[Step | HostStep]:
+    """A factor and the solutions of t right-hand sides, in a valid serial order."""
+    steps = [*_factor(n, width), HostStep(_copy, ["given"], ["b"])]
+    panels, names = _bounds(0, n, width), {"corner": "a"}
+    for j in panels:
+        steps.append(_one("column", (0, t, *j, 0, j[0]), t * j[1] * width, left="b", right="a",
+                          a="b", **names))  # fmt: skip
+    for j in reversed(panels):
+        size = t * (n - j[0]) * width
+        steps.append(_one("back", (*j, j[1], n), size, behind="b", lower="a", **names))
+    return steps
+
+
+@functools.lru_cache(maxsize=16)
+def _inverse(n: int, t: int, width: int) -> Sequence[Step | HostStep]:
+    """A factor, the solutions and the inverse, in a valid serial order: of what may run, what
+    others wait for comes first."""
+    steps = [*_solved(n, t, width)]
+    panels = _bounds(0, n, width)
+    for place, j in enumerate(panels):
+        steps.append(_one("corner", j, width**3, lower="a"))
+        for i in panels[:place]:
+            steps.append(_one("invert", (*i, *j, i[1], j[0]), width**2 * (j[1] - i[0]), start="v",
+                              first="a", left="a", right="a", corner="v", v="a"))  # fmt: skip
+    names = {"corner": "v", "right": "a", "out": "a", "x": "b"}
+    for place, j in enumerate(panels):
+        size = width**2 * (n - j[0])
+        for i in panels[:place]:
+            steps.append(_one("product", (*i, *j, j[1], n), size, left="a", y="b", scale="above",
+                              weight="beside", **names))  # fmt: skip
+        steps.append(_one("square", (*j, j[1], n), size / 2, **names))
+    return steps
 
 
 def gram(v: Array, backend: str | None = None, workers: int | None = None) -> Array:
     """V Vᴴ of V (p, n)."""
     p, n = v.shape
     bounds = [
-        (*rows, *columns, 0, rows != columns)
+        (*rows, *columns, rows != columns)
         for columns in _bounds(0, p, PANEL)
         for rows in [*_bounds(0, columns[0], PANEL), columns]
     ]
-    out = np.empty((p, p), v.dtype)
-    return _products(v, bounds, p * p * n / 2, out, 1.0, None, None, backend, workers)
-
-
-def _products(
-    v: Array, bounds: Sequence[Tile], work: float, out: Array, scale: float,
-    x: Array | None, y: Array | None, backend: str | None, workers: int | None,
-) -> Array:  # fmt: skip
-    """scale V Vᴴ + x yᴴ over tiles on and above the diagonal."""
-    none = np.empty((len(v), 0), v.dtype)
-    arrays = {
-        "left": v, "right": v, "x": none if x is None else x, "y": none if y is None else y,
-        "scale": scale, "out": Output(out.shape, v.dtype),
-    }  # fmt: skip
-    step = Step("product", bounds, work * _MULTIPLICATION, work)
-    call = Call("cholesky", v.dtype, arrays, [step])
-    found: Array = run(call, backend, workers, out=out)
+    work = p * p * n / 2
+    arrays = {"left": v, "right": v, "out": Output((p, p), v.dtype)}
+    step = Step("gram", bounds, work * _MULTIPLICATION, work)
+    found: Array = run(Call("cholesky", v.dtype, arrays, [step]), backend, workers)
     return found

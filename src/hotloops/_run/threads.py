@@ -128,13 +128,16 @@ class Tasks:
             return _Task(heapq.heappop(self._ready), self._tasks)
 
     def finish(self, task: "_Task") -> None:
-        """What waited for this task alone may run."""
+        """What waited for this task alone may run; the runner itself takes one of it next."""
         with self._changed:
+            ready = 0
             for k in self._after[task.place]:
                 self._missing[k] -= 1
                 if not self._missing[k]:
                     heapq.heappush(self._ready, k)
-            self._changed.notify_all()
+                    ready += 1
+            if ready > 1:
+                self._changed.notify(ready - 1)
 
     def wake(self) -> None:
         """Let those who wait see that the job is stopped."""

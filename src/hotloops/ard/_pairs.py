@@ -293,6 +293,17 @@ def _mirrored(bounds: list[Tile], one_set: bool) -> list[Tile]:
     return [(*tile, one_set and tile[0] != tile[2]) for tile in bounds]
 
 
+def _folded(n: int, side: int) -> list[Tile]:
+    """Tiles on the diagonal, and beside them tiles of the same rows, each of which stands for
+    itself alone."""
+    bounds: list[Tile] = []
+    for start in range(0, n, side):
+        stop = min(start + side, n)
+        bounds.append((start, stop, start, stop, False))
+        bounds += [(start, stop, j, min(j + STRIP, n), False) for j in range(stop, n, STRIP)]
+    return bounds
+
+
 def _tiles(shape: tuple[int, int], terms: int, one_set: bool, cost: float) -> list[Tile]:
     """Tiles of a matrix: wide ones, so that rows of it are written in long runs; where they are
     made from products of so many `terms`, as high as makes those worth their preparation."""
@@ -334,12 +345,16 @@ def _plain_applying(
 
 @by_shape
 def pulling(
-    shape: tuple[int, int], dtype: np.dtype[Any], width: int, one_set: bool, steep: bool
+    shape: tuple[int, int], dtype: np.dtype[Any], width: int, one_set: bool, steep: bool, side: int
 ) -> Form:
     """The form of the calls that make the sums of which the gradients by length_scale, variance and
-    rq_alpha are multiples, from products if features are many (`steep`)."""
+    rq_alpha are multiples, from products if features are many (`steep`); of a cotangent that is
+    folded, with tiles on its diagonal so wide, if `side` is not 0."""
     (n, m), cost = shape, _slope_cost(width, steep)
-    bounds = _mirrored(_tiles(shape, width if steep else 0, one_set, cost), one_set)
+    if side:
+        bounds = _folded(n, side)
+    else:
+        bounds = _mirrored(_tiles(shape, width if steep else 0, one_set, cost), one_set)
     step = Step("pull", bounds, n * m * cost, slope_multiplications(width, steep))
     inputs = "x", "y", "scale", *_NO_PRODUCTS[dtype], *IDENTITY, "cotangent"
     sums = {"sums": Output((width + 2,), np.dtype(np.float64))}

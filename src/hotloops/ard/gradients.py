@@ -128,17 +128,49 @@ def ard_kernel_vjp(
         raise ValueError(
             f"cotangent must have the shape of the kernel, {pairs.shape}, got {c.shape}"
         )
+    return _gradients(pairs, profile, c, names, 0, backend, workers)
+
+
+def vjp_of_folded(
+    cotangent: Array, side: int, X: Array, *, kind: Kind, rq_alpha: float = 1.0,
+    variance: float = 1.0, wrt: Sequence[Parameter], **metric: ArrayLike | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What `ard_kernel_vjp` makes of a symmetric cotangent (N, N), of which only the square tiles
+    on the diagonal, `side` wide, are given, and two times what is above these; the rest may be
+    anything, and may be written."""
+    given = {"length_scale": None, "factors": None, "metric": None, **metric}
+    pairs = Pairs(X, None, **given)
+    profile = profile_of(kind, rq_alpha, variance, 0.0, pairs.dtype, one_set=True)
+    names = _names(wrt, kind, pairs.given)
+    return _gradients(pairs, profile, cotangent, names, side, None, None)
+
+
+def _gradients(
+    pairs: Pairs, profile: Profile, c: Array, names: list[str], side: int,
+    backend: str | None, workers: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The gradients of these names, of a cotangent that is folded if it has a `side`."""
     kept = _run.kept("ard", backend, workers)
     pairs.keep_steep(*kept)
     gradients: dict[str, Any] = {}
     if "noise_variance" in names:
         gradients["noise_variance"] = float(np.trace(c, dtype=np.float64))
     if {"length_scale", "variance", "rq_alpha"} & set(names):
-        sums = run(_pull(pairs, profile, c), *kept)
+        sums = run(_pull(pairs, profile, c, side), *kept)
         gradients |= _by_parameters(pairs, sums, profile["variance"])
     if {"X", "Y", "factors", "metric"} & set(names):
+        if side:
+            _unfold(c, side)
         gradients |= _by_points(pairs, profile, c, names, *kept)
     return {name: gradients[name] for name in names}
+
+
+def _unfold(c: Array, side: int) -> None:
+    """Make a folded cotangent whole, in its place."""
+    for start in range(0, len(c), side):
+        stop = start + side
+        c[start:stop, stop:] /= 2
+        c[stop:, start:stop] = c[start:stop, stop:].T
 
 
 def _names(wrt: Sequence[str] | None, kind: str, given: Mapping[str, Any]) -> list[str]:
@@ -161,11 +193,11 @@ def _names(wrt: Sequence[str] | None, kind: str, given: Mapping[str, Any]) -> li
     return names
 
 
-def _pull(pairs: Pairs, profile: Profile, cotangent: Array) -> Call:
+def _pull(pairs: Pairs, profile: Profile, cotangent: Array, side: int) -> Call:
     """The call that makes the sums of which the gradients by length_scale, variance and rq_alpha
     are multiples."""
     x, y, scale = pairs.features["x"], pairs.features["y"], pairs.scale
-    form = pulling(pairs.shape, pairs.dtype, len(scale), pairs.one_set, pairs.steep)
+    form = pulling(pairs.shape, pairs.dtype, len(scale), pairs.one_set, pairs.steep, side)
     return form.of(x, y, scale, *pairs.products.values(), *profile.values(), cotangent)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._typing import Array
 from ..ard import KernelOperator, ard_kernel, ard_kernel_vjp
+from ..ard.gradients import vjp_of_folded
 
 
 class Covariance:
@@ -30,6 +31,14 @@ class Covariance:
         """The gradients of Σ cotangent ∘ k(X, Y) by what `wrt` names."""
         names: Any = wrt  # which of them are free is known when it runs
         return ard_kernel_vjp(cotangent, X, Y, **self.parameters, wrt=names)
+
+    def pull_folded(
+        self, cotangent: Array, side: int, X: Array, *, wrt: Sequence[str]
+    ) -> Mapping[str, Any]:
+        """The gradients of Σ cotangent ∘ k(X, X), the cotangent symmetric and folded: see
+        `hotloops.ard.gradients.vjp_of_folded`."""
+        names: Any = wrt
+        return vjp_of_folded(cotangent, side, X, **self.parameters, wrt=names)
 
 
 def diagonal(matrix: Array) -> Array:

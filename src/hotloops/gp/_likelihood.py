@@ -32,32 +32,42 @@ class Likelihood:
         )
 
     def scratch(self) -> Array:
-        """Memory for the two matrices of one evaluation at a time."""
-        return np.empty((2, len(self.X), len(self.X)))
+        """Memory for the matrix of one evaluation at a time."""
+        return np.empty((len(self.X), len(self.X)))
 
     def covariance(self, values: Values) -> Covariance:
         """The covariance function of these values, without the noise."""
         parameters = {name: value for name, value in values.items() if name != "noise_variance"}
         return Covariance(kind=self.kind, **parameters)
 
-    def cholesky(self, covariance: Covariance, noise: Any, scratch: Array) -> Array | None:
-        """L of A = K + noise, in the lower triangle of the first matrix of `scratch`; None where A
-        is not positive definite."""
-        a = covariance(self.X, out=scratch[0])
+    def matrix(self, covariance: Covariance, noise: Any, scratch: Array) -> Array:
+        """A = K + noise in `scratch`."""
+        a = covariance(self.X, out=scratch)
         diagonal(a)[:] += noise + self.jitter
-        factor, share = factors.factor(a)
-        return factor if (share > 0).all() else None
+        return a
 
-    def value(self, factor: Array) -> tuple[Array, float]:
-        """A⁻¹ y and the log marginal likelihood, from the Cholesky factor of A."""
+    def solved(
+        self, covariance: Covariance, noise: Any, scratch: Array
+    ) -> tuple[Array, Array, float] | None:
+        """L of A, in the lower triangle of `scratch`, A⁻¹ y, and the log marginal likelihood; None
+        where A is not positive definite."""
+        a = self.matrix(covariance, noise, scratch)
+        variances = a.diagonal().copy()
+        factor, share, rows = factors.solved(a, self._rows())
+        if not (share > 0).all():
+            return None
+        return factor, np.ascontiguousarray(rows.T), self._value(share * variances, rows)
+
+    def _rows(self) -> Array:
+        """The targets, each in a row."""
+        return np.array(self.y.T, order="C")
+
+    def _value(self, squares: Array, rows: Array) -> float:
+        """The log marginal likelihood, from the squares of L's diagonal and the rows of A⁻¹ y."""
         n, targets = self.y.shape
-        rows = np.array(self.y.T, order="C")
-        for adjoint in (True, False):
-            factors.solve(factor, rows, adjoint=adjoint)
-        alpha = np.ascontiguousarray(rows.T)
-        half_determinant = np.log(factor.diagonal()).sum()
+        half_determinant = np.log(squares).sum() / 2
         constant = targets * (half_determinant + n / 2 * np.log(2 * np.pi))
-        return alpha, float(np.vdot(self.y, alpha) / -2 - constant)
+        return float(np.vdot(self.y.T, rows) / -2 - constant)
 
     def __call__(self, theta: Array, eval_gradient: bool, scratch: Array) -> tuple[float, Array]:
         """The value at theta, and its gradient, which is empty where it is not asked for."""
@@ -66,21 +76,25 @@ class Likelihood:
         if not parameters.possible(theta).all():  # a line search may go anywhere
             return nowhere
         values = parameters.at(theta)
-        covariance = self.covariance(values)
-        factor = self.cholesky(covariance, values["noise_variance"], scratch)
-        if factor is None:
+        covariance, noise = self.covariance(values), values["noise_variance"]
+        if not eval_gradient:
+            found = self.solved(covariance, noise, scratch)
+            if found is None or not np.isfinite(found[2]):
+                return nowhere
+            return found[2], np.empty(0)
+        a = self.matrix(covariance, noise, scratch)
+        variances, targets = a.diagonal().copy(), self.y.shape[1]
+        # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹
+        cotangent, share, rows = factors.inverse(
+            a, self._rows(), scale=-targets / 2, weight=0.5, twice=True
+        )
+        if not (share > 0).all():
             return nowhere
-        alpha, value = self.value(factor)
+        value = self._value(share * variances, rows)
         if not np.isfinite(value):
             return nowhere
-        if not eval_gradient:
-            return value, np.empty(0)
-        # ∂/∂A = ½ Σ αᵢ αᵢᵀ − ½ targets · A⁻¹
-        targets = alpha.shape[1]
-        cotangent = factors.inverse(
-            factor, factor, scratch[1], scale=-targets / 2, x=alpha, y=alpha / 2
-        )
-        gradients = covariance.pull(cotangent, self.X, wrt=parameters.free)
+        side = factors.side_of(len(a))
+        gradients = covariance.pull_folded(cotangent, side, self.X, wrt=parameters.free)
         return value, parameters.chain(values, gradients)
 
     def find_jitter(self) -> None:
@@ -91,7 +105,8 @@ class Likelihood:
         unit = np.finfo(np.float64).eps * (values["variance"] + np.mean(noise))
         for jitter in (0.0, *(10.0**k * unit for k in range(16))):
             self.jitter = jitter
-            if self.cholesky(covariance, noise, scratch) is not None:
+            share = factors.factor(self.matrix(covariance, noise, scratch))[1]
+            if (share > 0).all():
                 break
         if self.jitter:
             warn(

@@ -144,7 +144,7 @@ class _Objective:
         of_lengths = gradient[parameters.are("length_scale", "factors")]
         if n > 1 and of_lengths.size and not of_lengths.any():
             values = parameters.at(self.start)
-            k = self.likelihood.covariance(values)(self.likelihood.X, out=self.scratch[0])
+            k = self.likelihood.covariance(values)(self.likelihood.X, out=self.scratch)
             if values["variance"] and np.count_nonzero(k) == n:
                 return _DIAGONAL
         return ""

@@ -146,7 +146,7 @@ class GaussianProcessRegressor(Regressor):
     allows. A y that is constant leaves the hyperparameters where they start.
 
     Computed in double precision. Cost of a fit: N³ and O(N² (D + n_factors)) operations for each
-    step of the optimizer, 2 N² numbers of memory for each start at work; with "cg", O(N² D) for
+    step of the optimizer, N² numbers of memory for each start at work; with "cg", O(N² D) for
     each product and O(N · 200) numbers. Ctrl-C stops a fit between two tiles of a matrix.
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, algorithm 2.1
@@ -310,14 +310,14 @@ class GaussianProcessRegressor(Regressor):
                 warn(_CONSTANT, exception("ConvergenceWarning"))
         values = likelihood.parameters.values
         covariance = likelihood.covariance(values)
-        factor = likelihood.cholesky(covariance, values["noise_variance"], likelihood.scratch())
-        if factor is None:
+        found = likelihood.solved(covariance, values["noise_variance"], likelihood.scratch())
+        if found is None:
             raise np.linalg.LinAlgError(
                 f"the covariance matrix of the training points is not positive definite with "
                 f"{likelihood.parameters}: {self._remedy(likelihood.jitter)}"
             )
+        factor, alpha, value = found
         factor = np.tril(factor)
-        alpha, value = likelihood.value(factor)
         self._keep(
             likelihood, covariance, alpha, Cholesky(factor), at_bounds_=at_bounds,
             L_=factor, log_marginal_likelihood_value_=value,
