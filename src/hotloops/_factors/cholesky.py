@@ -15,7 +15,6 @@ _MULTIPLICATION = 0.06  # ns, in a product
 #: From how many rows on tiles on several workers are quicker than LAPACK on one.
 LARGE = 640
 _ROWS = 64  # of right-hand sides at once
-_NARROW = 64  # columns of an inverse's panels where a factor has one
 
 
 def factor(
@@ -103,11 +102,11 @@ def solved(
     b: Array,
     backend: str | None = None,
     workers: int | None = None,
-    width: int | None = None,
+    width: int = PANEL,
 ) -> tuple[Array, Array, Array]:
     """What `factor` makes of A, and B A⁻¹ of rows B (t, n)."""
     n, dtype = len(a), a.dtype
-    steps = _solved(n, len(b), width or side_of(n))
+    steps = _solved(n, len(b), width)
     arrays = {"a": Output((n, n), dtype), "share": Output((n,), _DOUBLE), "given": b,
               "b": Output(b.shape, dtype)}  # fmt: skip
     call = Call("cholesky", dtype, arrays, steps, ("a", "share", "b"))
@@ -124,14 +123,13 @@ def inverse(
     twice: bool = False,
     backend: str | None = None,
     workers: int | None = None,
-    width: int | None = None,
+    width: int = PANEL,
 ) -> tuple[Array, Array, Array]:
     """In place of A, of which the lower triangle is read: scale A⁻¹ + weight Xᴴ X in the tiles on
-    and above the diagonal, `side_of(n)` wide, of which those above it are multiplied by two if
+    and above the diagonal, `width` wide, of which those above it are multiplied by two if
     `twice`; the shares that `factor` tells; and X = B A⁻¹ of rows B (t, n). Where a share is 0 the
     rest has no meaning."""
     n, dtype = len(a), a.dtype
-    width = width or side_of(n)
     both = 2.0 if twice else 1.0
     arrays = {
         "a": Output((n, n), dtype), "share": Output((n,), _DOUBLE), "given": b,
@@ -141,11 +139,6 @@ def inverse(
     call = Call("cholesky", dtype, arrays, _inverse(n, len(b), width), ("a", "share", "b"))
     found: tuple[Array, Array, Array] = run(call, backend, workers, out=a)
     return found
-
-
-def side_of(n: int) -> int:
-    """How wide the panels of an inverse are, and its tiles on the diagonal."""
-    return PANEL if n >= LARGE else _NARROW
 
 
 def _copy(given: Array, b: Array) -> None:

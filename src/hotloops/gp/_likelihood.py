@@ -7,6 +7,7 @@ import numpy as np
 from .._factors import cholesky as factors
 from .._typing import Array
 from .._warnings import warn
+from ..kernels.cholesky import PANEL
 from ._covariance import Covariance, diagonal
 from ._parameters import Parameters, Values
 
@@ -93,8 +94,7 @@ class Likelihood:
         value = self._value(share * variances, rows)
         if not np.isfinite(value):
             return nowhere
-        side = factors.side_of(len(a))
-        gradients = covariance.pull_folded(cotangent, side, self.X, wrt=parameters.free)
+        gradients = covariance.pull_folded(cotangent, PANEL, self.X, wrt=parameters.free)
         return value, parameters.chain(values, gradients)
 
     def find_jitter(self) -> None:
