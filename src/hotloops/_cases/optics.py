@@ -1,7 +1,7 @@
 """Stacks of thin films: reflection, transmission, absorption, the field inside."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,7 +14,13 @@ _Solved: TypeAlias = tuple[Any, Any, Array, Array, Array]
 
 
 def _stack_make(
-    rng: Generator, dtype: DType, layers: int, wavelengths: int, angles: int, nz: int | None = None
+    rng: Generator,
+    dtype: DType,
+    layers: int,
+    wavelengths: int,
+    angles: int,
+    nz: int | None = None,
+    pol: str | None = None,
 ) -> Arguments:
     """Dispersive, absorbing layers between air and glass, and planes in and around them."""
     lam = np.linspace(0.4, 0.8, wavelengths).reshape(-1, 1)
@@ -27,7 +33,11 @@ def _stack_make(
         "wavelength": lam,
         "theta": np.linspace(0, 1.4, angles),
     }
-    return arguments if nz is None else arguments | {"z": np.linspace(-0.1, d.sum() + 0.1, nz)}
+    if nz is not None:
+        arguments["z"] = np.linspace(-0.1, d.sum() + 0.1, nz)
+    if pol is not None:
+        arguments["pol"] = pol
+    return arguments
 
 
 def _along_make(rng: Generator, dtype: DType, **size: int) -> Arguments:
@@ -37,8 +47,14 @@ def _along_make(rng: Generator, dtype: DType, **size: int) -> Arguments:
     return arguments | {"kx": 2 * np.pi / arguments["wavelength"] * sine}
 
 
-def _powers(*, backend: str | None = None, workers: int | None = None, **stack: Any) -> Array:
-    found = optics.solve_stack(**stack, pol="both", backend=backend, workers=workers)
+def _powers(
+    pol: Any = "both",
+    *,
+    backend: str | None = None,
+    workers: int | None = None,
+    **stack: Any,
+) -> Array:
+    found = optics.solve_stack(**stack, pol=pol, backend=backend, workers=workers)
     return np.stack([found.R, found.T])
 
 
@@ -101,14 +117,23 @@ def _stacks(
         yield w, a, n[w, 0], wavelength[w, 0], theta[a]
 
 
-def _powers_question(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
-    powers = np.empty((2, 2, len(wavelength), len(theta)))
-    for w, a, index, lam, angle in _stacks(n, wavelength, theta):
-        for p, pol in enumerate("sp"):
+def _both(powers: Callable[[str], Array], pol: str) -> Array:
+    """R and T of one polarisation, or, with an axis for them, of both."""
+    return powers(pol) if pol != "both" else np.stack([powers("s"), powers("p")], axis=1)
+
+
+def _powers_question(
+    n: Array, d: Array, wavelength: Array, theta: Array, pol: str = "both"
+) -> Array:
+    def powers(pol: str) -> Array:
+        found = np.empty((2, len(wavelength), len(theta)))
+        for w, a, index, lam, angle in _stacks(n, wavelength, theta):
             r, t, _, cosine, _ = _one_stack(index, d, lam, angle, pol)
             flux = index * (cosine if pol == "s" else np.conj(cosine))
-            powers[:, p, w, a] = abs(r) ** 2, abs(t) ** 2 * flux[-1].real / flux[0].real
-    return powers
+            found[:, w, a] = abs(r) ** 2, abs(t) ** 2 * flux[-1].real / flux[0].real
+        return found
+
+    return _both(powers, pol)
 
 
 def _along_question(n: Array, d: Array, wavelength: Array, kx: Array) -> Array:
@@ -156,14 +181,15 @@ def _parratt(
     return q, reflection, phase, t
 
 
-def _powers_numpy(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
-    powers = np.empty((2, 2, len(wavelength), len(theta)))
-    for p, pol in enumerate("sp"):
+def _powers_numpy(
+    n: Array, d: Array, wavelength: Array, theta: Array, pol: str = "both"
+) -> Array:
+    def powers(pol: str) -> Array:
         q, reflection, _, t = _parratt(n, d, wavelength, theta, pol)
         h = q if pol == "s" else q / np.moveaxis(n, -1, 0) ** 2
-        powers[0, p], powers[1, p] = np.abs(reflection[0]) ** 2, np.abs(t) ** 2
-        powers[1, p] *= h[-1].real / h[0].real
-    return powers
+        return np.array([np.abs(reflection[0]) ** 2, np.abs(t) ** 2 * h[-1].real / h[0].real])
+
+    return _both(powers, pol)
 
 
 def _at_plane(
@@ -261,6 +287,16 @@ CASES = (
         {"layers": 5, "wavelengths": 9, "angles": 7}, _OPTICS_TOLERANCE,
         _powers_question, _powers_numpy, {"layers": 20, "wavelengths": 200, "angles": 50},
         {"layers": 20, "wavelengths": 30, "angles": 10},
+    ),
+    *(
+        Case(
+            "optics", f"R and T of stacks, {pol} alone", _powers, _stack_make,
+            {"layers": 5, "wavelengths": 9, "angles": 7, "pol": pol}, _OPTICS_TOLERANCE,
+            _powers_question, _powers_numpy,
+            {"layers": 20, "wavelengths": 200, "angles": 50, "pol": pol},
+            {"layers": 20, "wavelengths": 30, "angles": 10, "pol": pol},
+        )
+        for pol in "sp"
     ),
     Case(
         "optics", "R and T of stacks by kx", _powers, _along_make,

@@ -45,6 +45,12 @@ CASES = (
         {"count": 200, "n": 32, "columns": 1},
     ),
     Case(
+        "solve", "one large system", solve.solve_many, _solve_make,
+        {"count": 1, "n": 40, "columns": 3}, {np.float64: 2e-14},
+        _solve_question, _solve_numpy, {"count": 1, "n": 1000, "columns": 1},
+        {"count": 1, "n": 500, "columns": 1},
+    ),
+    Case(
         "solve", "positive definite systems by LAPACK", solve.solve_many, _solve_make,
         {"count": 5, "n": 50, "columns": 2, "assume_a": "pos"}, {np.float64: 2e-14},
         _solve_question,
