@@ -61,12 +61,10 @@ def test_sines_in_twice_as_many_digits(backend, size):
     count = len(theta)
     arguments = {
         "rows": np.zeros((count, 2), np.intp), "n": np.ones((1, 2), complex),
-        "thickness": np.zeros((1, 2)), "wavelength": np.ones(count), "theta": theta,
-        "kx": np.empty(0, complex), "first": 0,
+        "wavelength": np.ones(count), "theta": theta, "kx": np.empty(0, complex),
     }  # fmt: skip
     incidence = np.empty((count, 5))
-    outputs = incidence, np.empty((2, 1, count), complex), np.empty((3, 1, count))
-    resolve(backend, "optics").load("optics").solve(0, count, *arguments.values(), *outputs)
+    resolve(backend, "optics").load("optics").incidence(0, count, *arguments.values(), incidence)
     assert not incidence[:, [2, 4]].any()
     sine, low = incidence[:, 1], incidence[:, 3]
     with mpmath.workdps(60):

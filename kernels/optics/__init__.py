@@ -22,11 +22,11 @@ that kz is 5e-6 of the largest one behind it, or of 1 / d, where the change matt
 difference: 1e-10 of the field; where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then
 1e-10 / |n| at most.
 
-`solve` gives what comes to each stack, the row of INCIDENCE numbers `incidence`: k0, Re a, Im a, Re
-low and Im low; r and t, `outside`; and as `powers` |r|² and the flux along z behind the stack and
-into it over the incident one. It takes n[0] sin(theta), |theta| < 1.6, or where theta is empty kx
-over k0, for kx / k0: a product of which one factor has twice as many digits as a number. `waves`
-gives kz and amplitudes, the forward wave's at the near and the backward one's at the far interface
+`incidence` gives what comes to each stack, a row of INCIDENCE numbers: k0, Re a, Im a, Re low and Im
+low. It takes n[0] sin(theta), |theta| < 1.6, or where theta is empty kx over k0, for kx / k0: a
+product of which one factor has twice as many digits as a number. `solve` takes the same, and gives
+as `outside` the parts of r and of t, |r|², and the flux along z behind the stack and into it over
+the incident one. `waves` gives kz and amplitudes, the forward wave's at the near and the backward one's at the far interface
 of its layer; `depth` at planes z weighted sums, each over the K stacks of a group, of quadratic
 forms
 
@@ -39,7 +39,7 @@ Where a few sums are long `add_depth` adds a piece of them to partial results.
 Shapes: B stacks of N media, in one polarisation or in both: P = 1 or 2, of which the first is
 `first`, S_POLARISED or P_POLARISED. Stack b has the rows rows[b, 0] of n (·, N) and rows[b, 1] of
 thickness (·, N), 0 at both ends, and wavelength, theta or kx, all (B,), and incidence (B, c), c =
-INCIDENCE. Outputs outside (2, P, B), powers (3, P, B), kz (B, N), amplitudes (P, B, N, 2), absorbed
+INCIDENCE. Outputs outside (7, P, B), kz (B, N), amplitudes (P, B, N, 2), absorbed
 (P, B, N - 2). Of depth, the stacks are G groups of K, rows (G, K, 2), incidence (G, K, c), weights
 (P, G, K), z (Nz,), and the output is (S, G, Nz): S = P, or 1 for the sum of both polarisations. Of
 add_depth, they are as in solve, weights (P, B), and sums of P B / S items each, (S, Nz): the row
@@ -49,8 +49,8 @@ section 1.6.
 """
 
 BLOCKS = """
-solve     b   | rows:bi n thickness wavelength:b theta:b? kx:b? first \
-              > incidence:bc outside:apb powers:fpb
+incidence b   | rows:bi n wavelength:b theta:b? kx:b? > found:bc
+solve     b   | rows:bi n thickness wavelength:b theta:b? kx:b? first > outside:fpb
 waves     b   | rows:bi n thickness incidence:bc first > kz:bj amplitudes:pbjw
 absorb    b   | rows:bi n thickness incidence:bc first > absorbed:pbj
 depth     g z | rows:gki n thickness incidence:gkc first z:z what weights:pgk > out:sgz
@@ -59,7 +59,7 @@ add_depth b   | rows n thickness incidence first z what weights > +out
 
 #: Polarisations.
 S_POLARISED, P_POLARISED = range(2)
-#: Numbers of a row of `incidence`.
+#: Numbers of a row of incidence.
 INCIDENCE = 5
 #: What `depth` and `add_depth` sum up.
 INTENSITY, POYNTING, ABSORPTION = range(3)

@@ -33,7 +33,7 @@ cdef enum:
     P_POLARISED = 1
 
 
-# What comes to a stack: kx / k0 = a + low.
+# What comes to a stack, a row of `found` of incidence: kx / k0 = a + low.
 ctypedef struct incident:
     double k0
     double complex a
@@ -41,7 +41,7 @@ ctypedef struct incident:
 
 
 if (
-    sizeof(incident) != kernel.INCIDENCE * sizeof(double)  # of which `incidence` has rows
+    sizeof(incident) != kernel.INCIDENCE * sizeof(double)
     or (S_POLARISED, P_POLARISED) != (kernel.S_POLARISED, kernel.P_POLARISED)
 ):
     raise ImportError("_cython.pyx and __init__.py have different numbers")
@@ -94,8 +94,7 @@ cdef cloned _media(
     cdef Py_ssize_t j, lane, near, w
     cdef const double complex* n_of[LANES]
     cdef const double* thickness_of[LANES]
-    cdef double[2 * LANES] a_lanes
-    cdef double[2 * LANES] low_lanes
+    cdef double[2 * LANES] a_lanes, low_lanes
     cdef double[LANES] k0
     cdef double[LANES] depth
     cdef double[LANES] largest
@@ -212,11 +211,7 @@ cdef cloned _sweep(
 ) noexcept nogil:
     # r and t of a group, and, unless that is NULL, its waves
     cdef Py_ssize_t j, w
-    cdef double[2 * LANES] forward
-    cdef double[2 * LANES] backward
-    cdef double[2 * LANES] far
-    cdef double[2 * LANES] ratio
-    cdef double[2 * LANES] through
+    cdef double[2 * LANES] forward, backward, far, ratio, through
     cdef double complex f
     for w in range(LANES):
         forward[w] = through[w] = 1
@@ -247,11 +242,7 @@ cdef cloned _amplitudes(
 ) noexcept nogil:
     # amplitudes (count, media, 2) of E, with room for waves
     cdef Py_ssize_t j, w
-    cdef double[2 * LANES] r
-    cdef double[2 * LANES] t
-    cdef double[2 * LANES] factor
-    cdef double[2 * LANES] forward
-    cdef double[2 * LANES] backward
+    cdef double[2 * LANES] r, t, factor, forward, backward
     cdef double complex e, f
     _sweep(media, found, sine_square, pol, r, t, waves)
     for w in range(LANES):
@@ -341,49 +332,61 @@ cdef double PER_TURN = 0.15915494309189535, PER_TURN_REST = -9.839338337591243e-
 
 
 cdef cloned _incidence(
-    Py_ssize_t count, const Py_ssize_t* rows, Py_ssize_t media, const double complex* n,
-    const double* wavelength, const double* theta, const double complex* kx, incident* incidence,
+    Py_ssize_t b, Py_ssize_t count, const Py_ssize_t* rows, Py_ssize_t media,
+    const double complex* n, const double* wavelength, const double* theta,
+    const double complex* kx, incident* found,
 ) noexcept nogil:
-    # of `count` stacks, from theta or, where that is NULL, from kx
+    # of `count` stacks from b on, from theta or, where that is NULL, from kx
     cdef Py_ssize_t w
     cdef double[LANES] y
     cdef double[LANES] rest
     cdef double complex a, low
     for w in range(LANES):
-        y[w] = theta[min(w, count - 1)] if kx == NULL else 0
+        y[w] = theta[b + min(w, count - 1)] if theta != NULL else 0
     for w in range(LANES):
         _sine(y[w], &y[w], &rest[w])
     for w in range(count):
-        a = n[rows[2 * w] * media]
-        if kx != NULL:
-            _product(wavelength[w], PER_TURN, PER_TURN_REST, &a, &low)
-            a, y[w], rest[w] = kx[w], a.real, low.real
-        _product(a, y[w], rest[w], &incidence[w].a, &incidence[w].low)
-        incidence[w].k0 = 6.283185307179586 / wavelength[w]
+        a = n[rows[2 * (b + w)] * media]
+        if theta == NULL:
+            _product(wavelength[b + w], PER_TURN, PER_TURN_REST, &a, &low)
+            a, y[w], rest[w] = kx[b + w], a.real, low.real
+        _product(a, y[w], rest[w], &found[w].a, &found[w].low)
+        found[w].k0 = 6.283185307179586 / wavelength[b + w]
+
+
+def incidence(
+    Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
+    const double[::1] wavelength, const double[::1] theta, const double complex[::1] kx,
+    double[:, ::1] found,
+):
+    cdef const double* angles = &theta[0] if theta.shape[0] else NULL
+    cdef const double complex* along = &kx[0] if angles == NULL else NULL
+    cdef Py_ssize_t b = b0
+    with nogil:
+        while b < b1:
+            _incidence(b, min(b1 - b, <Py_ssize_t> LANES), &rows[0, 0], n.shape[1], &n[0, 0],
+                       &wavelength[0], angles, along, <incident*> &found[b, 0])
+            b += LANES
 
 
 def solve(
     Py_ssize_t b0, Py_ssize_t b1, const Py_ssize_t[:, ::1] rows, const double complex[:, ::1] n,
     const double[:, ::1] thickness, const double[::1] wavelength, const double[::1] theta,
-    const double complex[::1] kx, int first, double[:, ::1] incidence,
-    double complex[:, :, ::1] outside, double[:, :, ::1] powers,
+    const double complex[::1] kx, int first, double[:, :, ::1] outside,
 ):
+    cdef const double* angles = &theta[0] if theta.shape[0] else NULL
+    cdef const double complex* along = &kx[0] if angles == NULL else NULL
     cdef Py_ssize_t b = b0, count, media = n.shape[1], p, w
-    cdef bint by_angle = theta.shape[0] > 0
-    cdef double[2 * LANES] sine_square
-    cdef double[2 * LANES] reflected
-    cdef double[2 * LANES] transmitted
+    cdef incident[LANES] comes
+    cdef double[2 * LANES] sine_square, reflected, transmitted
     cdef double complex flux, r, t
     cdef double last, per_incident
     cdef medium* found = _scratch(media, 0)
     with nogil:
         while b < b1:
             count = min(b1 - b, <Py_ssize_t> LANES)
-            _incidence(count, &rows[b, 0], media, &n[0, 0], &wavelength[b],
-                       &theta[b] if by_angle else NULL, NULL if by_angle else &kx[b],
-                       <incident*> &incidence[b, 0])
-            _group(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0],
-                   <const incident*> &incidence[b, 0], found, sine_square)
+            _incidence(b, count, &rows[0, 0], media, &n[0, 0], &wavelength[0], angles, along, comes)
+            _group(count, media, &rows[b, 0], &n[0, 0], &thickness[0, 0], comes, found, sine_square)
             for p in range(outside.shape[1]):
                 _sweep(media, found, sine_square, first + p, reflected, transmitted, NULL)
                 for w in range(count):
@@ -391,10 +394,11 @@ def solve(
                     flux = _flux(&found[0], w, first + p)
                     last = _flux(&found[media - 1], w, first + p).real
                     per_incident = _per_incident(&found[0], w, first + p)
-                    outside[0, p, b + w], outside[1, p, b + w] = r, t
-                    powers[0, p, b + w] = norm(r)
-                    powers[1, p, b + w] = norm(t) * last * per_incident
-                    powers[2, p, b + w] = 1 - norm(r) + 2 * flux.imag * r.imag * per_incident
+                    outside[0, p, b + w], outside[1, p, b + w] = r.real, r.imag
+                    outside[2, p, b + w], outside[3, p, b + w] = t.real, t.imag
+                    outside[4, p, b + w] = norm(r)
+                    outside[5, p, b + w] = norm(t) * last * per_incident
+                    outside[6, p, b + w] = 1 - norm(r) + 2 * flux.imag * r.imag * per_incident
             b += count
     free(found)
 

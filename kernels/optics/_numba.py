@@ -277,7 +277,7 @@ def _product(x, y, rest):
 
 
 @_exactly
-def _incidence(rows, n, wavelength, theta, kx, incidence):
+def _comes(rows, n, wavelength, theta, kx, found):
     count = len(rows)
     y, rest = np.empty(count), np.empty(count)
     if len(theta):
@@ -288,20 +288,27 @@ def _incidence(rows, n, wavelength, theta, kx, incidence):
             y[b], rest[b] = _product(wavelength[b], PER_TURN, PER_TURN_REST)
     for b in range(count):
         x = n[rows[b, 0], 0] if len(theta) else kx[b]
-        incidence[b, 0] = 2 * math.pi / wavelength[b]
-        incidence[b, 1], incidence[b, 3] = _product(x.real, y[b], rest[b])
-        incidence[b, 2], incidence[b, 4] = _product(x.imag, y[b], rest[b])
+        found[b, 0] = 2 * math.pi / wavelength[b]
+        found[b, 1], found[b, 3] = _product(x.real, y[b], rest[b])
+        found[b, 2], found[b, 4] = _product(x.imag, y[b], rest[b])
 
 
 @jit
-def solve(b0, b1, rows, n, thickness, wavelength, theta, kx, first, incidence, outside, powers):
+def incidence(b0, b1, rows, n, wavelength, theta, kx, found):
+    _comes(rows[b0:b1], n, wavelength[b0:b1], theta[b0:b1], kx[b0:b1], found[b0:b1])
+
+
+@jit
+def solve(b0, b1, rows, n, thickness, wavelength, theta, kx, first, outside):
     media = n.shape[1]
     last = (media - 1) * ROWS
     group, common = _new_group(media)
-    _incidence(rows[b0:b1], n, wavelength[b0:b1], theta[b0:b1], kx[b0:b1], incidence[b0:b1])
+    found = np.empty((LANES, INCIDENCE))
     for b in range(b0, b1, LANES):
         count = min(b1 - b, LANES)
-        _media(b, count, rows, n, thickness, incidence, group, common)
+        some = slice(b, b + count)
+        _comes(rows[some], n, wavelength[some], theta[some], kx[some], found)
+        _media(0, count, rows[some], n, thickness, found, group, common)
         for p in range(outside.shape[1]):
             pol = first + p
             _sweep(pol, media, group, common)
@@ -310,10 +317,11 @@ def solve(b0, b1, rows, n, thickness, wavelength, theta, kx, first, incidence, o
                 flux = _flux(_get(group, N, w), _get(group, Q, w), pol)
                 behind = _flux(_get(group, last + N, w), _get(group, last + Q, w), pol).real
                 per_incident = 1 / flux.real if flux.real > 0 else math.nan
-                outside[0, p, b + w], outside[1, p, b + w] = r, t
-                powers[0, p, b + w] = _norm(r)
-                powers[1, p, b + w] = _norm(t) * behind * per_incident
-                powers[2, p, b + w] = 1 - _norm(r) + 2 * flux.imag * r.imag * per_incident
+                outside[0, p, b + w], outside[1, p, b + w] = r.real, r.imag
+                outside[2, p, b + w], outside[3, p, b + w] = t.real, t.imag
+                outside[4, p, b + w] = _norm(r)
+                outside[5, p, b + w] = _norm(t) * behind * per_incident
+                outside[6, p, b + w] = 1 - _norm(r) + 2 * flux.imag * r.imag * per_incident
 
 
 @jit

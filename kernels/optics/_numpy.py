@@ -109,28 +109,34 @@ def _leading(x):
     return (x.view(np.int64) & -(1 << 27)).view(np.float64)
 
 
-def solve(b0, b1, rows, n, thickness, wavelength, theta, kx, first, incidence, outside, powers):
-    """Of b0:b1 what comes to them, r and t, and |r|² and the flux behind the stack and into it over
-    the incident one."""
+def incidence(b0, b1, rows, n, wavelength, theta, kx, found):
+    """What comes to b0:b1: k0 and the parts of kx / k0."""
+    b = slice(b0, b1)
+    if len(theta):
+        sines = np.array([_sine(x) for x in theta[b].tolist()])
+        a, low = _products(n[rows[b, 0], 0], *sines.T)
+    else:
+        per_k0, rest = _products(wavelength[b] + 0j, *PER_TURN)
+        a, low = _products(kx[b], per_k0.real, rest.real)
+    found[b].T[...] = 2 * np.pi / wavelength[b], a.real, a.imag, low.real, low.imag
+
+
+def solve(b0, b1, rows, n, thickness, wavelength, theta, kx, first, outside):
+    """Of b0:b1 the parts of r and t, and |r|² and the flux behind the stack and into it over the
+    incident one."""
     with np.errstate(all="ignore"):
-        b = slice(b0, b1)
-        if len(theta):
-            sines = np.array([_sine(x) for x in theta[b].tolist()])
-            a, low = _products(n[rows[b, 0], 0], *sines.T)
-        else:
-            per_k0, rest = _products(wavelength[b] + 0j, *PER_TURN)
-            a, low = _products(kx[b], per_k0.real, rest.real)
-        incidence[b].T[...] = 2 * np.pi / wavelength[b], a.real, a.imag, low.real, low.imag
-        media, _, sine_square = _group(b, rows, n, thickness, incidence)
+        b, found = slice(b0, b1), np.empty((len(rows), INCIDENCE))
+        incidence(b0, b1, rows, n, wavelength, theta, kx, found)
+        media, _, sine_square = _group(b, rows, n, thickness, found)
         n, q = media[:2]
         for p in range(outside.shape[1]):
             pol = first + p
             amplitudes = _waves(*media, sine_square, pol)
-            outside[:, p, b] = r, t = amplitudes[0, :, 1], amplitudes[-1, :, 0]
+            r, t = amplitudes[0, :, 1], amplitudes[-1, :, 0]
             R, per_incident = np.abs(r) ** 2, _per_incident(n, q, pol)
             T = np.abs(t) ** 2 * _flux(n[-1], q[-1], pol).real * per_incident
             mixed = 2 * _flux(n[0], q[0], pol).imag * r.imag * per_incident
-            powers[:, p, b] = R, T, 1 - R + mixed
+            outside[:, p, b] = r.real, r.imag, t.real, t.imag, R, T, 1 - R + mixed
 
 
 def waves(b0, b1, rows, n, thickness, incidence, first, kz, amplitudes):

@@ -136,9 +136,17 @@ def _powers_question(
     return _both(powers, pol)
 
 
+def _angles(wavelength: Array, kx: Array) -> Array:
+    angles: Array = np.arcsin(kx * wavelength / (2 * np.pi))[0]  # the same at each wavelength
+    return angles
+
+
 def _along_question(n: Array, d: Array, wavelength: Array, kx: Array) -> Array:
-    theta = np.arcsin(kx * wavelength / (2 * np.pi))[0]  # the same at each wavelength
-    return _powers_question(n, d, wavelength, theta)
+    return _powers_question(n, d, wavelength, _angles(wavelength, kx))
+
+
+def _amplitudes_along_question(n: Array, d: Array, wavelength: Array, kx: Array) -> Array:
+    return _amplitudes_question(n, d, wavelength, _angles(wavelength, kx))
 
 
 def _amplitudes_question(n: Array, d: Array, wavelength: Array, theta: Array) -> Array:
@@ -318,6 +326,11 @@ CASES = (
     Case(
         "optics", "amplitudes of the waves in stacks", _amplitudes, _stack_make,
         {"layers": 5, "wavelengths": 4, "angles": 5}, _OPTICS_TOLERANCE, _amplitudes_question,
+    ),
+    Case(
+        "optics", "amplitudes of the waves in stacks by kx", _amplitudes, _along_make,
+        {"layers": 5, "wavelengths": 4, "angles": 5}, _OPTICS_TOLERANCE,
+        _amplitudes_along_question,
     ),
     Case(
         "optics", "absorption in each layer of stacks", _layer_absorption, _stack_make,

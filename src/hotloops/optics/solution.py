@@ -30,8 +30,8 @@ class StackSolution:
     Shapes: (...) are the axes of the stacks, first of them, for pol="both", one of two; N media.
     All is in double precision. For one stack, where the shape (...) is (), the numbers r, t, R, T,
     power_entering, A and kx are NumPy's scalars, float64 or complex128, and so is what a method
-    gives at one depth z. r, t, R, T, power_entering and A are there from the start; the other
-    attributes are computed when they are first asked for, and kept.
+    gives at one depth z. R, T and power_entering are there from the start; the other attributes are
+    computed when they are first asked for, and kept.
 
     Attributes
     ----------
@@ -101,22 +101,18 @@ class StackSolution:
     def __init__(
         self,
         stacks: dict[str, Any],
+        incident: dict[str, Any],
         kept: tuple[str, int],
         batch: tuple[int, ...],
         thickness: Reals,
-        outside: Complexes,
-        powers: Reals,
+        outside: Reals,
     ) -> None:
-        self._stacks, self._kept = stacks, kept
-        self._batch, self._thickness = batch, thickness
-        self.r: Complexes
-        self.t: Complexes
-        self.r, self.t = outside
+        self._stacks, self._incident, self._kept = stacks, incident, kept
+        self._batch, self._thickness, self._outside = batch, thickness, outside
         self.R: Reals
         self.T: Reals
         self.power_entering: Reals
-        self.R, self.T, self.power_entering = powers
-        self.A: Reals = self.power_entering - self.T
+        *_, self.R, self.T, self.power_entering = outside
 
     def __repr__(self) -> str:
         pol = "both" if self._count == 2 else _NAMES[self._stacks["first"]]
@@ -126,14 +122,26 @@ class StackSolution:
             lines.append(f"{name} = {_short(getattr(self, name))}")
         return "\n    ".join(lines)
 
+    @functools.cached_property
+    def r(self) -> Complexes:
+        return _complex(*self._outside[:2])
+
+    @functools.cached_property
+    def t(self) -> Complexes:
+        return _complex(*self._outside[2:4])
+
+    @functools.cached_property
+    def A(self) -> Reals:
+        return self.power_entering - self.T
+
     @property
     def _shape(self) -> tuple[int, ...]:
-        return self.r.shape
+        return self._outside.shape[1:]
 
     @property
     def _count(self) -> int:
         """How many polarisations there are."""
-        return 2 if self.r.ndim > len(self._batch) else 1
+        return 2 if len(self._shape) > len(self._batch) else 1
 
     def _sizes(self) -> tuple[int, int, int]:
         """How many polarisations, stacks and media there are."""
@@ -141,16 +149,23 @@ class StackSolution:
 
     def _run(self, step: Step, arrays: dict[str, Any], **outputs: Output) -> Any:
         """The results of a step on the stacks, with more arrays."""
-        call = Call(
-            "optics", _COMPLEX128, {**self._stacks, **arrays, **outputs}, [step], tuple(outputs)
-        )
+        every = {**self._stacks, **arrays, **outputs}
+        call = Call("optics", _COMPLEX128, every, [step], tuple(outputs))
         return _run.run(call, *self._kept)
 
     @functools.cached_property
+    def _incidence(self) -> Reals:
+        """What comes to each stack: INCIDENCE numbers."""
+        stacks = math.prod(self._batch)
+        found = Output((stacks, INCIDENCE), _FLOAT64)
+        step = Step("incidence", tiles.rows(stacks, LAYER))
+        incidence: Reals = self._run(step, self._incident, found=found)
+        return incidence
+
+    @functools.cached_property
     def kx(self) -> Complexes:
-        incidence = self._stacks["incidence"]
-        a = incidence[:, 1:3].view(_COMPLEX128)[:, 0]
-        kx: Complexes = (incidence[:, 0] * a).reshape(self._batch)
+        a = self._incidence[:, 1:3].view(_COMPLEX128)[:, 0]
+        kx: Complexes = (self._incidence[:, 0] * a).reshape(self._batch)
         return kx[()]
 
     @functools.cached_property
@@ -164,7 +179,9 @@ class StackSolution:
         seen = count, stacks, media, 2
         amplitudes = Output((*self._shape, media, 2), _COMPLEX128, seen)
         step = Step("waves", tiles.rows(stacks, LAYER * media * count))
-        waves: tuple[Complexes, Complexes] = self._run(step, {}, kz=kz, amplitudes=amplitudes)
+        waves: tuple[Complexes, Complexes] = self._run(
+            step, {"incidence": self._incidence}, kz=kz, amplitudes=amplitudes
+        )
         return waves
 
     @property
@@ -178,7 +195,7 @@ class StackSolution:
     @functools.cached_property
     def _media(self) -> tuple[Array, Array, Array]:
         """n, and the sine and cosine of the angle in each medium."""
-        rows, n, k0 = self._stacks["rows"], self._stacks["n"], self._stacks["incidence"][:, 0]
+        rows, n, k0 = self._stacks["rows"], self._stacks["n"], self._incidence[:, 0]
         n = n[rows[:, 0]].reshape(self.kz.shape)
         k = k0.reshape(self._batch)[..., None] * n
         return n, self.kx[..., None] / k, self.kz / k
@@ -214,7 +231,7 @@ class StackSolution:
         count, stacks, media = self._sizes()
         out = Output((*self._shape, media - 2), _FLOAT64, (count, stacks, media - 2))
         step = Step("absorb", tiles.rows(stacks, 2 * LAYER * (media - 2) * count))
-        absorbed: Reals = self._run(step, {}, absorbed=out)
+        absorbed: Reals = self._run(step, {"incidence": self._incidence}, absorbed=out)
         return absorbed
 
     def field(
@@ -383,14 +400,17 @@ class StackSolution:
             tile = max(1, length // planes), min(planes, max(length, _STRIP))
             bounds = tiles.grid((groups, planes), tile)
             if K > 1 and len(bounds) < 8:  # each of a few sums in parts
-                arrays = {"z": z, "what": what, "weights": weights.reshape(count, stacks)}
+                arrays = {
+                    "incidence": self._incidence, "z": z, "what": what,
+                    "weights": weights.reshape(count, stacks),
+                }  # fmt: skip
                 step = Step("add_depth", tiles.rows(stacks, _PLANE * count * planes))
                 out = Output((*lead, planes), _FLOAT64, (sums * groups, planes))
                 result = self._run(step, arrays, out=out)
                 return result
         arrays = {
             "rows": self._stacks["rows"].reshape(groups, K, 2),
-            "incidence": self._stacks["incidence"].reshape(groups, K, INCIDENCE),
+            "incidence": self._incidence.reshape(groups, K, INCIDENCE),
             "z": z,
             "what": what,
             "weights": weights.reshape(count, groups, K),
@@ -398,6 +418,13 @@ class StackSolution:
         out = Output((*lead, planes), _FLOAT64, (sums, groups, planes))
         result = self._run(Step("depth", bounds), arrays, out=out)
         return result
+
+
+def _complex(re: Reals, im: Reals) -> Complexes:
+    """The complex numbers with these parts."""
+    numbers = np.empty(np.shape(re), _COMPLEX128)
+    numbers.real, numbers.imag = re, im
+    return numbers[()]
 
 
 def _short(numbers: Reals) -> str:
