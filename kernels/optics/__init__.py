@@ -22,13 +22,13 @@ that kz is 5e-6 of the largest one behind it, or of 1 / d, where the change matt
 difference: 1e-10 of the field; where |n| < 1, in which p has q² / n², by |n|^(1/2) less, and then
 1e-10 / |n| at most.
 
-`incidence` gives what comes to each stack, a row of INCIDENCE numbers: k0, Re a, Im a, Re low and Im
-low. It takes n[0] sin(theta), |theta| < 1.6, or where theta is empty kx over k0, for kx / k0: a
+`incidence` gives what comes to each stack, a row of INCIDENCE numbers: k0, Re a, Im a, Re low and
+Im low. It takes n[0] sin(theta), |theta| < 1.6, or where theta is empty kx over k0, for kx / k0: a
 product of which one factor has twice as many digits as a number. `solve` takes the same, and gives
 as `outside` the parts of r and of t, |r|², and the flux along z behind the stack and into it over
-the incident one. `waves` gives kz and amplitudes, the forward wave's at the near and the backward one's at the far interface
-of its layer; `depth` at planes z weighted sums, each over the K stacks of a group, of quadratic
-forms
+the incident one. `waves` gives kz and amplitudes, the forward wave's at the near and the backward
+one's at the far interface of its layer; `depth` at planes z weighted sums, each over the K stacks
+of a group, of quadratic forms
 
     A |u|² + B |w|² + 2 Re(C u conj(w)),   u = forward + backward, w = forward - backward
 

@@ -189,9 +189,7 @@ def _parratt(
     return q, reflection, phase, t
 
 
-def _powers_numpy(
-    n: Array, d: Array, wavelength: Array, theta: Array, pol: str = "both"
-) -> Array:
+def _powers_numpy(n: Array, d: Array, wavelength: Array, theta: Array, pol: str = "both") -> Array:
     def powers(pol: str) -> Array:
         q, reflection, _, t = _parratt(n, d, wavelength, theta, pol)
         h = q if pol == "s" else q / np.moveaxis(n, -1, 0) ** 2
