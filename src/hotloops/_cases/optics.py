@@ -27,7 +27,7 @@ def _stack_make(
     first, last = np.ones((len(lam), 1)), np.full((len(lam), 1), 1.5)
     index = rng.uniform(1.3, 2.5, layers) + 0.05 / lam**2 + 0.02j * rng.random(layers)
     d = rng.uniform(0.02, 0.2, layers)
-    arguments = {
+    arguments: Arguments = {
         "n": np.concatenate([first, index, last], axis=1).astype(dtype)[:, None],
         "d": d,
         "wavelength": lam,
@@ -40,7 +40,7 @@ def _stack_make(
     return arguments
 
 
-def _along_make(rng: Generator, dtype: DType, **size: int) -> Arguments:
+def _along_make(rng: Generator, dtype: DType, **size: Any) -> Arguments:
     """The same stacks for waves that are given by kx."""
     arguments = _stack_make(rng, dtype, **size)
     sine = np.sin(arguments.pop("theta"))  # in air
