@@ -1,3 +1,4 @@
+import functools
 import importlib.util
 
 import numpy as np
@@ -68,6 +69,21 @@ def jax(X, Y, length_scale, variance, factors=None):
     return lambda: np.asarray(kernel(*_projected(X, Y, length_scale, factors)))
 
 
+def torch_compiled(X, Y, length_scale, variance, factors=None):
+    import torch
+
+    @torch.compile
+    def kernel(x, y):
+        norms = (x**2).sum(1)[:, None] + (y**2).sum(1)
+        return variance * torch.exp(torch.clamp(x @ y.T - norms / 2, max=0))
+
+    def run():
+        x, y = map(torch.from_numpy, _projected(X, Y, length_scale, factors))
+        return kernel(x, y).numpy()
+
+    return run
+
+
 PEERS = {
     "scikit-learn": ("sklearn", scikit_learn),
     "scipy cdist": ("scipy", scipy),
@@ -112,7 +128,48 @@ def _single_precision():
 
 def _full_metric():
     X, Y = _points(4000, 32)
-    return _kernels(X, Y, metric=(np.eye(32) + 0.1) / 32)
+    metric = (np.eye(32) + 0.1) / 32
+    found = _kernels(X, Y, metric=metric)
+    if importlib.util.find_spec("torch"):
+        root = np.linalg.cholesky(metric)
+        found["torch.compile"] = torch_compiled(X @ root, Y @ root, np.ones(32), 1.0)
+    return found
+
+
+def _data(d, latent, noise):
+    """Points of unit variance: one latent variable behind all features, and noise."""
+    X, Y = _points(4000, d)
+    hidden = np.random.default_rng(8).normal(size=(2, 4000, 1))
+    X, Y = (latent * hidden[0] + noise * X, latent * hidden[1] + noise * Y)
+    return _kernels(X, Y, length_scale=np.sqrt(d))
+
+
+def _gradients():
+    """The gradients by 64 length scales and by the points that they belong to."""
+    X, Y = _points(2000, 64)
+    C = np.random.default_rng(9).normal(size=(2000, 2000))
+
+    def numpy():
+        x, y = X / 8, Y / 8
+        W = x @ y.T
+        W -= (x**2).sum(1)[:, None] / 2
+        W -= (y**2).sum(1) / 2
+        np.minimum(W, 0, out=W)
+        np.exp(W, out=W)
+        W *= C
+        r, c, product = W.sum(1), W.sum(0), W @ y
+        squares = r @ x**2 + c @ y**2 - 2 * (x * product).sum(0)
+        return np.concatenate([squares / 8, ((product - r[:, None] * x) / 8).ravel()])
+
+    def ours(backend):
+        found = hl.ard_kernel_vjp(C, X, Y, length_scale=np.full(64, 8.0), backend=backend,
+                                  wrt=["length_scale", "X"])  # fmt: skip
+        return np.concatenate([found["length_scale"], found["X"].ravel()])
+
+    found = {"NumPy": numpy}
+    for backend in ("numba", "cython"):
+        found[backend] = functools.partial(ours, backend)
+    return found
 
 
 def _many_dimensions():
@@ -162,11 +219,21 @@ SCENES = {
     "float32, 6 dimensions": _single_precision,
     "full metric, 32 dimensions": _full_metric,
     "784 dimensions": _many_dimensions,
+    **{
+        f"32 dimensions, {data}": functools.partial(_data, 32, latent, noise)
+        for data, latent, noise in [
+            ("independent", 0, 1),
+            ("correlated", np.sqrt(0.5), np.sqrt(0.5)),
+            ("one latent variable", 1, 1e-2),
+        ]
+    },
+    "gradients, 64 dimensions": _gradients,
     "one set and two": _one_set,
     "kernel times 8 columns, never held": _matrix_free,
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # by torch.compile
 @pytest.mark.parametrize("scene", SCENES)
 def test_contenders(take_turns, scene):
     take_turns("ard", scene, SCENES[scene](), units=50)
