@@ -106,7 +106,7 @@ def solved(
 ) -> tuple[Array, Array, Array]:
     """What `factor` makes of A, and B A⁻¹ of rows B (t, n)."""
     n, dtype = len(a), a.dtype
-    steps = _solved(n, len(b), width)
+    steps = _solved(n, len(b), min(n, width))
     arrays = {"a": Output((n, n), dtype), "share": Output((n,), _DOUBLE), "given": b,
               "b": Output(b.shape, dtype)}  # fmt: skip
     call = Call("cholesky", dtype, arrays, steps, ("a", "share", "b"))
@@ -130,10 +130,11 @@ def inverse(
     `twice`; the shares that `factor` tells; and X = B A⁻¹ of rows B (t, n). Where a share is 0 the
     rest has no meaning."""
     n, dtype = len(a), a.dtype
+    width = min(n, width)
     both = 2.0 if twice else 1.0
     arrays = {
         "a": Output((n, n), dtype), "share": Output((n,), _DOUBLE), "given": b,
-        "b": Output(b.shape, dtype), "v": Output((n, min(n, width)), dtype),
+        "b": Output(b.shape, dtype), "v": Output((n, width), dtype),
         "scale": scale, "weight": weight, "above": both * scale, "beside": both * weight,
     }  # fmt: skip
     call = Call("cholesky", dtype, arrays, _inverse(n, len(b), width), ("a", "share", "b"))
@@ -147,8 +148,9 @@ def _copy(given: Array, b: Array) -> None:
 
 
 def _one(block: str, tile: Tile, size: float, **names: str) -> Step:
-    """A step of one tile, with so many multiplications."""
-    return Step(block, [tile], size * _MULTIPLICATION, size, **names)
+    """A step of one tile, with so many multiplications, for a quarter of which BLAS's triangular
+    solutions start threads."""
+    return Step(block, [tile], size * _MULTIPLICATION, 4 * size, **names)
 
 
 @functools.lru_cache(maxsize=16)
