@@ -112,7 +112,8 @@ class Factor:
         return x
 
     def solve_rounding(self, h: Array, x: Array) -> None:
-        """x = the solution for what rounding may be in h."""
+        """Write into x the solution for a right-hand side `h` of the normal equations that is as large
+        as the rounding of `h` may be."""
         dtype = self.problem.dtype
         none = np.zeros((len(h), self.right.shape[1], h.shape[2]), dtype)
         signs = np.cos(np.arange(h.shape[1]))[:, None].astype(real_dtype(h.dtype))
@@ -141,7 +142,7 @@ class Factor:
         return self.without_left().solve(np.zeros((count, q, n), dtype), unit)
 
     def pinv(self) -> Array:
-        """What takes b to x, (K, n, m)."""
+        """The pseudoinverses, (K, n, m), whose products with b are x."""
         b = np.ascontiguousarray(self.left.swapaxes(1, 2))
         return _cast(self.without_left().solve(b), self.problem.dtype)
 

@@ -1,3 +1,5 @@
+"""Which blocks, who runs them, BLAS on one thread meanwhile, interruption and progress."""
+
 import contextlib
 import itertools
 import os
