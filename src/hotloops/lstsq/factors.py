@@ -112,8 +112,8 @@ class Factor:
         return x
 
     def solve_rounding(self, h: Array, x: Array) -> None:
-        """Write into x the solution for a right-hand side `h` of the normal equations that is as large
-        as the rounding of `h` may be."""
+        """Write into x the solution for a gradient that is as large as the rounding of h may
+        be."""
         dtype = self.problem.dtype
         none = np.zeros((len(h), self.right.shape[1], h.shape[2]), dtype)
         signs = np.cos(np.arange(h.shape[1]))[:, None].astype(real_dtype(h.dtype))
