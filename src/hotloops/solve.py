@@ -251,7 +251,8 @@ def _solving(shape: _Shape, dtype: np.dtype[Any], seen: _Shape, seen_as: np.dtyp
     if side_by_side:
         step = Step("side_by_side", _bounds(systems, n, columns, GROUP))
     else:
-        multiplications = n * n * max(n, columns)
+        # LAPACK exchanges rows of several columns
+        multiplications = n**3 if columns == 1 else math.inf
         step = Step("one_by_one", _bounds(systems, n, columns, 1), multiplications=multiplications)
     outputs = {"x": Output(shape, dtype, seen, seen_as), "failed": Output((systems,), _BYTE)}
     return Form(("a", "b", "positive"), "solve", seen_as, outputs, [step], ("x", "failed"))

@@ -1,11 +1,13 @@
 """Cholesky's factor of a large matrix, its solutions and its inverse."""
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from .._run import Call, HostStep, Output, Step, run
+from .._run.guard import TRIANGULAR
 from .._run.tiles import Tile
 from .._typing import Array
 from ..kernels.cholesky import PANEL
@@ -55,7 +57,8 @@ def _step(block: str, tile: Tile, **names: str) -> Step:
     rows, *others = (stop - start for start, stop in zip(tile[::2], tile[1::2], strict=True))
     columns, terms = others if len(others) == 2 else (rows, others[0])
     work = rows * columns * (terms + columns)
-    return Step(block, [tile], work * _MULTIPLICATION, work, left="a", **names)
+    most = max(work, TRIANGULAR * rows * columns)
+    return Step(block, [tile], work * _MULTIPLICATION, most, left="a", **names)
 
 
 @functools.lru_cache(maxsize=16)
@@ -91,7 +94,8 @@ def solve(
     """The rows of B (p, n) times L⁻ᴴ, if `adjoint`, or L⁻¹, in place of B. The one after the other
     takes bᴴ to (A⁻¹ b)ᴴ, A = L Lᴴ."""
     (p, n), dtype = b.shape, lower.dtype
-    step = Step("solve", _bounds(0, p, _ROWS), p * n * n / 2 * _MULTIPLICATION, _ROWS * n * n)
+    step = Step("solve", _bounds(0, p, _ROWS), p * n * n / 2 * _MULTIPLICATION,
+                _ROWS * n * max(n, TRIANGULAR))  # fmt: skip
     arrays = {"lower": lower, "adjoint": adjoint, "b": Output((p, n), dtype)}
     solution: Array = run(Call("cholesky", dtype, arrays, [step], ("b",)), backend, workers, out=b)
     return solution
@@ -148,9 +152,9 @@ def _copy(given: Array, b: Array) -> None:
 
 
 def _one(block: str, tile: Tile, size: float, **names: str) -> Step:
-    """A step of one tile, with so many multiplications, for a quarter of which BLAS's triangular
+    """A step of one tile, with so many multiplications, for some of which BLAS's triangular
     solutions start threads."""
-    return Step(block, [tile], size * _MULTIPLICATION, 4 * size, **names)
+    return Step(block, [tile], size * _MULTIPLICATION, math.inf, **names)
 
 
 @functools.lru_cache(maxsize=16)

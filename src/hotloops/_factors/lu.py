@@ -1,5 +1,7 @@
 """P L U = A of one large square matrix, in panels of columns."""
 
+import math
+
 import numpy as np
 
 from .._run import Call, Output, Step, by_shape, run, tiles
@@ -15,6 +17,7 @@ _WIDTHS = 96, 128
 _WIDE = 2  # panels of columns that one task updates, at most
 _COST = 0.03  # ns: a multiplication
 _COLUMNS = 64  # of b in a block
+_ALL = math.inf  # multiplications of a step: LAPACK exchanges rows in all of them
 
 
 def factor(
@@ -42,16 +45,16 @@ def _steps(n: int, width: int) -> list[Step]:
         first, own = panel[0], panel[1] - panel[0]
         if columns is None:
             work = own * own * (n - first)
-            steps.append(Step("panel", [(*panel, first)], 2 * _COST * work, work))
+            steps.append(Step("panel", [(*panel, first)], 2 * _COST * work, _ALL))
         else:
             work = own * (columns[1] - columns[0]) * (n - first)
             tile = (*columns, *panel, first)
-            steps.append(Step("update", [tile], _COST * work, work, panel="lu"))
+            steps.append(Step("update", [tile], _COST * work, _ALL, panel="lu"))
     head, *others = (Step("columns", [t], n * (t[1] - t[0])) for t in panels(n, width))
     steps[:1] = [head, steps[0], *others]  # the first panel is made meanwhile
     for panel in panels(n, width)[:-1]:
         work = (panel[1] - panel[0]) * (n - panel[1])
-        steps.append(Step("exchange", [(*panel, panel[1])], work))
+        steps.append(Step("exchange", [(*panel, panel[1])], work, _ALL))
     return steps
 
 
@@ -75,4 +78,4 @@ def solve(
 @by_shape
 def _solution(n: int, p: int) -> Step:
     columns = max(1, -(-p // -(-p // _COLUMNS)))
-    return Step("solve", tiles.grid((p,), (columns,)), _COST * n * n * p, n * n * columns)
+    return Step("solve", tiles.grid((p,), (columns,)), _COST * n * n * p, _ALL)

@@ -67,7 +67,8 @@ class Step:
 
     Its arguments are the call's arrays of the same names, or of those in `names`. `time`: about
     how many ns all of it takes; `multiplications`: of the largest matrix product that one tile asks
-    of BLAS.
+    of BLAS; an element of triangular solutions counts as `guard.TRIANGULAR`, and where LAPACK
+    exchanges rows, which starts threads for any, the number is inf.
     """
 
     __slots__ = ("block", "multiplications", "names", "tiles", "time")

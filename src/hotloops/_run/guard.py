@@ -12,6 +12,9 @@ import threadpoolctl
 from .._warnings import warn
 
 _SERIAL = {"f": 262144, "c": 32768}  # multiplications for which BLAS starts no threads
+#: As how many multiplications an element of the solutions of triangular systems counts: BLAS starts
+#: threads for 1024 of them, where each is real.
+TRIANGULAR = 257
 
 
 def threads_blas(multiplications: float, dtype: np.dtype[Any]) -> bool:

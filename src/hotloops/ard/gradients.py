@@ -1,5 +1,6 @@
 """Gradients of what depends on a covariance matrix."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -246,7 +247,7 @@ def _by_points(
         # M = P Pᵀ, and for any symmetric S the gradient S of M is 2 S P of P
         half = serial(
             lambda: scipy.linalg.solve_triangular(p.T, projected.T, lower=False).T / 2,
-            p.size * len(p),
+            math.inf,  # triangular solutions start threads
         )
         gradients["metric"] = ((half + half.T) / 2).astype(pairs.dtype)
     return gradients

@@ -319,5 +319,5 @@ def safe_solve(
     if large:
         x = lu.solve(factors.T, order, right.reshape(len(a), -1)).reshape(right.shape)
     else:
-        x = serial(lambda: getrs(factors, order, right)[0], a.size * right.size // len(a))
+        x = serial(lambda: getrs(factors, order, right)[0], math.inf)  # it exchanges rows
     return x

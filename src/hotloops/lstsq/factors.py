@@ -14,6 +14,7 @@ from .. import _rows
 from .._factors import lu
 from .._factors.serial import serial
 from .._run import Call, Form, Output, Step, bound, by_shape, run, tiles
+from .._run.guard import TRIANGULAR
 from .._typing import Array
 from ..kernels import lstsq as kernel
 from .prepared import Prepared, cholesky
@@ -248,7 +249,7 @@ class Normal(Factor):
                 [solve_triangular(r, rows.T, trans="C", check_finite=False).T for r, rows in sides]
             )
 
-        return serial(solved, self.left.size * self.right.shape[1])
+        return serial(solved, math.inf)  # triangular solutions start threads
 
 
 class QR(Factor):
@@ -323,7 +324,7 @@ def _inverse_half(vh: Array, sigma: Array, scale: Array, rank: int) -> tuple[Arr
         product: Array = basis @ inverse
         return product
 
-    half[:rank, rows] = serial(least, v.size * rank).T
+    half[:rank, rows] = serial(least, math.inf).T  # triangular solutions start threads
     size = 2.0 ** min(np.frexp(np.abs(half).max())[1], 1020)
     return half / size, size
 
@@ -341,18 +342,22 @@ def _form(kind: int, dtype: np.dtype[Any], count: int, p: int, rows: int, q: int
     """The form of the calls that solve with factors of this kind: `count` of them, for p columns
     each, where the left factor has so many rows and the right is (q, n)."""
     arrays = {"kind": kind, "x": Output((count, n, p), dtype)}
-    steps = [_solution(count, p, rows, q, n)]
+    steps = [_solution(kind, count, p, rows, q, n)]
     inputs = "left", "right", "order", "scale", "b", "h"
     return Form(inputs, "lstsq", dtype, arrays, steps, ("x",))
 
 
-def _solution(count: int, p: int, rows: int, q: int, n: int) -> Step:
+def _solution(kind: int, count: int, p: int, rows: int, q: int, n: int) -> Step:
     """The step of the block `solve`, over tiles (matrices, columns)."""
     work = q * (n + rows)
     cost = 300 + 0.2 * work * p
     matrices, columns = tiles.split(count, cost), p
     if count == 1:  # some for BLAS to be fast, as many in each block
         columns = -(-p // -(-p // max(_COLUMNS, tiles.split(p, 0.2 * work))))
-    multiplications = max(rows, n) * q * columns if columns > 1 else 0
+    multiplications: float = 0
+    if columns > 1:
+        multiplications = max(max(rows, n) * q, TRIANGULAR * n) * columns
+    if columns > 1 and kind == kernel.LU:
+        multiplications = math.inf
     bounds = tiles.grid((count, p), (matrices, columns))
     return Step("solve", bounds, count * cost, multiplications)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .. import _arrays
 from .._run import Form, Output, Step, by_shape, run, tiles
+from .._run.guard import TRIANGULAR
 from .._typing import Array
 from .singular import epsilon
 
@@ -87,7 +88,10 @@ class Problem:
         with `work` multiplications for each. `shapes` names the outputs, and gives the shape that
         each has for one matrix."""
         a = inputs["a"]
-        form = _form(block, len(a), a.dtype, work, tuple(inputs), tuple(shapes.items()))
+        multiplications = max(work, TRIANGULAR * a.shape[1] * a.shape[2])
+        form = _form(
+            block, len(a), a.dtype, work, multiplications, tuple(inputs), tuple(shapes.items())
+        )
         return run(form.of(*inputs.values()), *self.kept)
 
     # --- what is wrong with it --------------------------------------------------------------
@@ -118,12 +122,14 @@ def _form(
     count: int,
     dtype: np.dtype[Any],
     work: float,
+    multiplications: float,
     inputs: tuple[str, ...],
     shapes: tuple[tuple[str, tuple[int, ...]], ...],
 ) -> Form:
-    """The form of the calls of a block over `count` matrices, by `work` multiplications each."""
+    """The form of the calls of a block over `count` matrices, by `work` multiplications each, of
+    which so many are BLAS's at once."""
     cost = 1000 + 0.1 * work
-    step = Step(block, tiles.rows(count, cost), count * cost, work)
+    step = Step(block, tiles.rows(count, cost), count * cost, multiplications)
     outputs = {name: Output((count, *shape), _DTYPES.get(name, dtype)) for name, shape in shapes}
     return Form(inputs, "lstsq", dtype, outputs, [step], tuple(outputs))
 
