@@ -1,5 +1,8 @@
 """Cholesky's factor by tiles: against what defines it, and against exact arithmetic."""
 
+import functools
+
+import mpmath
 import numpy as np
 import pytest
 from lstsq_oracles import exactly, inverted, make
@@ -54,6 +57,25 @@ def test_the_inverse_of_whole_numbers(backend):
     _, same, solutions = cholesky.solved(a.copy(), rows, backend, width=4)
     np.testing.assert_array_equal(share, same)
     np.testing.assert_array_equal(x, solutions)
+
+
+@functools.cache
+def near_points(noise):
+    """The covariance of 32 points that lie near one another, and its inverse in 60 digits."""
+    x = np.sort(np.random.default_rng(0).uniform(size=32))
+    a = np.exp(-((x[:, None] - x) ** 2) / 2) + noise * np.eye(32)
+    with mpmath.workdps(60):
+        return a, np.array((mpmath.matrix(a.tolist()) ** -1).tolist())
+
+
+@pytest.mark.parametrize("noise", [1e-6, 1e-10, 1e-13])  # conditions of 3e7 to 3e14
+@pytest.mark.parametrize("width", [8, 32])
+def test_the_inverse_of_near_points(backend, width, noise):
+    a, exact = near_points(noise)
+    found, share, _ = cholesky.inverse(a.copy(), a[:1], backend=backend, width=width)
+    error = np.abs(np.triu(found - exact)).max() / np.abs(exact).max()
+    assert (share > 0).all()
+    assert error <= np.linalg.cond(a) * EPS / 5
 
 
 def test_products_of_rows(backend):
